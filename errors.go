@@ -1,0 +1,301 @@
+package promptrails
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The kinds of errors, for [errors.Is].
+var (
+	ErrUnauthorized       = errors.New("promptrails: unauthorized")           // 401
+	ErrForbidden          = errors.New("promptrails: forbidden")              // 403
+	ErrNotFound           = errors.New("promptrails: not found")              // 404
+	ErrConflict           = errors.New("promptrails: conflict")               // 409
+	ErrGone               = errors.New("promptrails: gone")                   // 410
+	ErrPreconditionFailed = errors.New("promptrails: precondition failed")    // 412
+	ErrQuotaExceeded      = errors.New("promptrails: quota exceeded")         // 402
+	ErrRateLimited        = errors.New("promptrails: rate limited")           // 429
+	ErrValidation         = errors.New("promptrails: invalid request")        // 400, 413, 415, 422, and what was refused before it was sent
+	ErrServer             = errors.New("promptrails: server error")           // 5xx
+	ErrUnavailable        = errors.New("promptrails: service is unavailable") // 502, 503, 504, and no answer at all
+)
+
+// ErrorCode says what went wrong in a word. The type is open.
+type ErrorCode string
+
+// The codes of the API.
+const (
+	CodeValidation            ErrorCode = "validation_error"
+	CodeBadRequest            ErrorCode = "bad_request" // like CodeValidation, where no field can be named
+	CodeUnauthorized          ErrorCode = "unauthorized"
+	CodeInvalidAPIKey         ErrorCode = "invalid_api_key"
+	CodeAPIKeyExpired         ErrorCode = "api_key_expired"
+	CodeAPIKeyRevoked         ErrorCode = "api_key_revoked"
+	CodeQuotaExceeded         ErrorCode = "quota_exceeded"
+	CodeInsufficientScope     ErrorCode = "insufficient_scope"
+	CodeForbidden             ErrorCode = "forbidden"
+	CodeUserTokenRequired     ErrorCode = "user_token_required"
+	CodeInsufficientRole      ErrorCode = "insufficient_role"
+	CodeIPNotAllowed          ErrorCode = "ip_not_allowed"
+	CodeOriginNotAllowed      ErrorCode = "origin_not_allowed"
+	CodeFeatureNotInPlan      ErrorCode = "feature_not_in_plan"
+	CodeNotFound              ErrorCode = "not_found"
+	CodeInvalidState          ErrorCode = "invalid_state"
+	CodeSlugTaken             ErrorCode = "slug_taken"
+	CodeAlreadyMember         ErrorCode = "already_member"
+	CodeAlreadyInvited        ErrorCode = "already_invited"
+	CodeInUse                 ErrorCode = "in_use"
+	CodeOverLimit             ErrorCode = "over_limit"
+	CodeOwnerRequired         ErrorCode = "owner_required"
+	CodeIdempotencyKeyReused  ErrorCode = "idempotency_key_reused"
+	CodeIdempotencyInProgress ErrorCode = "idempotency_in_progress"
+	CodeIdempotencyAnswerGone ErrorCode = "idempotency_answer_gone"
+	CodeInvitationExpired     ErrorCode = "invitation_expired"
+	CodeInvitationRevoked     ErrorCode = "invitation_revoked"
+	CodePreconditionFailed    ErrorCode = "precondition_failed"
+	CodePayloadTooLarge       ErrorCode = "payload_too_large"
+	CodeUnsupportedMediaType  ErrorCode = "unsupported_media_type"
+	CodeUnprocessable         ErrorCode = "unprocessable"
+	CodeRateLimited           ErrorCode = "rate_limited"
+	CodeInternal              ErrorCode = "internal_error"
+	CodeUnavailable           ErrorCode = "unavailable"
+)
+
+// Error is a call that failed: a status that is not 2xx, an answer that is not
+// what was expected, or no answer (then Status is 0 and Unwrap gives the
+// cause). Kinds that carry more are types of their own, which unwrap to it.
+type Error struct {
+	Status    int       // 0: no answer was had
+	Code      ErrorCode // empty where the server gave none
+	Message   string
+	RequestID string
+	Operation string          // method and path template: GET /members/{id}
+	Details   json.RawMessage // as the server sent them, or nil
+	Attempts  int             // how often the request was sent
+
+	cause error
+}
+
+// Error reads as promptrails: GET /members/{id}: 404 not_found: member not
+// found (request 3MV…), with empty parts left out.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("promptrails")
+	if e.Operation != "" {
+		b.WriteString(": " + e.Operation)
+	}
+	if e.Status != 0 {
+		fmt.Fprintf(&b, ": %d", e.Status)
+	}
+	if e.Code != "" {
+		if e.Status == 0 {
+			b.WriteString(":")
+		}
+		b.WriteString(" " + string(e.Code))
+	}
+	if e.Message != "" {
+		b.WriteString(": " + e.Message)
+	}
+	var about []string
+	if e.RequestID != "" {
+		about = append(about, "request "+e.RequestID)
+	}
+	if e.Attempts > 1 {
+		about = append(about, fmt.Sprintf("%d attempts", e.Attempts))
+	}
+	if len(about) > 0 {
+		b.WriteString(" (" + strings.Join(about, ", ") + ")")
+	}
+	return b.String()
+}
+
+// Is matches the sentinels of this package by status.
+func (e *Error) Is(target error) bool {
+	switch target {
+	case ErrUnauthorized:
+		return e.Status == http.StatusUnauthorized || e.Code == CodeUnauthorized
+	case ErrForbidden:
+		return e.Status == http.StatusForbidden
+	case ErrNotFound:
+		return e.Status == http.StatusNotFound
+	case ErrConflict:
+		return e.Status == http.StatusConflict
+	case ErrGone:
+		return e.Status == http.StatusGone
+	case ErrPreconditionFailed:
+		return e.Status == http.StatusPreconditionFailed
+	case ErrQuotaExceeded:
+		return e.Status == http.StatusPaymentRequired
+	case ErrRateLimited:
+		return e.Status == http.StatusTooManyRequests
+	case ErrValidation:
+		return slices.Contains([]int{400, 413, 415, 422}, e.Status)
+	case ErrServer:
+		return e.Status >= 500
+	case ErrUnavailable:
+		return e.Code == CodeUnavailable || slices.Contains([]int{502, 503, 504}, e.Status)
+	default:
+		return false
+	}
+}
+
+// Unwrap returns what kept an answer from being had, or nil.
+func (e *Error) Unwrap() error { return e.cause }
+
+// LogValue implements [slog.LogValuer].
+func (e *Error) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("operation", e.Operation),
+		slog.Int("status", e.Status),
+		slog.String("code", string(e.Code)),
+		slog.String("message", e.Message),
+		slog.String("request_id", e.RequestID),
+		slog.Int("attempts", e.Attempts),
+	)
+}
+
+// ScopeError says that the API key lacks a scope. It matches [ErrForbidden].
+type ScopeError struct {
+	Required Scope
+	Granted  Scopes
+	err      *Error
+}
+
+func (e *ScopeError) Error() string {
+	return explain(e.err, "the API key needs the scope %s; it has %v", e.Required, e.Granted)
+}
+
+// Is reports whether target is [ErrForbidden].
+func (e *ScopeError) Is(target error) bool { return target == ErrForbidden }
+
+// Unwrap returns the [*Error] beneath, or nil where nothing was sent.
+func (e *ScopeError) Unwrap() error { return beneath(e.err) }
+
+// RoleError says that the person's role is too low. It matches [ErrForbidden].
+type RoleError struct {
+	Required Role
+	Role     Role // the caller's
+	err      *Error
+}
+
+func (e *RoleError) Error() string {
+	return explain(e.err, "it takes the role %s; the caller's is %s", e.Required, e.Role)
+}
+
+// Is reports whether target is [ErrForbidden].
+func (e *RoleError) Is(target error) bool { return target == ErrForbidden }
+
+// Unwrap returns the [*Error] beneath.
+func (e *RoleError) Unwrap() error { return beneath(e.err) }
+
+// QuotaError says which limit of the plan is reached. It matches
+// [ErrQuotaExceeded].
+type QuotaError struct {
+	Limit     LimitKey
+	Max, Used int64
+	Plan      PlanID
+	err       *Error
+}
+
+func (e *QuotaError) Error() string {
+	return explain(e.err, "%s: %d of %d used on the plan %s", e.Limit, e.Used, e.Max, e.Plan)
+}
+
+// Is reports whether target is [ErrQuotaExceeded].
+func (e *QuotaError) Is(target error) bool { return target == ErrQuotaExceeded }
+
+// Unwrap returns the [*Error] beneath.
+func (e *QuotaError) Unwrap() error { return beneath(e.err) }
+
+// FeatureError says that the plan lacks a feature, and which plans have it. It
+// matches [ErrForbidden].
+type FeatureError struct {
+	Feature     Feature
+	Plan        PlanID
+	AvailableIn []PlanID
+	err         *Error
+}
+
+func (e *FeatureError) Error() string {
+	return explain(e.err, "%s is not in the plan %s; it is in %v", e.Feature, e.Plan, e.AvailableIn)
+}
+
+// Is reports whether target is [ErrForbidden].
+func (e *FeatureError) Is(target error) bool { return target == ErrForbidden }
+
+// Unwrap returns the [*Error] beneath.
+func (e *FeatureError) Unwrap() error { return beneath(e.err) }
+
+// ValidationError says which fields are wrong, and how. It matches
+// [ErrValidation]. Where the fault was seen before anything was sent, there is
+// no [*Error] beneath.
+type ValidationError struct {
+	Fields map[string]string // the problem by the name of the field, parameter or header
+	err    *Error
+}
+
+func (e *ValidationError) Error() string {
+	problems := make([]string, 0, len(e.Fields))
+	for _, field := range slices.Sorted(maps.Keys(e.Fields)) {
+		problems = append(problems, field+" "+e.Fields[field])
+	}
+	return explain(e.err, "%s", strings.Join(problems, "; "))
+}
+
+// Is reports whether target is [ErrValidation].
+func (e *ValidationError) Is(target error) bool { return target == ErrValidation }
+
+// Unwrap returns the [*Error] beneath, or nil where nothing was sent.
+func (e *ValidationError) Unwrap() error { return beneath(e.err) }
+
+// RateLimitError says how long to wait. It matches [ErrRateLimited].
+type RateLimitError struct {
+	RetryAfter time.Duration // 0: the server did not say
+	err        *Error
+}
+
+func (e *RateLimitError) Error() string {
+	if e.RetryAfter == 0 {
+		return explain(e.err, "wait before you try again")
+	}
+	return explain(e.err, "try again in %s", e.RetryAfter)
+}
+
+// Is reports whether target is [ErrRateLimited].
+func (e *RateLimitError) Is(target error) bool { return target == ErrRateLimited }
+
+// Unwrap returns the [*Error] beneath.
+func (e *RateLimitError) Unwrap() error { return beneath(e.err) }
+
+// explain adds what a typed error knows to what the server said.
+func explain(err *Error, format string, args ...any) string {
+	known := fmt.Sprintf(format, args...)
+	switch {
+	case err == nil:
+		return "promptrails: " + known
+	case known == "":
+		return err.Error()
+	default:
+		return err.Error() + ": " + known
+	}
+}
+
+// beneath keeps a nil *Error from becoming an error that is not nil.
+func beneath(err *Error) error {
+	if err == nil {
+		return nil
+	}
+	return err
+}
+
+// invalid is a fault of the caller's, seen before anything is sent.
+func invalid(field, problem string) *ValidationError {
+	return &ValidationError{Fields: map[string]string{field: problem}}
+}

@@ -1,0 +1,217 @@
+package service
+
+import (
+	"net/http"
+	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/changelog"
+	"github.com/promptrails-community/promptrails-go/internal/policy"
+	"github.com/promptrails-community/promptrails-go/internal/store"
+	"github.com/promptrails-community/promptrails-go/internal/wire"
+)
+
+// invitationLasts is how long an invitation can be accepted.
+const invitationLasts = 7 * 24 * time.Hour
+
+// Invitations returns a page of the invitations.
+func (x *Session) Invitations(p *promptrails.ListInvitationsParams) (*Page[*promptrails.Invitation], error) {
+	switch p.Status {
+	case "", promptrails.InvitationPending, promptrails.InvitationAccepted, promptrails.InvitationExpired, promptrails.InvitationRevoked:
+	default:
+		return nil, invalid("status", "must be pending, accepted, expired or revoked")
+	}
+	l, err := newListing("invitations", x.workspaceID(), p.ListOptions, string(p.Status))
+	if err != nil {
+		return nil, err
+	}
+	rows, total, err := x.tx.Invitations(p.Status, x.now, l.store)
+	if err != nil {
+		return nil, err
+	}
+	return finish(l, rows, total, func(i *promptrails.Invitation) store.Position {
+		return store.Position{At: i.CreatedAt.UnixMicro(), ID: i.ID}
+	}), nil
+}
+
+// Invitation returns one invitation, without its token.
+func (x *Session) Invitation(id string) (*promptrails.Invitation, error) {
+	i, err := x.tx.Invitation(id, x.now)
+	return i, missing(err, "invitation")
+}
+
+// CreateInvitation invites an address.
+func (x *Session) CreateInvitation(p *promptrails.CreateInvitationParams) (*promptrails.Invitation, error) {
+	bad := faults{}
+	bad.add("email", emailFault(p.Email))
+	if p.Role != promptrails.RoleAdmin && p.Role != promptrails.RoleUser {
+		bad.add("role", "must be admin or user")
+	}
+	if err := bad.err(); err != nil {
+		return nil, err
+	}
+	if err := x.takeSeat(); err != nil {
+		return nil, err
+	}
+	if err := x.mayInvite(p.Email); err != nil {
+		return nil, err
+	}
+	i := &promptrails.Invitation{
+		ID: newID(x.now), WorkspaceID: x.workspaceID(), Email: p.Email, Role: p.Role, Status: promptrails.InvitationPending,
+		InvitedBy: x.caller.User.ID, ExpiresAt: x.now.Add(invitationLasts), Version: 1, CreatedAt: x.now,
+		Token: newToken(invitationPrefix),
+	}
+	if err := x.tx.CreateInvitation(i, hash(i.Token)); err != nil {
+		return nil, err
+	}
+	return i, x.record(x.tx, promptrails.ActionCreated, invitationRef(i), nil, invitationFields(i))
+}
+
+// takeSeat refuses where the plan has no seat left for one more. Seats are the
+// members and the invitations that are pending at this moment.
+func (x *Session) takeSeat() error {
+	w, err := x.tx.Workspace()
+	if err != nil {
+		return err
+	}
+	pending, err := x.tx.PendingInvitations("", x.now)
+	if err != nil {
+		return err
+	}
+	seats, used := policy.TeamMembers(string(w.Plan)), int64(w.MemberCount)+pending
+	if seats == policy.Unlimited || used < seats {
+		return nil
+	}
+	return problem(http.StatusPaymentRequired, promptrails.CodeQuotaExceeded, "the plan %s has %d seats; remove a member, revoke an invitation or change the plan", w.Plan, seats).
+		with(map[string]any{"limit": promptrails.LimitTeamMembers, "max": seats, "used": used, "plan": w.Plan})
+}
+
+// mayInvite refuses an address that is a member or invited already.
+func (x *Session) mayInvite(email string) error {
+	member, err := x.tx.IsMember(email)
+	if err != nil {
+		return err
+	}
+	if member {
+		return conflict(promptrails.CodeAlreadyMember, "%s is a member already", email)
+	}
+	pending, err := x.tx.PendingInvitations(email, x.now)
+	if err != nil {
+		return err
+	}
+	if pending > 0 {
+		return conflict(promptrails.CodeAlreadyInvited, "%s is invited already; resend that invitation instead", email)
+	}
+	return nil
+}
+
+// ResendInvitation makes a new token, and a new week, in place of the earlier.
+func (x *Session) ResendInvitation(id string) (*promptrails.Invitation, error) {
+	i, err := x.Invitation(id)
+	if err != nil {
+		return nil, err
+	}
+	if i.Status == promptrails.InvitationExpired {
+		if err := x.takeSeat(); err != nil {
+			return nil, err
+		}
+		if err := x.mayInvite(i.Email); err != nil {
+			return nil, err
+		}
+	} else if i.Status != promptrails.InvitationPending {
+		return nil, over(i)
+	}
+	if err := x.match(i.Version); err != nil {
+		return nil, err
+	}
+	before := invitationFields(i)
+	i.Status, i.ExpiresAt = promptrails.InvitationPending, x.now.Add(invitationLasts)
+	i.Token = newToken(invitationPrefix)
+	if err := x.tx.SetInvitationToken(i.ID, hash(i.Token)); err != nil {
+		return nil, err
+	}
+	return i, x.updateInvitation(i, before)
+}
+
+// RevokeInvitation ends an invitation.
+func (x *Session) RevokeInvitation(id string) error {
+	i, err := x.Invitation(id)
+	if err != nil {
+		return err
+	}
+	if i.Status != promptrails.InvitationPending {
+		return over(i)
+	}
+	if err := x.match(i.Version); err != nil {
+		return err
+	}
+	before := invitationFields(i)
+	i.Status = promptrails.InvitationRevoked
+	return x.updateInvitation(i, before)
+}
+
+// AcceptInvitation makes the caller a member. The session is in no workspace
+// until the token has found one.
+func (x *Session) AcceptInvitation(p *promptrails.AcceptInvitationParams) (*promptrails.Member, error) {
+	switch p.Token.Reveal() {
+	case "":
+		return nil, invalid("token", "must not be empty")
+	case wire.Redacted:
+		return nil, invalid("token", wire.ErrRedacted.Error())
+	}
+	workspaceID, id, err := x.global.InvitationByToken(hash(p.Token))
+	if err != nil {
+		return nil, missing(err, "invitation")
+	}
+	if x.tx, err = x.global.Workspace(workspaceID); err != nil {
+		return nil, missing(err, "invitation")
+	}
+	i, err := x.Invitation(id)
+	switch {
+	case err != nil:
+		return nil, err
+	case store.Fold(i.Email) != store.Fold(x.caller.User.Email):
+		return nil, notFound("invitation")
+	case i.Status == promptrails.InvitationExpired:
+		return nil, problem(http.StatusGone, promptrails.CodeInvitationExpired, "the invitation has expired; ask for it to be sent again")
+	case i.Status == promptrails.InvitationRevoked:
+		return nil, problem(http.StatusGone, promptrails.CodeInvitationRevoked, "the invitation was revoked")
+	}
+	if member, err := x.tx.IsMember(x.caller.User.Email); err != nil || member {
+		return nil, orElse(err, conflict(promptrails.CodeAlreadyMember, "you are a member already"))
+	}
+	if i.Status != promptrails.InvitationPending {
+		return nil, over(i)
+	}
+	before := invitationFields(i)
+	i.Status = promptrails.InvitationAccepted
+	if err := x.updateInvitation(i, before); err != nil {
+		return nil, err
+	}
+	return x.join(x.tx, workspaceID, x.caller.User, i.Role)
+}
+
+// over is the refusal to change an invitation that is no longer pending.
+func over(i *promptrails.Invitation) error {
+	return conflict(promptrails.CodeInvalidState, "the invitation is %s; make a new one", i.Status).with(map[string]any{"status": i.Status})
+}
+
+func (x *Session) updateInvitation(i *promptrails.Invitation, before map[string]any) error {
+	i.Version++
+	if err := x.tx.UpdateInvitation(i); err != nil {
+		return err
+	}
+	return x.record(x.tx, promptrails.ActionUpdated, invitationRef(i), before, invitationFields(i))
+}
+
+func invitationRef(i *promptrails.Invitation) changelog.Ref {
+	return changelog.Ref{Type: string(promptrails.ResourceInvitation), ID: i.ID, Name: i.Email}
+}
+
+func invitationFields(i *promptrails.Invitation) map[string]any {
+	status := i.Status
+	if status == promptrails.InvitationExpired {
+		status = promptrails.InvitationPending // time alone is no change
+	}
+	return map[string]any{"email": i.Email, "role": i.Role, "status": status, "expires_at": i.ExpiresAt.Format(wire.TimeFormat), "token": wire.Redacted}
+}

@@ -1,0 +1,140 @@
+package service
+
+import (
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/changelog"
+	"github.com/promptrails-community/promptrails-go/internal/policy"
+	"github.com/promptrails-community/promptrails-go/internal/store"
+)
+
+// Members returns a page of the members.
+func (x *Session) Members(p *promptrails.ListMembersParams) (*Page[*promptrails.Member], error) {
+	if p.Role != "" {
+		if fault := roleFault(p.Role); fault != "" {
+			return nil, invalid("role", fault)
+		}
+	}
+	l, err := newListing("members", x.workspaceID(), p.ListOptions, string(p.Role), p.Query)
+	if err != nil {
+		return nil, err
+	}
+	rows, total, err := x.tx.Members(string(p.Role), p.Query, l.store)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range rows {
+		x.service.activity.overlay(m)
+	}
+	return finish(l, rows, total, func(m *promptrails.Member) store.Position {
+		return store.Position{At: m.JoinedAt.UnixMicro(), ID: m.ID}
+	}), nil
+}
+
+// Member returns one member.
+func (x *Session) Member(id string) (*promptrails.Member, error) {
+	m, err := x.tx.Member(id)
+	if err != nil {
+		return nil, missing(err, "member")
+	}
+	x.service.activity.overlay(m)
+	return m, nil
+}
+
+// Self returns the caller's own membership.
+func (x *Session) Self() (*promptrails.Member, error) { return x.Member(x.member.ID) }
+
+// UpdateMember changes a member's role.
+func (x *Session) UpdateMember(id string, p *promptrails.UpdateMemberParams) (*promptrails.Member, error) {
+	self := id == x.member.ID
+	if !self && !policy.AtLeast(string(x.member.Role), policy.Admin) {
+		return nil, insufficientRole(promptrails.RoleAdmin, x.member.Role)
+	}
+	if p.Role == nil {
+		m, err := x.Member(id)
+		if err != nil {
+			return nil, err
+		}
+		return m, x.match(m.Version)
+	}
+	if fault := roleFault(*p.Role); fault != "" {
+		return nil, invalid("role", fault)
+	}
+	m, err := x.Member(id)
+	switch {
+	case err != nil:
+		return nil, err
+	case self:
+		return nil, forbidden("nobody changes their own role; ask another owner or admin")
+	case *p.Role == promptrails.RoleOwner:
+		return nil, forbidden("nobody becomes owner but by a transfer of the workspace")
+	case m.Role == promptrails.RoleOwner:
+		return nil, forbidden("the owner's role changes only by a transfer of the workspace")
+	case !policy.MayChangeRole(string(x.member.Role), string(m.Role), string(*p.Role)):
+		return nil, insufficientRole(promptrails.RoleOwner, x.member.Role)
+	}
+	if err := x.match(m.Version); err != nil {
+		return nil, err
+	}
+	return m, x.setRole(m, *p.Role)
+}
+
+// setRole gives a member a role; the one that it has changes nothing.
+func (x *Session) setRole(m *promptrails.Member, role promptrails.Role) error {
+	if m.Role == role {
+		return nil
+	}
+	before := memberFields(m)
+	m.Role = role
+	m.Version++
+	if err := x.tx.UpdateMember(m); err != nil {
+		return err
+	}
+	return x.record(x.tx, promptrails.ActionUpdated, memberRef(m), before, memberFields(m))
+}
+
+// RemoveMember removes a member, or lets the caller leave.
+func (x *Session) RemoveMember(id string) error {
+	self := id == x.member.ID
+	if !self && !policy.AtLeast(string(x.member.Role), policy.Admin) {
+		return insufficientRole(promptrails.RoleAdmin, x.member.Role)
+	}
+	m, err := x.tx.Member(id)
+	switch {
+	case err != nil:
+		return missing(err, "member")
+	case self && m.Role == promptrails.RoleOwner:
+		return conflict(promptrails.CodeOwnerRequired, "a workspace needs its owner: transfer it before you leave")
+	case m.Role == promptrails.RoleOwner:
+		return forbidden("the owner cannot be removed")
+	}
+	if err := x.match(m.Version); err != nil {
+		return err
+	}
+	if err := x.tx.DeleteMember(m); err != nil {
+		return err
+	}
+	return x.record(x.tx, promptrails.ActionDeleted, memberRef(m), memberFields(m), nil)
+}
+
+// Leave ends the caller's own membership.
+func (x *Session) Leave() error { return x.RemoveMember(x.member.ID) }
+
+// join makes a person a member of the workspace that tx is bound to.
+func (x *Session) join(tx *store.Tx, workspaceID string, u *promptrails.User, role promptrails.Role) (*promptrails.Member, error) {
+	m := &promptrails.Member{
+		ID: newID(x.now), WorkspaceID: workspaceID, UserID: u.ID, Email: u.Email, Name: u.Name,
+		Role: role, Version: 1, JoinedAt: x.now,
+	}
+	if err := tx.CreateMember(m); err != nil {
+		return nil, err
+	}
+	return m, x.record(tx, promptrails.ActionCreated, memberRef(m), nil, memberFields(m))
+}
+
+func memberRef(m *promptrails.Member) changelog.Ref {
+	return changelog.Ref{Type: string(promptrails.ResourceMember), ID: m.ID, Name: m.Email}
+}
+
+func memberFields(m *promptrails.Member) map[string]any {
+	return map[string]any{"user_id": m.UserID, "email": m.Email, "role": m.Role}
+}

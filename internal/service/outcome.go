@@ -1,0 +1,162 @@
+package service
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"sync"
+	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/seal"
+	"github.com/promptrails-community/promptrails-go/internal/store"
+)
+
+// Once is a call that carries an idempotency key, and what the key is bound to.
+type Once struct {
+	Key, Method, Target string // Target is the path with the query
+	Body                []byte
+}
+
+func (o *Once) parts() [][]byte { return [][]byte{[]byte(o.Method), []byte(o.Target), o.Body} }
+
+// Answer is what a call is answered with, ready to be sent and kept.
+type Answer struct {
+	Status   int
+	ETag     string
+	Body     []byte
+	Secret   bool // Body carries a token or key
+	Replayed bool
+}
+
+// Act runs fn in a transaction, once the request is judged, and keeps its
+// answer in the same transaction. A request whose idempotency key has an
+// outcome is answered with that instead.
+func (s *Service) Act(ctx context.Context, r *Request, fn func(*Session) (*Answer, error)) (*Answer, error) {
+	if r.Fault != nil {
+		// It changes nothing, so it does not wait for those that do.
+		return nil, s.Read(ctx, r, func(*Session) error { return nil })
+	}
+	key := r.outcomeKey()
+	if r.Once != nil {
+		if !s.running.begin(key) {
+			p := conflict(promptrails.CodeIdempotencyInProgress, "the first request with this Idempotency-Key is still running")
+			p.RetryAfter = time.Second
+			return nil, p
+		}
+		defer s.running.end(key)
+	}
+	var answer *Answer
+	err := s.Store.Write(ctx, func(g *store.Global) (err error) {
+		if r.Need.EndsRight {
+			if answer, err = s.replay(g, r, key); answer != nil || err != nil {
+				return err
+			}
+		}
+		x, err := s.admit(g, r)
+		if err != nil {
+			return err
+		}
+		if answer, err = s.replay(g, r, key); answer != nil || err != nil {
+			return err
+		}
+		if answer, err = fn(x); err != nil {
+			return err
+		}
+		return s.keep(g, r, key, answer, x.now)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
+func (r *Request) outcomeKey() store.OutcomeKey {
+	if r.Once == nil {
+		return store.OutcomeKey{}
+	}
+	hash := sha256.Sum256([]byte(r.Once.Key))
+	return store.OutcomeKey{Principal: r.Caller.principal(), Workspace: r.Workspace, Hash: hash[:]}
+}
+
+// replay returns the answer that a key stands for, or nil where it stands for
+// none.
+func (s *Service) replay(g *store.Global, r *Request, key store.OutcomeKey) (*Answer, error) {
+	if r.Once == nil {
+		return nil, nil //nolint:nilnil // no outcome, no error
+	}
+	o, err := g.Outcome(key)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil //nolint:nilnil // no outcome, no error
+	}
+	if err != nil {
+		return nil, err
+	}
+	age := s.Now().Sub(o.CreatedAt)
+	if age >= outcomesKept {
+		return nil, nil //nolint:nilnil // no outcome any more, no error
+	}
+	if !s.Ring.CheckMAC(o.Fingerprint, r.Once.parts()...) {
+		return nil, conflict(promptrails.CodeIdempotencyKeyReused, "this Idempotency-Key was used for another request; make a new key for a new request")
+	}
+	answer := &Answer{Status: o.Status, ETag: o.ETag, Body: o.Body, Secret: o.Secret, Replayed: true}
+	if o.Secret {
+		if age >= secretsKept || o.Body == nil {
+			return nil, conflict(promptrails.CodeIdempotencyAnswerGone, "this was done, but its answer held a secret and was kept for %s only", secretsKept)
+		}
+		if answer.Body, err = s.Ring.Open(outcomePlace(key), o.Body); err != nil {
+			return nil, err
+		}
+	}
+	return answer, nil
+}
+
+// keep stores the answer under its key. Only what was done is kept: a refusal
+// is an error, and never comes here.
+func (s *Service) keep(g *store.Global, r *Request, key store.OutcomeKey, a *Answer, now time.Time) error {
+	if r.Once == nil {
+		return nil
+	}
+	body := a.Body
+	if a.Secret {
+		body = s.Ring.Seal(outcomePlace(key), body)
+	}
+	return g.SaveOutcome(key, &store.Outcome{
+		Fingerprint: s.Ring.MAC(r.Once.parts()...), Status: a.Status, ETag: a.ETag, Body: body, Secret: a.Secret, CreatedAt: now,
+	})
+}
+
+func outcomePlace(k store.OutcomeKey) seal.Place {
+	return seal.Place{Workspace: k.Workspace, Table: "outcomes", Column: "body", Row: k.Principal + "/" + hex.EncodeToString(k.Hash)}
+}
+
+// running knows the idempotency keys whose first request runs now.
+type running struct {
+	mu   sync.Mutex
+	keys map[[sha256.Size]byte]struct{}
+}
+
+func fold(k store.OutcomeKey) [sha256.Size]byte {
+	return sha256.Sum256([]byte(k.Principal + "\x00" + k.Workspace + "\x00" + string(k.Hash)))
+}
+
+func (r *running) begin(k store.OutcomeKey) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	id := fold(k)
+	if _, ok := r.keys[id]; ok {
+		return false
+	}
+	if r.keys == nil {
+		r.keys = map[[sha256.Size]byte]struct{}{}
+	}
+	r.keys[id] = struct{}{}
+	return true
+}
+
+func (r *running) end(k store.OutcomeKey) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.keys, fold(k))
+}

@@ -1,0 +1,149 @@
+package service
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"strings"
+	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/store"
+)
+
+// The beginnings of tokens that are the service's own. A person's token never
+// begins like an API key.
+const (
+	accessTokenPrefix = "pat_"
+	apiKeyPrefix      = "pr_"
+	invitationPrefix  = "inv_"
+)
+
+func hash(s promptrails.Secret) []byte {
+	sum := sha256.Sum256([]byte(s.Reveal()))
+	return sum[:]
+}
+
+// UserByToken returns the person that an access token is of.
+func (s *Service) UserByToken(ctx context.Context, token promptrails.Secret) (*promptrails.User, error) {
+	text := token.Reveal()
+	refused := Unauthorized("the access token is not known, has expired or was revoked")
+	switch {
+	case strings.HasPrefix(text, accessTokenPrefix):
+		user, err := s.userByOwnToken(ctx, token)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, refused
+		}
+		return user, err
+	case strings.HasPrefix(text, apiKeyPrefix):
+		return nil, Unauthorized("an API key goes into X-API-Key, not into Authorization")
+	case s.AuthenticateUser == nil:
+		return nil, refused
+	}
+	email, name, err := s.AuthenticateUser(ctx, text)
+	switch {
+	case errors.Is(err, promptrails.ErrUnauthorized):
+		return nil, refused
+	case err != nil:
+		return nil, unavailable(err)
+	}
+	return s.knownAs(ctx, email, name)
+}
+
+func (s *Service) userByOwnToken(ctx context.Context, token promptrails.Secret) (user *promptrails.User, err error) {
+	err = s.Store.Read(ctx, func(g *store.Global) error {
+		var expires time.Time
+		if user, expires, err = g.UserByToken(hash(token)); err != nil {
+			return err
+		}
+		if !expires.IsZero() && !s.Now().Before(expires) {
+			return store.ErrNotFound
+		}
+		return nil
+	})
+	return user, err
+}
+
+// knownAs returns the person with an address that an identity provider vouches
+// for, made on first sight and renamed when the provider does so.
+func (s *Service) knownAs(ctx context.Context, email, name string) (user *promptrails.User, err error) {
+	if fault := emailFault(email); fault != "" {
+		return nil, unavailable(errors.New("Config.AuthenticateUser: the address " + fault))
+	}
+	err = s.Store.Read(ctx, func(g *store.Global) error {
+		user, err = g.UserByEmail(email)
+		return err
+	})
+	switch {
+	case err == nil && (name == "" || user.Name == name):
+		return user, nil
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return nil, err
+	}
+	err = s.Store.Write(ctx, func(g *store.Global) error {
+		user, err = g.UserByEmail(email)
+		if errors.Is(err, store.ErrNotFound) {
+			user = &promptrails.User{ID: newID(s.Now()), Email: email, Name: name}
+			return g.CreateUser(user, s.Now())
+		}
+		if err != nil {
+			return err
+		}
+		user.Name = name
+		return g.RenameUser(user, name)
+	})
+	return user, err
+}
+
+// CreateUser adds a person.
+func (s *Service) CreateUser(ctx context.Context, email, name string) (*promptrails.User, error) {
+	if fault := emailFault(email); fault != "" {
+		return nil, invalid("email", fault)
+	}
+	if fault := textFault(name, 0, 200); fault != "" {
+		return nil, invalid("name", fault)
+	}
+	user := &promptrails.User{ID: newID(s.Now()), Email: email, Name: name}
+	err := s.Store.Write(ctx, func(g *store.Global) error { return g.CreateUser(user, s.Now()) })
+	if isExists(err) {
+		return nil, conflict("already_exists", "there is a user with the address %s", email)
+	}
+	return user, err
+}
+
+// IssueAccessToken makes a token for a person; ttl 0 is without end.
+func (s *Service) IssueAccessToken(ctx context.Context, userID string, ttl time.Duration) (*store.AccessToken, promptrails.Secret, error) {
+	if ttl < 0 {
+		return nil, promptrails.Secret{}, invalid("ttl", "must not be negative")
+	}
+	now := s.Now().UTC().Truncate(time.Microsecond)
+	row := &store.AccessToken{ID: newID(now), CreatedAt: now}
+	if ttl > 0 {
+		row.ExpiresAt = now.Add(ttl)
+	}
+	token := newToken(accessTokenPrefix)
+	err := s.Store.Write(ctx, func(g *store.Global) error {
+		if _, err := g.User(userID); err != nil {
+			return missing(err, "user")
+		}
+		return g.CreateAccessToken(userID, row, hash(token))
+	})
+	return row, token, err
+}
+
+// AccessTokens returns a person's tokens, without the tokens themselves.
+func (s *Service) AccessTokens(ctx context.Context, userID string) (tokens []*store.AccessToken, err error) {
+	err = s.Store.Read(ctx, func(g *store.Global) error {
+		if _, err := g.User(userID); err != nil {
+			return missing(err, "user")
+		}
+		tokens, err = g.AccessTokens(userID)
+		return err
+	})
+	return tokens, err
+}
+
+// RevokeAccessToken ends a token at once.
+func (s *Service) RevokeAccessToken(ctx context.Context, id string) error {
+	return s.Store.Write(ctx, func(g *store.Global) error { return missing(g.DeleteAccessToken(id), "access token") })
+}

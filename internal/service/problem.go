@@ -1,0 +1,102 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/store"
+)
+
+// Problem is an answer that is an error.
+type Problem struct {
+	Status     int
+	Code       promptrails.ErrorCode
+	Message    string
+	Details    map[string]any
+	RetryAfter time.Duration
+	cause      error // for the log
+}
+
+func (p *Problem) Error() string {
+	return fmt.Sprintf("%d %s: %s", p.Status, p.Code, p.Message)
+}
+
+// Unwrap returns what is behind a problem that the caller is not told of.
+func (p *Problem) Unwrap() error { return p.cause }
+
+func problem(status int, code promptrails.ErrorCode, format string, args ...any) *Problem {
+	return &Problem{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+func (p *Problem) with(details map[string]any) *Problem {
+	p.Details = details
+	return p
+}
+
+// Invalid names the fields, parameters or headers that are wrong.
+func Invalid(fields map[string]string) *Problem {
+	p := problem(http.StatusBadRequest, promptrails.CodeValidation, "the request is not valid; see details.fields")
+	return p.with(map[string]any{"fields": fields})
+}
+
+func invalid(field, fault string) *Problem { return Invalid(map[string]string{field: fault}) }
+
+// BadRequest is a request in which no field can be named.
+func BadRequest(format string, args ...any) *Problem {
+	return problem(http.StatusBadRequest, promptrails.CodeBadRequest, format, args...)
+}
+
+// Unauthorized says that nobody knows who is calling.
+func Unauthorized(format string, args ...any) *Problem {
+	return problem(http.StatusUnauthorized, promptrails.CodeUnauthorized, format, args...)
+}
+
+// notFound is the answer for what does not exist and for what is not the
+// caller's: the two cannot be told apart.
+func notFound(what string) *Problem {
+	return problem(http.StatusNotFound, promptrails.CodeNotFound, "%s not found", what)
+}
+
+func forbidden(format string, args ...any) *Problem {
+	return problem(http.StatusForbidden, promptrails.CodeForbidden, format, args...)
+}
+
+func insufficientRole(required, role promptrails.Role) *Problem {
+	return problem(http.StatusForbidden, promptrails.CodeInsufficientRole, "this takes the role %s; yours is %s", required, role).
+		with(map[string]any{"required": required, "role": role})
+}
+
+func conflict(code promptrails.ErrorCode, format string, args ...any) *Problem {
+	return problem(http.StatusConflict, code, format, args...)
+}
+
+func unavailable(cause error) *Problem {
+	p := problem(http.StatusServiceUnavailable, promptrails.CodeUnavailable, "the service cannot answer now; try again")
+	p.RetryAfter, p.cause = time.Second, cause
+	return p
+}
+
+// AsProblem returns err as an answer. What is no problem of the caller's is an
+// internal error, which tells nothing but is logged.
+func AsProblem(err error) *Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p
+	}
+	if errors.Is(err, store.ErrBusy) {
+		return unavailable(err)
+	}
+	p := problem(http.StatusInternalServerError, promptrails.CodeInternal, "something went wrong here; the request id finds it in the log")
+	p.cause = err
+	return p
+}
+
+// missing turns a row that is not there into a 404.
+func missing(err error, what string) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return notFound(what)
+	}
+	return err
+}

@@ -1,0 +1,151 @@
+// Package service is the workspace service without HTTP: who may do what, what
+// it changes, and what is remembered of it.
+//
+// A call becomes a [Request]. [Service.Read] and [Service.Act] judge it, open a
+// transaction and hand a [Session] to the function that does the work: a method
+// of Session in the file of its area.
+package service
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/segmentio/ksuid"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/seal"
+	"github.com/promptrails-community/promptrails-go/internal/store"
+)
+
+// Config is what a service is made of.
+type Config struct {
+	Store       *store.Store
+	Ring        *seal.Ring
+	Now         func() time.Time
+	Logger      *slog.Logger
+	DefaultPlan promptrails.PlanID
+	// AuthenticateUser knows the people whose tokens are not the service's own;
+	// nil: there are none.
+	AuthenticateUser func(ctx context.Context, token string) (email, name string, err error)
+}
+
+// Service is safe for concurrent use.
+type Service struct {
+	Config
+	running  running
+	activity activity
+	stop     context.CancelFunc
+	stopped  sync.WaitGroup
+}
+
+// New starts a service over an open store, which Close closes.
+func New(ctx context.Context, cfg Config) (*Service, error) {
+	s := &Service{Config: cfg}
+	if err := s.proveKey(ctx); err != nil {
+		return nil, err
+	}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	s.stopped.Go(func() { s.housekeep(background) })
+	return s, nil
+}
+
+// Close ends the service's own work and closes the store.
+func (s *Service) Close() error {
+	s.stop()
+	s.stopped.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return errors.Join(s.flushActivity(ctx), s.Store.Close())
+}
+
+// Ready reports whether the database answers.
+func (s *Service) Ready(ctx context.Context) error { return s.Store.Ping(ctx) }
+
+// proof is what the database holds to tell a wrong master key.
+const proof = "promptrails-go"
+
+// proveKey refuses a master key that does not fit the database.
+func (s *Service) proveKey(ctx context.Context) error {
+	at := seal.Place{Table: "settings", Column: "value", Row: "master_key"}
+	return s.Store.Write(ctx, func(g *store.Global) error {
+		sealed, err := g.Setting(at.Row)
+		if errors.Is(err, store.ErrNotFound) {
+			return g.SetSetting(at.Row, s.Ring.Seal(at, []byte(proof)))
+		}
+		if err != nil {
+			return err
+		}
+		if opened, err := s.Ring.Open(at, sealed); err != nil || string(opened) != proof {
+			return fmt.Errorf("the master key does not fit the database: %w", err)
+		}
+		return nil
+	})
+}
+
+// What is kept how long.
+const (
+	outcomesKept = 24 * time.Hour
+	secretsKept  = 10 * time.Minute
+	slugsKept    = 30 * 24 * time.Hour
+)
+
+// housekeep prunes what is past, and stores when members were last seen.
+func (s *Service) housekeep(ctx context.Context) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := errors.Join(s.flushActivity(ctx), s.Prune(ctx)); err != nil && ctx.Err() == nil {
+			s.Logger.ErrorContext(ctx, "promptrails: housekeeping", "error", err)
+		}
+	}
+}
+
+// Prune deletes what is past its time. The service does so by itself.
+func (s *Service) Prune(ctx context.Context) error {
+	now := s.Now()
+	return s.Store.Write(ctx, func(g *store.Global) error {
+		return g.Prune(now.Add(-outcomesKept), now.Add(-secretsKept), now.Add(-slugsKept))
+	})
+}
+
+// newID returns a KSUID of that moment.
+func newID(now time.Time) string {
+	var payload [16]byte
+	_, _ = rand.Read(payload[:]) // never fails
+	id, err := ksuid.FromParts(now, payload[:])
+	if err != nil {
+		panic(err) // the payload has the right length
+	}
+	return id.String()
+}
+
+const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+// newToken returns prefix and 43 base62 characters, more than 256 random bits
+// hold.
+func newToken(prefix string) promptrails.Secret {
+	token := []byte(prefix)
+	var random [64]byte
+	for len(token) < len(prefix)+43 {
+		_, _ = rand.Read(random[:]) // never fails
+		for _, b := range random {
+			// The largest multiple of 62: beyond it some characters would be
+			// likelier than others.
+			if b < 248 && len(token) < len(prefix)+43 {
+				token = append(token, base62[b%62])
+			}
+		}
+	}
+	return promptrails.NewSecret(string(token))
+}

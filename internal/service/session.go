@@ -1,0 +1,143 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strconv"
+	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/changelog"
+	"github.com/promptrails-community/promptrails-go/internal/policy"
+	"github.com/promptrails-community/promptrails-go/internal/store"
+)
+
+// Caller is who makes a call, and from where.
+type Caller struct {
+	User      *promptrails.User
+	IP        netip.Addr
+	UserAgent string
+	RequestID string
+}
+
+// principal names the caller among all that can have outcomes.
+func (c *Caller) principal() string { return "user:" + c.User.ID }
+
+// Need is what a call takes.
+type Need struct {
+	Scope promptrails.Scope // of a key; empty: closed to keys
+	Role  promptrails.Role  // the least one of a person
+	// Across calls are not in the workspace that the caller names: they name
+	// their own, or none.
+	Across bool
+	// EndsRight calls take away the caller's right to repeat them, so that an
+	// outcome is repeated to whoever had it.
+	EndsRight bool
+}
+
+// Request is one call, as it was read.
+type Request struct {
+	Caller    *Caller
+	Workspace string // id; empty for a call that is in none
+	Need      Need
+	Fault     error  // what is wrong with the form; told once the caller's right is judged
+	IfMatch   string // the header
+	Once      *Once  // nil without an idempotency key
+}
+
+// Session is a call that was let in, inside its transaction.
+type Session struct {
+	service *Service
+	global  *store.Global
+	tx      *store.Tx // nil for a call that is in no workspace
+	caller  *Caller
+	member  *promptrails.Member // the caller's membership; nil where tx is
+	ifMatch string
+	now     time.Time
+}
+
+// Read runs fn in a snapshot, once the request is judged.
+func (s *Service) Read(ctx context.Context, r *Request, fn func(*Session) error) error {
+	return s.Store.Read(ctx, func(g *store.Global) error {
+		x, err := s.admit(g, r)
+		if err != nil {
+			return err
+		}
+		return fn(x)
+	})
+}
+
+// admit judges a request: membership, then role, then form.
+func (s *Service) admit(g *store.Global, r *Request) (*Session, error) {
+	x := &Session{service: s, global: g, caller: r.Caller, ifMatch: r.IfMatch, now: s.Now().UTC().Truncate(time.Microsecond)}
+	if r.Workspace != "" {
+		if err := x.enter(r.Workspace, r.Need.Role); err != nil {
+			return nil, err
+		}
+	}
+	return x, r.Fault
+}
+
+// enter binds the session to a workspace that the caller is a member of.
+func (x *Session) enter(workspace string, least promptrails.Role) (err error) {
+	if x.tx, err = x.global.Workspace(workspace); err != nil {
+		return missing(err, "workspace")
+	}
+	if x.member, err = x.tx.MemberByUser(x.caller.User.ID); err != nil {
+		return missing(err, "workspace")
+	}
+	x.service.activity.saw(workspace, x.caller.User.ID, x.now)
+	if !policy.AtLeast(string(x.member.Role), string(least)) {
+		return insufficientRole(least, x.member.Role)
+	}
+	return nil
+}
+
+// workspaceID returns the id of the workspace that the session is in.
+func (x *Session) workspaceID() string { return x.member.WorkspaceID }
+
+// match judges If-Match against the version of the object that is about to
+// change (RFC 9110, section 13.1.1).
+func (x *Session) match(version int64) error {
+	if x.ifMatch == "" {
+		return nil
+	}
+	for tag := range splitTags(x.ifMatch) {
+		if tag == "*" || tag == strconv.Quote(strconv.FormatInt(version, 10)) {
+			return nil
+		}
+	}
+	return problem(412, promptrails.CodePreconditionFailed, "the object has moved on to version %d; read it again", version)
+}
+
+// record writes the changelog entry of one object. Nothing that differs, no
+// entry.
+func (x *Session) record(tx *store.Tx, action promptrails.ChangelogAction, resource changelog.Ref, before, after map[string]any) error {
+	changes, err := changelog.Diff(before, after)
+	if err != nil || len(changes) == 0 {
+		return err
+	}
+	u := x.caller.User
+	return tx.Append(&changelog.Entry{
+		ID:         newID(x.now),
+		Action:     string(action),
+		Resource:   resource,
+		Actor:      changelog.Ref{Type: string(promptrails.ActorUser), ID: u.ID, Name: u.Name},
+		Changes:    changes,
+		IP:         ipText(x.caller.IP),
+		UserAgent:  x.caller.UserAgent,
+		RequestID:  x.caller.RequestID,
+		OccurredAt: x.now,
+	})
+}
+
+func ipText(ip netip.Addr) string {
+	if !ip.IsValid() {
+		return ""
+	}
+	return ip.String()
+}
+
+// isExists reports whether a row was there already.
+func isExists(err error) bool { return errors.Is(err, store.ErrExists) }

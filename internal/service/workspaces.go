@@ -1,0 +1,192 @@
+package service
+
+import (
+	"context"
+	"strings"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/changelog"
+	"github.com/promptrails-community/promptrails-go/internal/store"
+)
+
+// Me returns the caller.
+func (x *Session) Me() (*promptrails.User, error) { return x.caller.User, nil }
+
+// Workspaces returns a page of the caller's workspaces.
+func (x *Session) Workspaces(p *promptrails.ListWorkspacesParams) (*Page[*promptrails.Workspace], error) {
+	if p.Role != "" {
+		if fault := roleFault(p.Role); fault != "" {
+			return nil, invalid("role", fault)
+		}
+	}
+	l, err := newListing("workspaces", x.caller.User.ID, p.ListOptions, p.Query, string(p.Role))
+	if err != nil {
+		return nil, err
+	}
+	rows, total, err := x.global.UserWorkspaces(x.caller.User.ID, string(p.Role), p.Query, l.store)
+	if err != nil {
+		return nil, err
+	}
+	return finish(l, rows, total, func(w *promptrails.Workspace) store.Position {
+		return store.Position{At: w.CreatedAt.UnixMicro(), ID: w.ID}
+	}), nil
+}
+
+// WorkspaceID returns the id of the workspace with that id or slug. Whether it
+// is the caller's is judged when the caller enters it.
+func (s *Service) WorkspaceID(ctx context.Context, idOrSlug string) (id string, err error) {
+	err = s.Store.Read(ctx, func(g *store.Global) error {
+		if _, err := g.Workspace(idOrSlug); err == nil {
+			id = idOrSlug
+			return nil
+		}
+		id, err = g.WorkspaceBySlug(idOrSlug)
+		return missing(err, "workspace")
+	})
+	return id, err
+}
+
+// Workspace returns the workspace that the session is in.
+func (x *Session) Workspace() (*promptrails.Workspace, error) {
+	w, err := x.tx.Workspace()
+	if err != nil {
+		return nil, err
+	}
+	w.Role = x.member.Role
+	return w, nil
+}
+
+// CreateWorkspace makes a workspace that the caller owns.
+func (x *Session) CreateWorkspace(p *promptrails.CreateWorkspaceParams) (*promptrails.Workspace, error) {
+	bad := faults{}
+	name := strings.TrimSpace(p.Name)
+	bad.add("name", nameFault(name))
+	bad.add("slug", slugFault(p.Slug))
+	if err := bad.err(); err != nil {
+		return nil, err
+	}
+	taken := conflict(promptrails.CodeSlugTaken, "the slug %s is taken, or was given up less than 30 days ago; choose another", p.Slug)
+	if freed, err := x.global.SlugFreedSince(p.Slug, x.now.Add(-slugsKept)); err != nil || freed {
+		return nil, orElse(err, taken)
+	}
+	w := &promptrails.Workspace{
+		ID: newID(x.now), Name: name, Slug: p.Slug, Plan: x.service.DefaultPlan, OwnerID: x.caller.User.ID,
+		Version: 1, CreatedAt: x.now, UpdatedAt: x.now,
+	}
+	tx, err := x.global.CreateWorkspace(w, changelog.Genesis(w.ID))
+	if isExists(err) {
+		return nil, taken
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := x.record(tx, promptrails.ActionCreated, workspaceRef(w), nil, workspaceFields(w)); err != nil {
+		return nil, err
+	}
+	if x.member, err = x.join(tx, w.ID, x.caller.User, promptrails.RoleOwner); err != nil {
+		return nil, err
+	}
+	x.tx = tx
+	return x.Workspace()
+}
+
+// orElse returns err, or refusal where there is none.
+func orElse(err error, refusal *Problem) error {
+	if err != nil {
+		return err
+	}
+	return refusal
+}
+
+// UpdateWorkspace changes the workspace's name.
+func (x *Session) UpdateWorkspace(p *promptrails.UpdateWorkspaceParams) (*promptrails.Workspace, error) {
+	return x.changeWorkspace(func(w *promptrails.Workspace) error {
+		if p.Name == nil {
+			return nil
+		}
+		w.Name = strings.TrimSpace(*p.Name)
+		if fault := nameFault(w.Name); fault != "" {
+			return invalid("name", fault)
+		}
+		return nil
+	})
+}
+
+// changeWorkspace applies a change to the workspace's row; one that changes
+// nothing leaves it as it is.
+func (x *Session) changeWorkspace(change func(*promptrails.Workspace) error) (*promptrails.Workspace, error) {
+	w, err := x.Workspace()
+	if err != nil {
+		return nil, err
+	}
+	before := workspaceFields(w)
+	was := *w
+	if err := change(w); err != nil {
+		return nil, err
+	}
+	if err := x.match(w.Version); err != nil {
+		return nil, err
+	}
+	if *w == was {
+		return w, nil
+	}
+	w.Version++
+	w.UpdatedAt = x.now
+	if err := x.tx.UpdateWorkspace(w); err != nil {
+		return nil, err
+	}
+	return w, x.record(x.tx, promptrails.ActionUpdated, workspaceRef(w), before, workspaceFields(w))
+}
+
+// DeleteWorkspace deletes the workspace and all that is in it.
+func (x *Session) DeleteWorkspace(confirmSlug string) error {
+	w, err := x.Workspace()
+	if err != nil {
+		return err
+	}
+	if confirmSlug != w.Slug {
+		return invalid("confirm_slug", "must be the slug of the workspace that is to be deleted")
+	}
+	if err := x.match(w.Version); err != nil {
+		return err
+	}
+	if err := x.tx.DeleteWorkspace(); err != nil {
+		return err
+	}
+	return x.global.FreeSlug(w.Slug, x.now)
+}
+
+// TransferOwnership makes another member the owner, and the owner an admin.
+func (x *Session) TransferOwnership(p *promptrails.TransferOwnershipParams) (*promptrails.Workspace, error) {
+	if p.MemberID == "" {
+		return nil, invalid("member_id", "must not be empty")
+	}
+	next, err := x.tx.Member(p.MemberID)
+	if err != nil {
+		return nil, missing(err, "member")
+	}
+	if next.ID == x.member.ID {
+		return nil, conflict(promptrails.CodeInvalidState, "you own the workspace already").with(map[string]any{"status": next.Role})
+	}
+	w, err := x.changeWorkspace(func(w *promptrails.Workspace) error { w.OwnerID = next.UserID; return nil })
+	if err != nil {
+		return nil, err
+	}
+	// In this order, since there is never more than one owner.
+	if err := x.setRole(x.member, promptrails.RoleAdmin); err != nil {
+		return nil, err
+	}
+	if err := x.setRole(next, promptrails.RoleOwner); err != nil {
+		return nil, err
+	}
+	w.Role = x.member.Role
+	return w, nil
+}
+
+func workspaceRef(w *promptrails.Workspace) changelog.Ref {
+	return changelog.Ref{Type: string(promptrails.ResourceWorkspace), ID: w.ID, Name: w.Name}
+}
+
+func workspaceFields(w *promptrails.Workspace) map[string]any {
+	return map[string]any{"name": w.Name, "slug": w.Slug, "plan": w.Plan, "owner_id": w.OwnerID}
+}

@@ -1,0 +1,92 @@
+package store
+
+import (
+	"database/sql"
+	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/changelog"
+)
+
+// Head returns the newest entry's sequence and hash: 0 and the genesis hash
+// before the first.
+func (t *Tx) Head() (*promptrails.ChangelogHead, error) {
+	h := &promptrails.ChangelogHead{WorkspaceID: t.workspace}
+	return h, t.row("SELECT changelog_sequence, changelog_hash FROM workspaces WHERE id = $1", nil, &h.Sequence, &h.Hash)
+}
+
+// Append adds an entry to the changelog: its place in the chain, then itself.
+func (t *Tx) Append(e *changelog.Entry) error {
+	head, err := t.Head()
+	if err != nil {
+		return err
+	}
+	e.WorkspaceID, e.Sequence, e.PrevHash = t.workspace, head.Sequence+1, head.Hash
+	document, hash, err := changelog.Seal(e)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`INSERT INTO changelog (workspace_id, sequence, id, occurred_at, action, resource_type, resource_id, actor_type, actor_id, document)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		e.Sequence, e.ID, micros(e.OccurredAt), e.Action, e.Resource.Type, e.Resource.ID, e.Actor.Type, e.Actor.ID, string(document))
+	if err != nil {
+		return err
+	}
+	return one(t.exec("UPDATE workspaces SET changelog_sequence = $2, changelog_hash = $3 WHERE id = $1", e.Sequence, hash))
+}
+
+// ChangelogFilter narrows a list of entries; what is zero is not looked at.
+type ChangelogFilter struct {
+	ResourceType, ResourceID, Action, ActorType, ActorID string
+	Since, Until                                         time.Time // until is exclusive
+	From, To                                             int64     // sequences, both inclusive
+	Ascending                                            bool
+}
+
+// Document is an entry as it is served, and its sequence.
+type Document struct {
+	Sequence int64
+	JSON     []byte
+}
+
+// Changelog returns a page of the entries.
+func (t *Tx) Changelog(by *ChangelogFilter, p Paging) (page []Document, err error) {
+	f := filter{base: 1}
+	f.andText("resource_type = ?", by.ResourceType)
+	f.andText("resource_id = ?", by.ResourceID)
+	f.andText("action = ?", by.Action)
+	f.andText("actor_type = ?", by.ActorType)
+	f.andText("actor_id = ?", by.ActorID)
+	if !by.Since.IsZero() {
+		f.and("occurred_at >= ?", micros(by.Since))
+	}
+	if !by.Until.IsZero() {
+		f.and("occurred_at < ?", micros(by.Until))
+	}
+	if by.From != 0 {
+		f.and("sequence >= ?", by.From)
+	}
+	if by.To != 0 {
+		f.and("sequence <= ?", by.To)
+	}
+	beyond, order := "sequence < ?", " ORDER BY sequence DESC"
+	if by.Ascending {
+		beyond, order = "sequence > ?", " ORDER BY sequence"
+	}
+	if p.After != nil {
+		f.and(beyond, p.After.At)
+	}
+	query := "SELECT sequence, document FROM changelog WHERE workspace_id = $1" + scoped(f.sql.String()+order+f.limit(p))
+	err = t.rows(query, f.args, func(r *sql.Rows) error {
+		page = append(page, Document{})
+		d := &page[len(page)-1]
+		return r.Scan(&d.Sequence, &d.JSON)
+	})
+	return page, err
+}
+
+// ChangelogEntry returns one entry as it is served.
+func (t *Tx) ChangelogEntry(id string) (document []byte, err error) {
+	err = t.row("SELECT document FROM changelog WHERE workspace_id = $1 AND id = $2", []any{id}, &document)
+	return document, err
+}

@@ -1,0 +1,234 @@
+package store
+
+import (
+	"database/sql"
+	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+)
+
+// Everything in this file reaches across workspaces: people and their tokens,
+// slugs, outcomes, and the look-ups that find a workspace.
+
+// Workspace binds the transaction to a workspace, and locks its row where it
+// writes: everything that takes a place does so first, in one order.
+func (g *Global) Workspace(id string) (*Tx, error) {
+	var found string
+	if err := g.row("SELECT id FROM workspaces WHERE id = $1", []any{id}, &found); err != nil {
+		return nil, err
+	}
+	return &Tx{global: g, workspace: id}, nil
+}
+
+// WorkspaceBySlug returns the id of the workspace with that slug.
+func (g *Global) WorkspaceBySlug(slug string) (id string, err error) {
+	err = g.row("SELECT id FROM workspaces WHERE slug = $1", []any{slug}, &id)
+	return id, err
+}
+
+// CreateWorkspace adds a workspace and binds the transaction to it. A slug that
+// is taken is ErrExists.
+func (g *Global) CreateWorkspace(w *promptrails.Workspace, genesis string) (*Tx, error) {
+	_, err := g.exec(`INSERT INTO workspaces (id, name, slug, search, plan, owner_id, version, created_at, updated_at, changelog_sequence, changelog_hash)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10)`,
+		w.ID, w.Name, w.Slug, searchable(w.Name, w.Slug), string(w.Plan), w.OwnerID, w.Version, micros(w.CreatedAt), micros(w.UpdatedAt), genesis)
+	if err != nil {
+		return nil, err
+	}
+	return &Tx{global: g, workspace: w.ID}, nil
+}
+
+// SlugFreedSince reports whether a workspace with that slug was deleted at or
+// after a moment.
+func (g *Global) SlugFreedSince(slug string, since time.Time) (bool, error) {
+	var n int
+	err := g.row("SELECT count(*) FROM freed_slugs WHERE slug = $1 AND freed_at > $2", []any{slug, micros(since)}, &n)
+	return n > 0, err
+}
+
+// FreeSlug remembers that a slug was given up.
+func (g *Global) FreeSlug(slug string, at time.Time) error {
+	_, err := g.exec("INSERT INTO freed_slugs (slug, freed_at) VALUES ($1, $2) ON CONFLICT (slug) DO UPDATE SET freed_at = excluded.freed_at", slug, micros(at))
+	return err
+}
+
+// UserWorkspaces returns a page of the workspaces of a person, with the role
+// that the person has in each, and how many there are.
+func (g *Global) UserWorkspaces(userID, role, q string, p Paging) (page []*promptrails.Workspace, total int, err error) {
+	f := filter{base: 1}
+	f.andText("m.role = ?", role)
+	f.andSearch("w.search", q)
+	switch {
+	case p.After != nil: // behind a cursor nobody asks
+	case f.narrowed():
+		err = g.row("SELECT count(*) FROM members m JOIN workspaces w ON w.id = m.workspace_id WHERE m.user_id = $1"+f.sql.String(), append([]any{userID}, f.args...), &total)
+	default:
+		err = g.row("SELECT workspace_count FROM users WHERE id = $1", []any{userID}, &total)
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	query := "SELECT " + workspaceColumns + ", m.role FROM members m JOIN workspaces w ON w.id = m.workspace_id WHERE m.user_id = $1" +
+		f.page(p, "m.workspace_created_at", "m.workspace_id")
+	err = g.rows(query, append([]any{userID}, f.args...), func(r *sql.Rows) error {
+		w := new(promptrails.Workspace)
+		page = append(page, w)
+		return r.Scan(append(workspaceFields(w), &w.Role)...)
+	})
+	return page, total, err
+}
+
+// InvitationByToken returns the workspace and id of the invitation whose token
+// has that hash.
+func (g *Global) InvitationByToken(hash []byte) (workspaceID, id string, err error) {
+	err = g.row("SELECT workspace_id, id FROM invitations WHERE token_hash = $1", []any{hash}, &workspaceID, &id)
+	return workspaceID, id, err
+}
+
+// countWorkspace keeps how many workspaces a person is in.
+func (g *Global) countWorkspace(userID string, by int) error {
+	return one(g.exec("UPDATE users SET workspace_count = workspace_count + $2 WHERE id = $1", userID, by))
+}
+
+// CreateUser adds a person. An address that is known is ErrExists.
+func (g *Global) CreateUser(u *promptrails.User, at time.Time) error {
+	_, err := g.exec("INSERT INTO users (id, email, email_key, name, search, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+		u.ID, u.Email, Fold(u.Email), u.Name, searchable(u.Name, u.Email), micros(at))
+	return err
+}
+
+// RenameUser changes a person's name.
+func (g *Global) RenameUser(u *promptrails.User, name string) error {
+	return one(g.exec("UPDATE users SET name = $2, search = $3 WHERE id = $1", u.ID, name, searchable(name, u.Email)))
+}
+
+const userColumns = "u.id, u.email, u.name"
+
+// User returns a person.
+func (g *Global) User(id string) (*promptrails.User, error) {
+	u := new(promptrails.User)
+	return u, g.row("SELECT "+userColumns+" FROM users u WHERE u.id = $1", []any{id}, &u.ID, &u.Email, &u.Name)
+}
+
+// UserByEmail returns the person with that address.
+func (g *Global) UserByEmail(email string) (*promptrails.User, error) {
+	u := new(promptrails.User)
+	return u, g.row("SELECT "+userColumns+" FROM users u WHERE u.email_key = $1", []any{Fold(email)}, &u.ID, &u.Email, &u.Name)
+}
+
+// UserByToken returns the person whose access token has that hash, and when the
+// token ends.
+func (g *Global) UserByToken(hash []byte) (*promptrails.User, time.Time, error) {
+	u := new(promptrails.User)
+	var expires time.Time
+	err := g.row("SELECT "+userColumns+", t.expires_at FROM access_tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = $1",
+		[]any{hash}, &u.ID, &u.Email, &u.Name, stamp{&expires})
+	return u, expires, err
+}
+
+// AccessToken is a row about a token, without it.
+type AccessToken struct {
+	ID                   string
+	CreatedAt, ExpiresAt time.Time
+}
+
+// CreateAccessToken adds a token by its hash.
+func (g *Global) CreateAccessToken(userID string, t *AccessToken, hash []byte) error {
+	_, err := g.exec("INSERT INTO access_tokens (id, user_id, hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
+		t.ID, userID, hash, micros(t.CreatedAt), micros(t.ExpiresAt))
+	return err
+}
+
+// AccessTokens returns a person's tokens, the newest first.
+func (g *Global) AccessTokens(userID string) (tokens []*AccessToken, err error) {
+	err = g.rows("SELECT id, created_at, expires_at FROM access_tokens WHERE user_id = $1 ORDER BY created_at DESC, id DESC", []any{userID}, func(r *sql.Rows) error {
+		t := new(AccessToken)
+		tokens = append(tokens, t)
+		return r.Scan(&t.ID, stamp{&t.CreatedAt}, stamp{&t.ExpiresAt})
+	})
+	return tokens, err
+}
+
+// DeleteAccessToken ends a token.
+func (g *Global) DeleteAccessToken(id string) error {
+	return one(g.exec("DELETE FROM access_tokens WHERE id = $1", id))
+}
+
+// OutcomeKey says whose idempotency key it is.
+type OutcomeKey struct {
+	Principal, Workspace string
+	Hash                 []byte
+}
+
+// Outcome is what an idempotency key stands for.
+type Outcome struct {
+	Fingerprint []byte
+	Status      int
+	ETag        string
+	Body        []byte // nil where a secret one is gone
+	Secret      bool   // Body is sealed
+	CreatedAt   time.Time
+}
+
+// Outcome returns what a key stands for.
+func (g *Global) Outcome(k OutcomeKey) (*Outcome, error) {
+	o := new(Outcome)
+	err := g.row("SELECT fingerprint, status, etag, body, secret, created_at FROM outcomes WHERE principal = $1 AND workspace_id = $2 AND key_hash = $3",
+		[]any{k.Principal, k.Workspace, k.Hash}, &o.Fingerprint, &o.Status, &o.ETag, &o.Body, &o.Secret, stamp{&o.CreatedAt})
+	return o, err
+}
+
+// SaveOutcome keeps what a key stands for, in place of one that is past.
+func (g *Global) SaveOutcome(k OutcomeKey, o *Outcome) error {
+	secret := 0
+	if o.Secret {
+		secret = 1
+	}
+	_, err := g.exec(`INSERT INTO outcomes (principal, workspace_id, key_hash, fingerprint, status, etag, body, secret, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		ON CONFLICT (principal, workspace_id, key_hash) DO UPDATE SET fingerprint = excluded.fingerprint, status = excluded.status,
+			etag = excluded.etag, body = excluded.body, secret = excluded.secret, created_at = excluded.created_at`,
+		k.Principal, k.Workspace, k.Hash, o.Fingerprint, o.Status, o.ETag, o.Body, secret, micros(o.CreatedAt))
+	return err
+}
+
+// Prune deletes outcomes, the bodies of secret ones, and freed slugs, that were
+// made before the moments given.
+func (g *Global) Prune(outcomes, secrets, slugs time.Time) error {
+	if _, err := g.exec("DELETE FROM outcomes WHERE created_at <= $1", micros(outcomes)); err != nil {
+		return err
+	}
+	if _, err := g.exec("UPDATE outcomes SET body = NULL WHERE secret = 1 AND body IS NOT NULL AND created_at <= $1", micros(secrets)); err != nil {
+		return err
+	}
+	_, err := g.exec("DELETE FROM freed_slugs WHERE freed_at <= $1", micros(slugs))
+	return err
+}
+
+// Setting returns a value that the service keeps for itself.
+func (g *Global) Setting(name string) (value []byte, err error) {
+	err = g.row("SELECT value FROM settings WHERE name = $1", []any{name}, &value)
+	return value, err
+}
+
+// SetSetting keeps a value.
+func (g *Global) SetSetting(name string, value []byte) error {
+	_, err := g.exec("INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value)
+	return err
+}
+
+// Activity is when a member was last seen.
+type Activity struct {
+	Workspace, UserID string
+	At                time.Time
+}
+
+// Touch keeps when members were last seen.
+func (g *Global) Touch(seen []Activity) error {
+	for _, a := range seen {
+		if _, err := g.exec("UPDATE members SET last_active_at = $3 WHERE workspace_id = $1 AND user_id = $2 AND last_active_at < $3", a.Workspace, a.UserID, micros(a.At)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package store
+
+import (
+	"database/sql"
+	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+)
+
+const (
+	invitationColumns        = "i.id, i.workspace_id, i.email, i.role, i.status, i.invited_by, i.expires_at, i.version, i.created_at"
+	invitationRows    scoped = "FROM invitations i WHERE i.workspace_id = $1"
+)
+
+func invitationFields(i *promptrails.Invitation) []any {
+	return []any{&i.ID, &i.WorkspaceID, &i.Email, &i.Role, &i.Status, &i.InvitedBy, stamp{&i.ExpiresAt}, &i.Version, stamp{&i.CreatedAt}}
+}
+
+// stored is pending for an invitation that has expired: that it has is a matter
+// of the clock.
+func stored(s promptrails.InvitationStatus) string {
+	if s == promptrails.InvitationExpired {
+		s = promptrails.InvitationPending
+	}
+	return string(s)
+}
+
+// at turns a stored status into the one at a moment.
+func at(i *promptrails.Invitation, now time.Time) {
+	if i.Status == promptrails.InvitationPending && !now.Before(i.ExpiresAt) {
+		i.Status = promptrails.InvitationExpired
+	}
+}
+
+// Invitations returns a page of the invitations as they are at a moment, and
+// how many there are.
+func (t *Tx) Invitations(status promptrails.InvitationStatus, now time.Time, p Paging) (page []*promptrails.Invitation, total int, err error) {
+	f := filter{base: 1}
+	f.andText("i.status = ?", stored(status))
+	switch status {
+	case promptrails.InvitationPending:
+		f.and("i.expires_at > ?", micros(now))
+	case promptrails.InvitationExpired:
+		f.and("i.expires_at <= ?", micros(now))
+	case promptrails.InvitationAccepted, promptrails.InvitationRevoked:
+	}
+	if total, err = t.total(countInvitations, invitationRows, &f, p); err != nil {
+		return nil, 0, err
+	}
+	query := "SELECT " + invitationColumns + " " + invitationRows + scoped(f.page(p, "i.created_at", "i.id"))
+	err = t.rows(query, f.args, func(r *sql.Rows) error {
+		i := new(promptrails.Invitation)
+		page = append(page, i)
+		if err := r.Scan(invitationFields(i)...); err != nil {
+			return err
+		}
+		at(i, now)
+		return nil
+	})
+	return page, total, err
+}
+
+// Invitation returns one invitation as it is at a moment.
+func (t *Tx) Invitation(id string, now time.Time) (*promptrails.Invitation, error) {
+	i := new(promptrails.Invitation)
+	err := t.row("SELECT "+invitationColumns+" "+invitationRows+" AND i.id = $2", []any{id}, invitationFields(i)...)
+	at(i, now)
+	return i, err
+}
+
+// PendingInvitations returns how many invitations are pending at a moment, of
+// all addresses or of one.
+func (t *Tx) PendingInvitations(email string, now time.Time) (n int64, err error) {
+	f := filter{base: 1}
+	f.and("i.expires_at > ?", micros(now))
+	f.andText("i.email_key = ?", Fold(email))
+	err = t.row("SELECT count(*) "+invitationRows+" AND i.status = 'pending'"+scoped(f.sql.String()), f.args, &n)
+	return n, err
+}
+
+// CreateInvitation adds an invitation with the hash of its token.
+func (t *Tx) CreateInvitation(i *promptrails.Invitation, tokenHash []byte) error {
+	_, err := t.exec(`INSERT INTO invitations (workspace_id, id, email, email_key, role, status, invited_by, token_hash, expires_at, version, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		i.ID, i.Email, Fold(i.Email), string(i.Role), stored(i.Status), i.InvitedBy, tokenHash, micros(i.ExpiresAt), i.Version, micros(i.CreatedAt))
+	if err != nil {
+		return err
+	}
+	return t.count(countInvitations, 1)
+}
+
+// UpdateInvitation stores an invitation's status, expiry and version.
+func (t *Tx) UpdateInvitation(i *promptrails.Invitation) error {
+	return one(t.exec("UPDATE invitations SET status = $3, expires_at = $4, version = $5 WHERE workspace_id = $1 AND id = $2",
+		i.ID, stored(i.Status), micros(i.ExpiresAt), i.Version))
+}
+
+// SetInvitationToken puts another token in the place of an invitation's.
+func (t *Tx) SetInvitationToken(id string, tokenHash []byte) error {
+	return one(t.exec("UPDATE invitations SET token_hash = $3 WHERE workspace_id = $1 AND id = $2", id, tokenHash))
+}

@@ -1,0 +1,82 @@
+package store
+
+import (
+	"database/sql"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+)
+
+const (
+	memberColumns        = "m.id, m.workspace_id, m.user_id, u.email, u.name, m.role, m.last_active_at, m.version, m.joined_at"
+	memberRows    scoped = "FROM members m JOIN users u ON u.id = m.user_id WHERE m.workspace_id = $1"
+)
+
+func memberFields(m *promptrails.Member) []any {
+	return []any{&m.ID, &m.WorkspaceID, &m.UserID, &m.Email, &m.Name, &m.Role, stamp{&m.LastActiveAt}, &m.Version, stamp{&m.JoinedAt}}
+}
+
+// Members returns a page of the members, and how many there are.
+func (t *Tx) Members(role, q string, p Paging) (page []*promptrails.Member, total int, err error) {
+	f := filter{base: 1}
+	f.andText("m.role = ?", role)
+	f.andSearch("u.search", q)
+	if total, err = t.total(countMembers, memberRows, &f, p); err != nil {
+		return nil, 0, err
+	}
+	query := "SELECT " + memberColumns + " " + memberRows + scoped(f.page(p, "m.joined_at", "m.id"))
+	err = t.rows(query, f.args, func(r *sql.Rows) error {
+		m := new(promptrails.Member)
+		page = append(page, m)
+		return r.Scan(memberFields(m)...)
+	})
+	return page, total, err
+}
+
+// Member returns one member.
+func (t *Tx) Member(id string) (*promptrails.Member, error) {
+	m := new(promptrails.Member)
+	return m, t.row("SELECT "+memberColumns+" "+memberRows+" AND m.id = $2", []any{id}, memberFields(m)...)
+}
+
+// MemberByUser returns the membership of a person.
+func (t *Tx) MemberByUser(userID string) (*promptrails.Member, error) {
+	m := new(promptrails.Member)
+	return m, t.row("SELECT "+memberColumns+" "+memberRows+" AND m.user_id = $2", []any{userID}, memberFields(m)...)
+}
+
+// IsMember reports whether a person with that address is a member.
+func (t *Tx) IsMember(email string) (bool, error) {
+	var n int
+	err := t.row("SELECT count(*) "+memberRows+" AND u.email_key = $2", []any{Fold(email)}, &n)
+	return n > 0, err
+}
+
+// CreateMember adds a member.
+func (t *Tx) CreateMember(m *promptrails.Member) error {
+	_, err := t.exec(`INSERT INTO members (workspace_id, id, user_id, role, version, joined_at, workspace_created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, (SELECT created_at FROM workspaces WHERE id = $1))`,
+		m.ID, m.UserID, string(m.Role), m.Version, micros(m.JoinedAt))
+	if err != nil {
+		return err
+	}
+	if err := t.global.countWorkspace(m.UserID, 1); err != nil {
+		return err
+	}
+	return t.count(countMembers, 1)
+}
+
+// UpdateMember stores a member's role and version.
+func (t *Tx) UpdateMember(m *promptrails.Member) error {
+	return one(t.exec("UPDATE members SET role = $3, version = $4 WHERE workspace_id = $1 AND id = $2", m.ID, string(m.Role), m.Version))
+}
+
+// DeleteMember removes a member.
+func (t *Tx) DeleteMember(m *promptrails.Member) error {
+	if err := one(t.exec("DELETE FROM members WHERE workspace_id = $1 AND id = $2", m.ID)); err != nil {
+		return err
+	}
+	if err := t.global.countWorkspace(m.UserID, -1); err != nil {
+		return err
+	}
+	return t.count(countMembers, -1)
+}

@@ -1,0 +1,174 @@
+// Package store keeps the rows of the workspace service in a database.
+//
+// A [Tx] is bound to one workspace: every statement that it runs has the
+// workspace's id as $1, put there by the Tx and by nobody else. What belongs to
+// no workspace, or must find one, is on [Global], in one file.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// Errors that the service tells apart.
+var (
+	ErrNotFound = errors.New("store: no such row")
+	ErrExists   = errors.New("store: such a row exists")
+	ErrBusy     = errors.New("store: the database is locked by another process, full or read-only")
+)
+
+// writeTimeout bounds a transaction that writes. It is no request's: a caller
+// that goes away does not undo what others share the database with.
+const writeTimeout = 30 * time.Second
+
+// Store is a database. It is safe for concurrent use.
+type Store struct {
+	writer, reader *sql.DB // the same one for a database in memory
+	fresh          bool
+}
+
+// Fresh reports whether the database was made when it was opened.
+func (s *Store) Fresh() bool { return s.fresh }
+
+// Close closes the database.
+func (s *Store) Close() error {
+	if s.reader == s.writer {
+		return s.writer.Close()
+	}
+	return errors.Join(s.reader.Close(), s.writer.Close())
+}
+
+// Ping reports whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	var one int
+	return translate(s.reader.QueryRowContext(ctx, "SELECT 1").Scan(&one))
+}
+
+// Read runs fn in a snapshot.
+func (s *Store) Read(ctx context.Context, fn func(*Global) error) error {
+	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return translate(err)
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was written
+	return fn(&Global{ctx: ctx, tx: tx})
+}
+
+// Write runs fn in a transaction and commits it, unless fn fails. fn may be run
+// again from the beginning, so it must not change anything but the database.
+// Once it holds the writer, the end of ctx does not stop it.
+func (s *Store) Write(ctx context.Context, fn func(*Global) error) error {
+	conn, err := s.writer.Conn(ctx)
+	if err != nil {
+		return translate(err)
+	}
+	defer func() { _ = conn.Close() }() // gives it back
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return translate(err)
+	}
+	if err := fn(&Global{ctx: ctx, tx: tx}); err != nil {
+		return errors.Join(err, ignoreDone(tx.Rollback()))
+	}
+	return translate(tx.Commit())
+}
+
+func ignoreDone(err error) error {
+	if errors.Is(err, sql.ErrTxDone) {
+		return nil
+	}
+	return err
+}
+
+// Global is a transaction over what belongs to no workspace.
+type Global struct {
+	ctx context.Context //nolint:containedctx // a transaction has one, as sql.Tx does
+	tx  *sql.Tx
+}
+
+// Tx is a transaction over the rows of one workspace.
+type Tx struct {
+	global    *Global
+	workspace string
+}
+
+// scoped is SQL whose rows are those of the workspace that is $1.
+type scoped string
+
+func (t *Tx) exec(query scoped, args ...any) (int64, error) {
+	return t.global.exec(string(query), append([]any{t.workspace}, args...)...)
+}
+
+func (t *Tx) row(query scoped, args []any, into ...any) error {
+	return t.global.row(string(query), append([]any{t.workspace}, args...), into...)
+}
+
+func (t *Tx) rows(query scoped, args []any, scan func(*sql.Rows) error) error {
+	return t.global.rows(string(query), append([]any{t.workspace}, args...), scan)
+}
+
+func (g *Global) exec(query string, args ...any) (int64, error) {
+	result, err := g.tx.ExecContext(g.ctx, query, args...)
+	if err != nil {
+		return 0, translate(err)
+	}
+	return result.RowsAffected()
+}
+
+func (g *Global) row(query string, args []any, into ...any) error {
+	return translate(g.tx.QueryRowContext(g.ctx, query, args...).Scan(into...))
+}
+
+func (g *Global) rows(query string, args []any, scan func(*sql.Rows) error) error {
+	rows, err := g.tx.QueryContext(g.ctx, query, args...)
+	if err != nil {
+		return translate(err)
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return translate(rows.Err())
+}
+
+// one turns a count of rows that were changed into ErrNotFound for none.
+func one(n int64, err error) error {
+	if err == nil && n == 0 {
+		return ErrNotFound
+	}
+	return err
+}
+
+// translate gives the errors of the database their names.
+func translate(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	e, ok := errors.AsType[*sqlite.Error](err)
+	if !ok {
+		return err
+	}
+	switch code := e.Code(); code & 0xff {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN:
+		return fmt.Errorf("%w: %w", ErrBusy, err)
+	case sqlite3.SQLITE_CONSTRAINT:
+		if code == sqlite3.SQLITE_CONSTRAINT_UNIQUE || code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY {
+			return fmt.Errorf("%w: %w", ErrExists, err)
+		}
+	}
+	return err
+}
+
+// readers is how many transactions read a file at once.
+func readers() int { return max(4, 2*runtime.GOMAXPROCS(0)) }

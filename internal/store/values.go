@@ -1,0 +1,115 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// micros is how a time is stored: microseconds since 1970, 0 for none.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// stamp scans a stored time.
+type stamp struct{ into *time.Time }
+
+// Scan implements [sql.Scanner].
+func (s stamp) Scan(v any) error {
+	n, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("store: a time is %T", v)
+	}
+	*s.into = time.Time{}
+	if n != 0 {
+		*s.into = time.UnixMicro(n).UTC()
+	}
+	return nil
+}
+
+// Fold returns an address as it is compared: ASCII letters folded, nothing
+// else.
+func Fold(address string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, address)
+}
+
+// searchable returns the text that a list's q is looked for in.
+func searchable(parts ...string) string { return strings.ToLower(strings.Join(parts, "\n")) }
+
+// Position is where a page ends: the order of a list is by time and id, or by
+// sequence.
+type Position struct {
+	At int64 // microseconds, or the sequence
+	ID string
+}
+
+// Paging is which part of a list to read.
+type Paging struct {
+	Limit  int
+	Offset int       // for page numbers
+	After  *Position // for cursors
+}
+
+// filter gathers the conditions of a list. Each ? stands for one argument.
+type filter struct {
+	sql  strings.Builder
+	args []any
+	base int // arguments that stand before
+}
+
+func (f *filter) and(condition string, args ...any) {
+	f.sql.WriteString(" AND ")
+	for _, arg := range args {
+		before, after, _ := strings.Cut(condition, "?")
+		f.args = append(f.args, arg)
+		fmt.Fprintf(&f.sql, "%s$%d", before, f.base+len(f.args))
+		condition = after
+	}
+	f.sql.WriteString(condition)
+}
+
+// andText adds a condition for a text that is given.
+func (f *filter) andText(condition, value string) {
+	if value != "" {
+		f.and(condition, value)
+	}
+}
+
+// andSearch looks for q in a searchable column.
+func (f *filter) andSearch(column, q string) {
+	if q != "" {
+		escaped := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(q))
+		f.and(column+` LIKE ? ESCAPE '\'`, "%"+escaped+"%")
+	}
+}
+
+// narrowed reports whether there is any condition.
+func (f *filter) narrowed() bool { return len(f.args) > 0 }
+
+// page ends a list's SQL: the position, the order, and one row more than the
+// page has, to tell whether it is the last.
+func (f *filter) page(p Paging, at, id string) string {
+	if p.After != nil {
+		f.and("("+at+", "+id+") < (?, ?)", p.After.At, p.After.ID)
+	}
+	order := " ORDER BY " + at + " DESC, " + id + " DESC"
+	return f.sql.String() + order + f.limit(p)
+}
+
+func (f *filter) limit(p Paging) string {
+	f.args = append(f.args, p.Limit+1)
+	s := fmt.Sprintf(" LIMIT $%d", f.base+len(f.args))
+	if p.Offset > 0 {
+		f.args = append(f.args, p.Offset)
+		s += fmt.Sprintf(" OFFSET $%d", f.base+len(f.args))
+	}
+	return s
+}

@@ -1,0 +1,78 @@
+// Package wire is the JSON of the API: the options that the client and the
+// service encode and decode with, so that the two can never disagree.
+package wire
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Redacted is what stands in place of a secret wherever one must not show.
+const Redacted = "[redacted]"
+
+// TimeFormat is how the service writes a time: RFC 3339 in UTC, always with
+// six digits after the second.
+const TimeFormat = "2006-01-02T15:04:05.000000Z"
+
+// ErrRedacted refuses a redaction mark that is about to be sent, or stored, as
+// if it were the secret that it stands for.
+var ErrRedacted = errors.New(`"` + Redacted + `" marks a secret that was taken out; it is not a value`)
+
+// revealer is promptrails.Secret, seen from below.
+type revealer interface{ Reveal() string }
+
+var encodeOptions = json.JoinOptions(
+	json.FormatNilSliceAsNull(true),
+	json.WithMarshalers(json.JoinMarshalers(
+		json.MarshalToFunc(encodeTime),
+		json.MarshalToFunc(encodeSecret),
+	)),
+)
+
+func encodeTime(enc *jsontext.Encoder, t time.Time) error {
+	if t.IsZero() {
+		return enc.WriteToken(jsontext.Null)
+	}
+	return enc.WriteToken(jsontext.String(t.UTC().Format(TimeFormat)))
+}
+
+func encodeSecret(enc *jsontext.Encoder, s revealer) error {
+	v := s.Reveal()
+	if v == Redacted {
+		return ErrRedacted
+	}
+	return enc.WriteToken(jsontext.String(v))
+}
+
+// Encode returns v as JSON with its secrets in the clear: for a request or an
+// answer, never for a log.
+func Encode(v any) ([]byte, error) { return json.Marshal(v, encodeOptions) }
+
+// EncodeTo is Encode into w.
+func EncodeTo(w io.Writer, v any) error { return json.MarshalWrite(w, v, encodeOptions) }
+
+// Decode reads one JSON document into v. Duplicate names, invalid UTF-8 and
+// anything behind the document are errors; unknown names are not.
+func Decode(data []byte, v any) error { return json.Unmarshal(data, v) }
+
+// DecodeStrict is Decode that refuses unknown names too: for requests.
+func DecodeStrict(data []byte, v any) error {
+	return json.Unmarshal(data, v, json.RejectUnknownMembers(true))
+}
+
+// Secrets returns the secrets that Encode would reveal in v, so that they can
+// be kept out of an error message.
+func Secrets(v any) []string {
+	var found []string
+	collect := json.MarshalToFunc(func(enc *jsontext.Encoder, s revealer) error {
+		found = append(found, s.Reveal())
+		return enc.WriteToken(jsontext.Null)
+	})
+	// What cannot be encoded was never sent.
+	_ = json.MarshalWrite(io.Discard, v, json.WithMarshalers(collect))
+	return found
+}

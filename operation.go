@@ -1,0 +1,81 @@
+package promptrails
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/google/go-querystring/query"
+)
+
+// operation is one call of the API: what errors, logs and the test against the
+// OpenAPI document name it by.
+type operation struct {
+	name   string // as in Go: Members.Get
+	method string
+	path   string // the template, below /api/v1: /members/{id}
+	scope  Scope  // what a key needs; empty where no key will do, or any
+	traits trait
+}
+
+type trait uint
+
+const (
+	acrossWorkspaces trait = 1 << iota // takes no X-Workspace-ID
+	personOnly                         // closed to every API key
+	anyWorkspace                       // sends X-Workspace-ID where there is one, and asks for none
+)
+
+func (op operation) String() string        { return op.method + " " + op.path }
+func (op operation) has(t trait) bool      { return op.traits&t != 0 }
+func (op operation) mutates() bool         { return op.method != "GET" && op.method != "HEAD" }
+func (op operation) repeatsByItself() bool { return op.method != "POST" && op.method != "PATCH" }
+
+// url fills in the path template, below base. Each value becomes exactly one
+// escaped path element.
+func (op operation) url(base *url.URL, ids []string, values url.Values) (*url.URL, error) {
+	var b strings.Builder
+	for i, element := range strings.Split(op.path, "/") {
+		if i > 0 {
+			b.WriteByte('/')
+		}
+		if !strings.HasPrefix(element, "{") {
+			b.WriteString(element)
+			continue
+		}
+		id := ids[0]
+		ids = ids[1:]
+		name := strings.Trim(element, "{}")
+		switch {
+		case id == "":
+			return nil, invalid(name, "must not be empty")
+		case strings.Trim(id, ".") == "":
+			return nil, invalid(name, "must not be dots alone")
+		case strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == 0x7f }):
+			return nil, invalid(name, "must not contain control characters")
+		}
+		b.WriteString(url.PathEscape(id))
+	}
+	u := *base
+	u.RawPath = base.EscapedPath() + b.String()
+	path, err := url.PathUnescape(u.RawPath)
+	if err != nil {
+		return nil, invalid("path", "cannot be escaped")
+	}
+	u.Path, u.RawQuery = path, values.Encode()
+	return &u, nil
+}
+
+// encodeQuery returns params, a pointer to a struct or a nil one, as a query.
+func encodeQuery(params any) (url.Values, error) {
+	switch p := params.(type) {
+	case nil:
+		return url.Values{}, nil
+	case url.Values:
+		return p, nil
+	}
+	values, err := query.Values(params)
+	if err != nil {
+		return nil, invalid("params", "cannot be sent as a query: "+err.Error())
+	}
+	return values, nil
+}

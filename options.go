@@ -1,0 +1,178 @@
+package promptrails
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Option configures a [Client]. An option beats the environment.
+type Option func(*config)
+
+type config struct {
+	apiKey, accessToken             string
+	apiKeySource, accessTokenSource func(context.Context) (Secret, error)
+	workspace, baseURL, userAgent   string
+	httpClient                      *http.Client
+	timeout                         time.Duration
+	maxRetries                      int
+	maxResponse                     int64
+	logger                          *slog.Logger
+	idempotent                      bool
+	insecureHTTP                    bool
+	noEnvironment                   bool
+}
+
+// WithAPIKey authenticates with an API key, which is bound to one workspace.
+func WithAPIKey(key string) Option { return func(c *config) { c.apiKey = key } }
+
+// WithAccessToken authenticates as a person.
+func WithAccessToken(token string) Option { return func(c *config) { c.accessToken = token } }
+
+// WithAPIKeySource asks source for the API key at each attempt, and once more
+// after a 401: for keys that rotate. It may be called concurrently.
+func WithAPIKeySource(source func(context.Context) (Secret, error)) Option {
+	return func(c *config) { c.apiKeySource = source }
+}
+
+// WithAccessTokenSource asks source for the access token at each attempt, and
+// once more after a 401: for tokens that expire. It may be called concurrently.
+func WithAccessTokenSource(source func(context.Context) (Secret, error)) Option {
+	return func(c *config) { c.accessTokenSource = source }
+}
+
+// WithWorkspace names the workspace to act in; see [Client.InWorkspace].
+func WithWorkspace(id string) Option { return func(c *config) { c.workspace = id } }
+
+// WithBaseURL sets where the API is, without /api/v1.
+func WithBaseURL(url string) Option { return func(c *config) { c.baseURL = url } }
+
+// WithHTTPClient sends requests with a copy of client. Its redirect policy may
+// narrow this package's own, not widen it.
+func WithHTTPClient(client *http.Client) Option { return func(c *config) { c.httpClient = client } }
+
+// WithTimeout bounds one attempt, the reading of its answer included: 30 s by
+// default, or what the client of [WithHTTPClient] has. The whole call is
+// bounded by its context.
+func WithTimeout(d time.Duration) Option { return func(c *config) { c.timeout = d } }
+
+// WithMaxRetries sets how often a call is repeated after its first attempt: 3
+// by default, 0 for never. The package documentation says what is repeated.
+func WithMaxRetries(n int) Option { return func(c *config) { c.maxRetries = n } }
+
+// WithIdempotentServer says that the server honours Idempotency-Key, so that
+// POST and PATCH are repeated like the rest from the first call on. Without it
+// they are from the first answer on that says so.
+func WithIdempotentServer() Option { return func(c *config) { c.idempotent = true } }
+
+// WithLogger logs each attempt at the level debug: operation, status, duration,
+// request id; no secret, header, query or body.
+func WithLogger(logger *slog.Logger) Option {
+	return func(c *config) {
+		if logger != nil {
+			c.logger = logger
+		}
+	}
+}
+
+// WithUserAgent puts the name of your program before this package's own in the
+// User-Agent header.
+func WithUserAgent(userAgent string) Option { return func(c *config) { c.userAgent = userAgent } }
+
+// WithMaxResponseSize limits an answer, unpacked, to n bytes: 16 MiB by default.
+func WithMaxResponseSize(n int64) Option { return func(c *config) { c.maxResponse = n } }
+
+// WithInsecureHTTP allows plain http to a host that is not this machine, where
+// anyone on the way can read the key.
+func WithInsecureHTTP() Option { return func(c *config) { c.insecureHTTP = true } }
+
+// WithoutEnvironment ignores the PROMPTRAILS_ variables.
+func WithoutEnvironment() Option { return func(c *config) { c.noEnvironment = true } }
+
+// fromEnvironment fills in what no option gave. One kind of authentication
+// given as an option silences the other kind's variable.
+func (c *config) fromEnvironment(getenv func(string) string) {
+	if c.apiKey == "" && c.accessToken == "" && c.apiKeySource == nil && c.accessTokenSource == nil {
+		c.apiKey = getenv("PROMPTRAILS_API_KEY")
+		c.accessToken = getenv("PROMPTRAILS_ACCESS_TOKEN")
+	}
+	if c.workspace == "" {
+		c.workspace = getenv("PROMPTRAILS_WORKSPACE_ID")
+	}
+	if c.baseURL == "" {
+		c.baseURL = getenv("PROMPTRAILS_API_URL")
+	}
+}
+
+// credentials puts the authentication of a request on its headers.
+type credentials struct {
+	header  string // X-API-Key or Authorization; empty: none
+	prefix  string // before the secret in the header
+	source  func(context.Context) (Secret, error)
+	rotates bool // source is the caller's: it may give another one after a 401
+}
+
+func (c *config) credentials() (credentials, error) {
+	given := 0
+	for _, g := range []bool{c.apiKey != "", c.accessToken != "", c.apiKeySource != nil, c.accessTokenSource != nil} {
+		if g {
+			given++
+		}
+	}
+	if given > 1 {
+		return credentials{}, invalid("authentication", "give one of an API key and an access token, not both (options, PROMPTRAILS_API_KEY, PROMPTRAILS_ACCESS_TOKEN)")
+	}
+	key := credentials{header: "X-API-Key", source: c.apiKeySource, rotates: true}
+	token := credentials{header: "Authorization", prefix: "Bearer ", source: c.accessTokenSource, rotates: true}
+	switch {
+	case c.apiKey != "":
+		return key.fixed(c.apiKey)
+	case c.accessToken != "":
+		return token.fixed(c.accessToken)
+	case c.apiKeySource != nil:
+		return key, nil
+	case c.accessTokenSource != nil:
+		return token, nil
+	default:
+		return credentials{}, nil
+	}
+}
+
+func (c credentials) fixed(s string) (credentials, error) {
+	secret := NewSecret(s)
+	c.rotates = false
+	c.source = func(context.Context) (Secret, error) { return secret, nil }
+	return c, c.check(secret)
+}
+
+// check refuses what cannot be a key or token, without showing it.
+func (c credentials) check(s Secret) error {
+	text := s.Reveal()
+	if c.person() {
+		if !visibleASCII(text) || strings.HasPrefix(text, "pr_") {
+			return invalid("access token", "cannot be one: visible ASCII characters, not beginning with pr_ (which is how API keys begin)")
+		}
+	} else if !visibleASCII(text) || !strings.HasPrefix(text, "pr_") {
+		return invalid("API key", "cannot be one: visible ASCII characters, beginning with pr_")
+	}
+	return nil
+}
+
+func (c credentials) person() bool { return c.header == "Authorization" }
+
+// visibleASCII reports whether s is one or more characters that may stand in a
+// header without a question: no control character, no space.
+func visibleASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func validHeaderValue(s string) bool {
+	return visibleASCII(strings.ReplaceAll(s, " ", "_"))
+}

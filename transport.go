@@ -1,0 +1,182 @@
+package promptrails
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+
+	"github.com/promptrails-community/promptrails-go/internal/wire"
+)
+
+// call is one request of a service method, before it is built.
+type call struct {
+	op    operation
+	ids   []string // the values of the path template, in order
+	raw   *url.URL // instead of the template and query, for Client.Do
+	query any      // a pointer to a struct for go-querystring, or url.Values
+	body  any
+	opts  []RequestOption
+}
+
+// one sends a call whose answer is one object.
+func one[T any](ctx context.Context, c *Client, call call) (*T, error) {
+	var answer object[T]
+	if err := c.send(ctx, call, &answer); err != nil {
+		return nil, err
+	}
+	return answer.Data, nil
+}
+
+// none sends a call whose answer has no body to speak of.
+func none(ctx context.Context, c *Client, call call) error { return c.send(ctx, call, nil) }
+
+// missing stands for parameters that the caller left nil but must give.
+type missing struct{}
+
+func required[T any](params *T) any {
+	if params == nil {
+		return missing{}
+	}
+	return params
+}
+
+// send builds a request, sends it as often as the retry rules allow, and
+// decodes the answer into out; nil where none is expected.
+func (c *Client) send(ctx context.Context, call call, out receiver) error {
+	options := newRequestOptions(call.opts)
+	ex := &exchange{conn: c.conn, op: call.op, body: call.body, out: out, response: options.response}
+	req, err := c.build(ctx, call, &options, ex)
+	if err != nil {
+		return err
+	}
+	return ex.run(ctx, req)
+}
+
+// build makes the request, but for its authentication.
+func (c *Client) build(ctx context.Context, call call, options *requestOptions, ex *exchange) (*http.Request, error) {
+	if options.err != nil {
+		return nil, options.err
+	}
+	if call.body == (missing{}) {
+		return nil, invalid("params", "must not be nil")
+	}
+	if err := c.checkWorkspace(call.op); err != nil {
+		return nil, err
+	}
+	u, err := c.url(call)
+	if err != nil {
+		return nil, err
+	}
+	if call.body != nil {
+		if ex.payload, err = wire.Encode(call.body); err != nil {
+			if errors.Is(err, wire.ErrRedacted) {
+				return nil, invalid("body", "holds the text "+wire.Redacted+" in place of a secret; give the secret itself")
+			}
+			return nil, invalid("body", "cannot be sent as JSON: "+err.Error())
+		}
+		options.header.Set("Content-Type", "application/json")
+	}
+	if ex.op.mutates() {
+		ex.key = options.idempotencyKey
+		if ex.key == "" {
+			ex.key = rand.Text()
+		}
+		options.header.Set("Idempotency-Key", ex.key)
+	}
+	if c.workspace != "" && !call.op.has(acrossWorkspaces) {
+		options.header.Set("X-Workspace-ID", c.workspace)
+	}
+	options.header.Set("Accept", "application/json")
+	options.header.Set("User-Agent", c.conn.userAgent)
+	req, err := http.NewRequestWithContext(ctx, call.op.method, u.String(), http.NoBody)
+	if err != nil {
+		return nil, invalid("method", "is not an HTTP method")
+	}
+	req.Header = options.header
+	return req, nil
+}
+
+func (c *Client) url(call call) (*url.URL, error) {
+	if call.raw != nil {
+		u := *c.conn.base
+		u.RawPath = u.EscapedPath() + call.raw.EscapedPath()
+		u.Path += call.raw.Path
+		u.RawQuery = call.raw.RawQuery
+		return &u, nil
+	}
+	values, err := encodeQuery(call.query)
+	if err != nil {
+		return nil, err
+	}
+	return call.op.url(c.conn.base, call.ids, values)
+}
+
+// checkWorkspace refuses, before anything is sent, what the server could only
+// answer with a 400.
+func (c *Client) checkWorkspace(op operation) error {
+	switch {
+	case c.workspace != "" && !visibleASCII(c.workspace):
+		return invalid("X-Workspace-ID", "must be visible ASCII characters")
+	case c.workspace == "" && c.conn.credentials.person() && !op.has(acrossWorkspaces) && !op.has(anyWorkspace):
+		return invalid("X-Workspace-ID", "is missing: a person acts in one workspace; use InWorkspace or WithWorkspace")
+	default:
+		return nil
+	}
+}
+
+// withinOrigin is the redirect policy: our headers never leave the origin that
+// they were meant for. What is not followed comes back as the 3xx that it is.
+func withinOrigin(callers func(*http.Request, []*http.Request) error) func(*http.Request, []*http.Request) error {
+	return func(req *http.Request, via []*http.Request) error {
+		first := via[0]
+		if first.Method != http.MethodGet && first.Method != http.MethodHead ||
+			req.URL.Scheme != first.URL.Scheme || req.URL.Host != first.URL.Host || len(via) > 10 {
+			return http.ErrUseLastResponse
+		}
+		if callers != nil {
+			return callers(req, via)
+		}
+		return nil
+	}
+}
+
+var errTooLarge = errors.New("the answer is larger than the limit of WithMaxResponseSize")
+
+// buffers holds the bytes of answers between reading and decoding. Nothing
+// decoded may alias them.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxPooled keeps one large answer from being held for ever.
+const maxPooled = 1 << 20
+
+func release(b *bytes.Buffer) {
+	if b.Cap() <= maxPooled {
+		b.Reset()
+		buffers.Put(b)
+	}
+}
+
+// readBody reads an answer of at most limit bytes into a pooled buffer.
+func readBody(r *http.Response, limit int64) (*bytes.Buffer, error) {
+	if r.ContentLength > limit {
+		return nil, errTooLarge
+	}
+	b, _ := buffers.Get().(*bytes.Buffer)
+	if r.ContentLength > 0 {
+		b.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	_, err := b.ReadFrom(io.LimitReader(r.Body, limit+1))
+	if err == nil && int64(b.Len()) > limit {
+		err = errTooLarge
+	}
+	if err != nil {
+		release(b)
+		return nil, err
+	}
+	return b, nil
+}

@@ -1,0 +1,18 @@
+package promptrails
+
+import "context"
+
+// User is a person. A person may be a member of many workspaces.
+type User struct {
+	ID    string `json:"id"`
+	Email string `json:"email"`
+	Name  string `json:"name"`
+}
+
+var opMe = operation{"Me", "GET", "/me", "", acrossWorkspaces | personOnly}
+
+// Me returns the person whose access token the client holds. With an API key
+// the answer is a 403 user_token_required, [ErrForbidden].
+func (c *Client) Me(ctx context.Context, opts ...RequestOption) (*User, error) {
+	return one[User](ctx, c, call{op: opMe, opts: opts})
+}
