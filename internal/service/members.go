@@ -92,8 +92,16 @@ func (x *Session) setRole(m *promptrails.Member, role promptrails.Role) error {
 	return x.record(x.tx, promptrails.ActionUpdated, memberRef(m), before, memberFields(m))
 }
 
+// RemoveMemberQuery says what goes with a member.
+type RemoveMemberQuery struct {
+	APIKeys string `url:"api_keys"` // "revoke" those that the member made; there are none yet
+}
+
 // RemoveMember removes a member, or lets the caller leave.
-func (x *Session) RemoveMember(id string) error {
+func (x *Session) RemoveMember(id string, q *RemoveMemberQuery) error {
+	if q.APIKeys != "" && q.APIKeys != "revoke" {
+		return invalid("api_keys", "must be revoke, or left out")
+	}
 	self := id == x.member.ID
 	if !self && !policy.AtLeast(string(x.member.Role), policy.Admin) {
 		return insufficientRole(promptrails.RoleAdmin, x.member.Role)
@@ -113,11 +121,12 @@ func (x *Session) RemoveMember(id string) error {
 	if err := x.tx.DeleteMember(m); err != nil {
 		return err
 	}
+	x.endsRight = self
 	return x.record(x.tx, promptrails.ActionDeleted, memberRef(m), memberFields(m), nil)
 }
 
 // Leave ends the caller's own membership.
-func (x *Session) Leave() error { return x.RemoveMember(x.member.ID) }
+func (x *Session) Leave() error { return x.RemoveMember(x.member.ID, &RemoveMemberQuery{}) }
 
 // join makes a person a member of the workspace that tx is bound to.
 func (x *Session) join(tx *store.Tx, workspaceID string, u *promptrails.User, role promptrails.Role) (*promptrails.Member, error) {

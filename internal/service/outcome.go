@@ -48,23 +48,25 @@ func (s *Service) Act(ctx context.Context, r *Request, fn func(*Session) (*Answe
 		defer s.running.end(key)
 	}
 	var answer *Answer
-	err := s.Store.Write(ctx, func(g *store.Global) (err error) {
-		if r.Need.EndsRight {
-			if answer, err = s.replay(g, r, key); answer != nil || err != nil {
-				return err
-			}
-		}
-		x, err := s.admit(g, r)
+	err := s.Store.Write(ctx, func(g *store.Global) error {
+		kept, err := s.outcome(g, r, key)
 		if err != nil {
 			return err
 		}
-		if answer, err = s.replay(g, r, key); answer != nil || err != nil {
-			return err
+		if kept == nil || !kept.EndsRight {
+			x, err := s.admit(g, r)
+			if err != nil {
+				return err
+			}
+			if kept == nil {
+				if answer, err = fn(x); err != nil {
+					return err
+				}
+				return s.keep(g, r, key, answer, x)
+			}
 		}
-		if answer, err = fn(x); err != nil {
-			return err
-		}
-		return s.keep(g, r, key, answer, x.now)
+		answer, err = s.replay(r, key, kept)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -80,41 +82,38 @@ func (r *Request) outcomeKey() store.OutcomeKey {
 	return store.OutcomeKey{Principal: r.Caller.principal(), Workspace: r.Workspace, Hash: hash[:]}
 }
 
-// replay returns the answer that a key stands for, or nil where it stands for
-// none.
-func (s *Service) replay(g *store.Global, r *Request, key store.OutcomeKey) (*Answer, error) {
+// outcome returns what a key stands for, or nil where it stands for nothing.
+func (s *Service) outcome(g *store.Global, r *Request, key store.OutcomeKey) (*store.Outcome, error) {
 	if r.Once == nil {
 		return nil, nil //nolint:nilnil // no outcome, no error
 	}
 	o, err := g.Outcome(key)
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && s.Now().Sub(o.CreatedAt) >= outcomesKept {
 		return nil, nil //nolint:nilnil // no outcome, no error
 	}
-	if err != nil {
-		return nil, err
-	}
-	age := s.Now().Sub(o.CreatedAt)
-	if age >= outcomesKept {
-		return nil, nil //nolint:nilnil // no outcome any more, no error
-	}
+	return o, err
+}
+
+// replay returns the answer that was kept, to the same request alone.
+func (s *Service) replay(r *Request, key store.OutcomeKey, o *store.Outcome) (*Answer, error) {
 	if !s.Ring.CheckMAC(o.Fingerprint, r.Once.parts()...) {
 		return nil, conflict(promptrails.CodeIdempotencyKeyReused, "this Idempotency-Key was used for another request; make a new key for a new request")
 	}
 	answer := &Answer{Status: o.Status, ETag: o.ETag, Body: o.Body, Secret: o.Secret, Replayed: true}
-	if o.Secret {
-		if age >= secretsKept || o.Body == nil {
-			return nil, conflict(promptrails.CodeIdempotencyAnswerGone, "this was done, but its answer held a secret and was kept for %s only", secretsKept)
-		}
-		if answer.Body, err = s.Ring.Open(outcomePlace(key), o.Body); err != nil {
-			return nil, err
-		}
+	if !o.Secret {
+		return answer, nil
 	}
-	return answer, nil
+	if s.Now().Sub(o.CreatedAt) >= secretsKept || o.Body == nil {
+		return nil, conflict(promptrails.CodeIdempotencyAnswerGone, "this was done, but its answer held a secret and was kept for %s only", secretsKept)
+	}
+	var err error
+	answer.Body, err = s.Ring.Open(outcomePlace(key), o.Body)
+	return answer, err
 }
 
 // keep stores the answer under its key. Only what was done is kept: a refusal
 // is an error, and never comes here.
-func (s *Service) keep(g *store.Global, r *Request, key store.OutcomeKey, a *Answer, now time.Time) error {
+func (s *Service) keep(g *store.Global, r *Request, key store.OutcomeKey, a *Answer, x *Session) error {
 	if r.Once == nil {
 		return nil
 	}
@@ -123,7 +122,8 @@ func (s *Service) keep(g *store.Global, r *Request, key store.OutcomeKey, a *Ans
 		body = s.Ring.Seal(outcomePlace(key), body)
 	}
 	return g.SaveOutcome(key, &store.Outcome{
-		Fingerprint: s.Ring.MAC(r.Once.parts()...), Status: a.Status, ETag: a.ETag, Body: body, Secret: a.Secret, CreatedAt: now,
+		Fingerprint: s.Ring.MAC(r.Once.parts()...), Status: a.Status, ETag: a.ETag, Body: body, Secret: a.Secret,
+		EndsRight: x.endsRight, CreatedAt: x.now,
 	})
 }
 

@@ -45,7 +45,7 @@ func (s *Service) UserByToken(ctx context.Context, token promptrails.Secret) (*p
 	case errors.Is(err, promptrails.ErrUnauthorized):
 		return nil, refused
 	case err != nil:
-		return nil, unavailable(err)
+		return nil, Unavailable(err)
 	}
 	return s.knownAs(ctx, email, name)
 }
@@ -68,7 +68,7 @@ func (s *Service) userByOwnToken(ctx context.Context, token promptrails.Secret) 
 // for, made on first sight and renamed when the provider does so.
 func (s *Service) knownAs(ctx context.Context, email, name string) (user *promptrails.User, err error) {
 	if fault := emailFault(email); fault != "" {
-		return nil, unavailable(errors.New("Config.AuthenticateUser: the address " + fault))
+		return nil, Unavailable(errors.New("Config.AuthenticateUser: the address " + fault))
 	}
 	err = s.Store.Read(ctx, func(g *store.Global) error {
 		user, err = g.UserByEmail(email)
@@ -95,40 +95,52 @@ func (s *Service) knownAs(ctx context.Context, email, name string) (user *prompt
 	return user, err
 }
 
-// CreateUser adds a person.
-func (s *Service) CreateUser(ctx context.Context, email, name string) (*promptrails.User, error) {
-	if fault := emailFault(email); fault != "" {
-		return nil, invalid("email", fault)
+// CreateUser adds a person, with an access token that has no end.
+func (s *Service) CreateUser(ctx context.Context, email, name string) (*promptrails.User, promptrails.Secret, error) {
+	bad := faults{}
+	bad.add("email", emailFault(email))
+	bad.add("name", textFault(name, 0, 200))
+	if err := bad.err(); err != nil {
+		return nil, promptrails.Secret{}, err
 	}
-	if fault := textFault(name, 0, 200); fault != "" {
-		return nil, invalid("name", fault)
-	}
-	user := &promptrails.User{ID: newID(s.Now()), Email: email, Name: name}
-	err := s.Store.Write(ctx, func(g *store.Global) error { return g.CreateUser(user, s.Now()) })
+	now := s.Now().UTC().Truncate(time.Microsecond)
+	user := &promptrails.User{ID: newID(now), Email: email, Name: name}
+	var token promptrails.Secret
+	err := s.Store.Write(ctx, func(g *store.Global) (err error) {
+		if err = g.CreateUser(user, now); err == nil {
+			_, token, err = issue(g, user.ID, now, 0)
+		}
+		return err
+	})
 	if isExists(err) {
-		return nil, conflict("already_exists", "there is a user with the address %s", email)
+		err = conflict("already_exists", "there is a user with the address %s", email)
 	}
-	return user, err
+	return user, token, err
 }
 
 // IssueAccessToken makes a token for a person; ttl 0 is without end.
-func (s *Service) IssueAccessToken(ctx context.Context, userID string, ttl time.Duration) (*store.AccessToken, promptrails.Secret, error) {
+func (s *Service) IssueAccessToken(ctx context.Context, userID string, ttl time.Duration) (row *store.AccessToken, token promptrails.Secret, err error) {
 	if ttl < 0 {
 		return nil, promptrails.Secret{}, invalid("ttl", "must not be negative")
 	}
 	now := s.Now().UTC().Truncate(time.Microsecond)
+	err = s.Store.Write(ctx, func(g *store.Global) (err error) {
+		if _, err := g.User(userID); err != nil {
+			return missing(err, "user")
+		}
+		row, token, err = issue(g, userID, now, ttl)
+		return err
+	})
+	return row, token, err
+}
+
+func issue(g *store.Global, userID string, now time.Time, ttl time.Duration) (*store.AccessToken, promptrails.Secret, error) {
 	row := &store.AccessToken{ID: newID(now), CreatedAt: now}
 	if ttl > 0 {
 		row.ExpiresAt = now.Add(ttl)
 	}
 	token := newToken(accessTokenPrefix)
-	err := s.Store.Write(ctx, func(g *store.Global) error {
-		if _, err := g.User(userID); err != nil {
-			return missing(err, "user")
-		}
-		return g.CreateAccessToken(userID, row, hash(token))
-	})
-	return row, token, err
+	return row, token, g.CreateAccessToken(userID, row, hash(token))
 }
 
 // AccessTokens returns a person's tokens, without the tokens themselves.

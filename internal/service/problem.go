@@ -54,6 +54,31 @@ func Unauthorized(format string, args ...any) *Problem {
 	return problem(http.StatusUnauthorized, promptrails.CodeUnauthorized, format, args...)
 }
 
+// UnknownAPIKey is the answer to a key that this service never made.
+func UnknownAPIKey() *Problem {
+	return problem(http.StatusUnauthorized, promptrails.CodeInvalidAPIKey, "the API key is not known here")
+}
+
+// NoRoute is the answer to a path that names nothing.
+func NoRoute() *Problem {
+	return problem(http.StatusNotFound, promptrails.CodeNotFound, "the path names nothing here")
+}
+
+// NoMethod is the answer to a method that a path does not take.
+func NoMethod() *Problem {
+	return problem(http.StatusMethodNotAllowed, "method_not_allowed", "this path does not take that method; the Allow header names those that it does")
+}
+
+// TooLarge is a body of more than limit bytes.
+func TooLarge(limit int) *Problem {
+	return problem(http.StatusRequestEntityTooLarge, promptrails.CodePayloadTooLarge, "a body has at most %d bytes", limit)
+}
+
+// UnsupportedMediaType is a body that is no JSON, or is packed.
+func UnsupportedMediaType(advice string) *Problem {
+	return problem(http.StatusUnsupportedMediaType, promptrails.CodeUnsupportedMediaType, "%s", advice)
+}
+
 // notFound is the answer for what does not exist and for what is not the
 // caller's: the two cannot be told apart.
 func notFound(what string) *Problem {
@@ -65,7 +90,7 @@ func forbidden(format string, args ...any) *Problem {
 }
 
 func insufficientRole(required, role promptrails.Role) *Problem {
-	return problem(http.StatusForbidden, promptrails.CodeInsufficientRole, "this takes the role %s; yours is %s", required, role).
+	return problem(http.StatusForbidden, promptrails.CodeInsufficientRole, "your role does not allow this").
 		with(map[string]any{"required": required, "role": role})
 }
 
@@ -73,7 +98,8 @@ func conflict(code promptrails.ErrorCode, format string, args ...any) *Problem {
 	return problem(http.StatusConflict, code, format, args...)
 }
 
-func unavailable(cause error) *Problem {
+// Unavailable is a fault of the service's own that will pass.
+func Unavailable(cause error) *Problem {
 	p := problem(http.StatusServiceUnavailable, promptrails.CodeUnavailable, "the service cannot answer now; try again")
 	p.RetryAfter, p.cause = time.Second, cause
 	return p
@@ -86,7 +112,7 @@ func AsProblem(err error) *Problem {
 		return p
 	}
 	if errors.Is(err, store.ErrBusy) {
-		return unavailable(err)
+		return Unavailable(err)
 	}
 	p := problem(http.StatusInternalServerError, promptrails.CodeInternal, "something went wrong here; the request id finds it in the log")
 	p.cause = err

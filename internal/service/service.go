@@ -119,6 +119,9 @@ func (s *Service) Prune(ctx context.Context) error {
 	})
 }
 
+// NewID returns an identifier, for what has none of its own: a request.
+func (s *Service) NewID() string { return newID(s.Now()) }
+
 // newID returns a KSUID of that moment.
 func newID(now time.Time) string {
 	var payload [16]byte

@@ -28,18 +28,23 @@ func (c *Caller) principal() string { return "user:" + c.User.ID }
 type Need struct {
 	Scope promptrails.Scope // of a key; empty: closed to keys
 	Role  promptrails.Role  // the least one of a person
-	// Across calls are not in the workspace that the caller names: they name
-	// their own, or none.
-	Across bool
-	// EndsRight calls take away the caller's right to repeat them, so that an
-	// outcome is repeated to whoever had it.
-	EndsRight bool
+	Place Place
 }
+
+// Place is where a call names the workspace that it is in.
+type Place int
+
+// The places that name a workspace.
+const (
+	ByHeader Place = iota // an id, in X-Workspace-ID
+	ByPath                // an id or slug, in the path
+	Nowhere               // the call is in no workspace
+)
 
 // Request is one call, as it was read.
 type Request struct {
 	Caller    *Caller
-	Workspace string // id; empty for a call that is in none
+	Workspace string // as Need.Place names it; empty for a call that is in none
 	Need      Need
 	Fault     error  // what is wrong with the form; told once the caller's right is judged
 	IfMatch   string // the header
@@ -55,6 +60,9 @@ type Session struct {
 	member  *promptrails.Member // the caller's membership; nil where tx is
 	ifMatch string
 	now     time.Time
+	// endsRight is set by what takes away the caller's right to repeat it: its
+	// outcome is repeated to the same caller all the same.
+	endsRight bool
 }
 
 // Read runs fn in a snapshot, once the request is judged.
@@ -72,7 +80,7 @@ func (s *Service) Read(ctx context.Context, r *Request, fn func(*Session) error)
 func (s *Service) admit(g *store.Global, r *Request) (*Session, error) {
 	x := &Session{service: s, global: g, caller: r.Caller, ifMatch: r.IfMatch, now: s.Now().UTC().Truncate(time.Microsecond)}
 	if r.Workspace != "" {
-		if err := x.enter(r.Workspace, r.Need.Role); err != nil {
+		if err := x.enter(r); err != nil {
 			return nil, err
 		}
 	}
@@ -80,16 +88,22 @@ func (s *Service) admit(g *store.Global, r *Request) (*Session, error) {
 }
 
 // enter binds the session to a workspace that the caller is a member of.
-func (x *Session) enter(workspace string, least promptrails.Role) (err error) {
-	if x.tx, err = x.global.Workspace(workspace); err != nil {
+func (x *Session) enter(r *Request) (err error) {
+	id := r.Workspace
+	if r.Need.Place == ByPath {
+		if id, err = x.global.WorkspaceID(id); err != nil {
+			return missing(err, "workspace")
+		}
+	}
+	if x.tx, err = x.global.Workspace(id); err != nil {
 		return missing(err, "workspace")
 	}
 	if x.member, err = x.tx.MemberByUser(x.caller.User.ID); err != nil {
 		return missing(err, "workspace")
 	}
-	x.service.activity.saw(workspace, x.caller.User.ID, x.now)
-	if !policy.AtLeast(string(x.member.Role), string(least)) {
-		return insufficientRole(least, x.member.Role)
+	x.service.activity.saw(id, x.caller.User.ID, x.now)
+	if !policy.AtLeast(string(x.member.Role), string(r.Need.Role)) {
+		return insufficientRole(r.Need.Role, x.member.Role)
 	}
 	return nil
 }

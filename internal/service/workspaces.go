@@ -1,7 +1,6 @@
 package service
 
 import (
-	"context"
 	"strings"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -30,20 +29,6 @@ func (x *Session) Workspaces(p *promptrails.ListWorkspacesParams) (*Page[*prompt
 	return finish(l, rows, total, func(w *promptrails.Workspace) store.Position {
 		return store.Position{At: w.CreatedAt.UnixMicro(), ID: w.ID}
 	}), nil
-}
-
-// WorkspaceID returns the id of the workspace with that id or slug. Whether it
-// is the caller's is judged when the caller enters it.
-func (s *Service) WorkspaceID(ctx context.Context, idOrSlug string) (id string, err error) {
-	err = s.Store.Read(ctx, func(g *store.Global) error {
-		if _, err := g.Workspace(idOrSlug); err == nil {
-			id = idOrSlug
-			return nil
-		}
-		id, err = g.WorkspaceBySlug(idOrSlug)
-		return missing(err, "workspace")
-	})
-	return id, err
 }
 
 // Workspace returns the workspace that the session is in.
@@ -139,12 +124,12 @@ func (x *Session) changeWorkspace(change func(*promptrails.Workspace) error) (*p
 }
 
 // DeleteWorkspace deletes the workspace and all that is in it.
-func (x *Session) DeleteWorkspace(confirmSlug string) error {
+func (x *Session) DeleteWorkspace(_ string, p *promptrails.DeleteWorkspaceParams) error {
 	w, err := x.Workspace()
 	if err != nil {
 		return err
 	}
-	if confirmSlug != w.Slug {
+	if p.ConfirmSlug != w.Slug {
 		return invalid("confirm_slug", "must be the slug of the workspace that is to be deleted")
 	}
 	if err := x.match(w.Version); err != nil {
@@ -153,6 +138,7 @@ func (x *Session) DeleteWorkspace(confirmSlug string) error {
 	if err := x.tx.DeleteWorkspace(); err != nil {
 		return err
 	}
+	x.endsRight = true
 	return x.global.FreeSlug(w.Slug, x.now)
 }
 
@@ -180,6 +166,7 @@ func (x *Session) TransferOwnership(p *promptrails.TransferOwnershipParams) (*pr
 		return nil, err
 	}
 	w.Role = x.member.Role
+	x.endsRight = true
 	return w, nil
 }
 

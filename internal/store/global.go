@@ -20,9 +20,9 @@ func (g *Global) Workspace(id string) (*Tx, error) {
 	return &Tx{global: g, workspace: id}, nil
 }
 
-// WorkspaceBySlug returns the id of the workspace with that slug.
-func (g *Global) WorkspaceBySlug(slug string) (id string, err error) {
-	err = g.row("SELECT id FROM workspaces WHERE slug = $1", []any{slug}, &id)
+// WorkspaceID returns the id of the workspace with that id or slug.
+func (g *Global) WorkspaceID(idOrSlug string) (id string, err error) {
+	err = g.row("SELECT id FROM workspaces WHERE id = $1 OR slug = $1 ORDER BY id = $1 DESC", []any{idOrSlug}, &id)
 	return id, err
 }
 
@@ -167,28 +167,25 @@ type Outcome struct {
 	ETag        string
 	Body        []byte // nil where a secret one is gone
 	Secret      bool   // Body is sealed
+	EndsRight   bool   // it took away the caller's right to repeat it
 	CreatedAt   time.Time
 }
 
 // Outcome returns what a key stands for.
 func (g *Global) Outcome(k OutcomeKey) (*Outcome, error) {
 	o := new(Outcome)
-	err := g.row("SELECT fingerprint, status, etag, body, secret, created_at FROM outcomes WHERE principal = $1 AND workspace_id = $2 AND key_hash = $3",
-		[]any{k.Principal, k.Workspace, k.Hash}, &o.Fingerprint, &o.Status, &o.ETag, &o.Body, &o.Secret, stamp{&o.CreatedAt})
+	err := g.row("SELECT fingerprint, status, etag, body, secret, ends_right, created_at FROM outcomes WHERE principal = $1 AND workspace_id = $2 AND key_hash = $3",
+		[]any{k.Principal, k.Workspace, k.Hash}, &o.Fingerprint, &o.Status, &o.ETag, &o.Body, &o.Secret, &o.EndsRight, stamp{&o.CreatedAt})
 	return o, err
 }
 
 // SaveOutcome keeps what a key stands for, in place of one that is past.
 func (g *Global) SaveOutcome(k OutcomeKey, o *Outcome) error {
-	secret := 0
-	if o.Secret {
-		secret = 1
-	}
-	_, err := g.exec(`INSERT INTO outcomes (principal, workspace_id, key_hash, fingerprint, status, etag, body, secret, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+	_, err := g.exec(`INSERT INTO outcomes (principal, workspace_id, key_hash, fingerprint, status, etag, body, secret, ends_right, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 		ON CONFLICT (principal, workspace_id, key_hash) DO UPDATE SET fingerprint = excluded.fingerprint, status = excluded.status,
-			etag = excluded.etag, body = excluded.body, secret = excluded.secret, created_at = excluded.created_at`,
-		k.Principal, k.Workspace, k.Hash, o.Fingerprint, o.Status, o.ETag, o.Body, secret, micros(o.CreatedAt))
+			etag = excluded.etag, body = excluded.body, secret = excluded.secret, ends_right = excluded.ends_right, created_at = excluded.created_at`,
+		k.Principal, k.Workspace, k.Hash, o.Fingerprint, o.Status, o.ETag, o.Body, flag(o.Secret), flag(o.EndsRight), micros(o.CreatedAt))
 	return err
 }
 

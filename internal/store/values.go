@@ -30,6 +30,14 @@ func (s stamp) Scan(v any) error {
 	return nil
 }
 
+// flag is how a bool is stored.
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // Fold returns an address as it is compared: ASCII letters folded, nothing
 // else.
 func Fold(address string) string {

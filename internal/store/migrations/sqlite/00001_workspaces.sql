@@ -111,6 +111,7 @@ CREATE TABLE outcomes (
     etag         TEXT NOT NULL,
     body         BLOB,             -- NULL where a secret one is gone
     secret       INTEGER NOT NULL, -- 1: body is sealed
+    ends_right   INTEGER NOT NULL, -- 1: it took away the right to repeat it
     created_at   INTEGER NOT NULL,
     PRIMARY KEY (principal, workspace_id, key_hash)
 ) STRICT;

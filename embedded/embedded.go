@@ -1,0 +1,139 @@
+// Package embedded is the workspace service itself, inside your program: the
+// real rules over real storage, with no network. It is for tests, examples and
+// programs that keep workspaces of their own; it is not made or run by the
+// vendor of PromptRails.
+//
+//	service, err := embedded.Open(ctx, embedded.Config{})
+//	owner, err := service.CreateUser(ctx, "ada@example.com", "Ada")
+//	client, err := service.Client(promptrails.WithAccessToken(owner.AccessToken.Reveal()))
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/api"
+	"github.com/promptrails-community/promptrails-go/internal/policy"
+	"github.com/promptrails-community/promptrails-go/internal/seal"
+	"github.com/promptrails-community/promptrails-go/internal/service"
+	"github.com/promptrails-community/promptrails-go/internal/store"
+)
+
+// Config says where a service keeps its data and how it behaves. The zero
+// Config keeps everything in memory.
+type Config struct {
+	// DSN is the name of a SQLite file, which is made where it does not exist.
+	// Empty: in memory, gone with Close.
+	DSN string
+
+	// MasterKey, 32 bytes, seals what is secret. Without one a database in
+	// memory gets a random key, and a new file a key file beside it, named as
+	// the file with .key behind (mode 0600): keep a copy of it apart from the
+	// database's, since neither opens without the other.
+	MasterKey []byte
+	// PreviousMasterKeys are all other keys that something may still be sealed
+	// under.
+	PreviousMasterKeys [][]byte
+
+	// Logger gets what the caller of a failed request is not told, and each
+	// request at the level debug. No secret is logged. Nil: nothing is logged.
+	Logger *slog.Logger
+	// Now is the clock: time.Now by default.
+	Now func() time.Time
+	// DefaultPlan is what workspaces start on: [promptrails.PlanFree] by
+	// default, which has one seat.
+	DefaultPlan promptrails.PlanID
+	// TrustedProxies are the peers whose X-Forwarded-For is believed: its
+	// rightmost hop that is not one of them is the caller's address.
+	TrustedProxies []netip.Prefix
+
+	// AuthenticateUser knows the people of your own identity provider by their
+	// tokens. Return only an address that the provider has verified: it is the
+	// person's identity, and who accepts invitations to it. The person is made
+	// on first sight. It is not asked for tokens that begin with pat_ or pr_.
+	// A token that is none is [promptrails.ErrUnauthorized]; any other error
+	// is answered with 503. It may be called concurrently.
+	AuthenticateUser func(ctx context.Context, token string) (email, name string, err error)
+}
+
+// Service is a running workspace service, and an [http.Handler] that answers
+// below /api/v1. It is safe for concurrent use.
+type Service struct {
+	service *service.Service
+	handler http.Handler
+}
+
+// Open starts a service. It refuses a database that it cannot rely on and says
+// why, having changed nothing: a file of another program, a newer schema, a
+// master key that does not fit.
+func Open(ctx context.Context, cfg Config) (*Service, error) {
+	s, err := open(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("embedded: open: %w", publicError(err))
+	}
+	return s, nil
+}
+
+func open(ctx context.Context, cfg Config) (_ *Service, err error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	master, err := cfg.masterKey()
+	if err != nil {
+		return nil, err
+	}
+	ring, err := seal.NewRing(master, cfg.PreviousMasterKeys...)
+	if err != nil {
+		return nil, err
+	}
+	db, err := store.Open(ctx, cfg.DSN)
+	if err != nil {
+		return nil, err
+	}
+	s, err := service.New(ctx, service.Config{
+		Store: db, Ring: ring, Now: cfg.Now, Logger: cfg.Logger,
+		DefaultPlan: cfg.DefaultPlan, AuthenticateUser: cfg.AuthenticateUser,
+	})
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	handler := api.New(api.Config{Service: s, Logger: cfg.Logger, TrustedProxies: cfg.TrustedProxies})
+	return &Service{service: s, handler: handler}, nil
+}
+
+// complete fills in what is left out, and refuses what cannot be meant.
+func (cfg *Config) complete() error {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.DefaultPlan == "" {
+		cfg.DefaultPlan = promptrails.PlanFree
+	}
+	switch {
+	case !policy.IsPlan(string(cfg.DefaultPlan)):
+		return fmt.Errorf("Config.DefaultPlan: there is no plan %q", cfg.DefaultPlan)
+	case strings.Contains(cfg.DSN, "://"):
+		return errors.New("Config.DSN: this version keeps its data in memory or in a SQLite file; give a file name")
+	case strings.HasPrefix(cfg.DSN, ":") || strings.HasPrefix(cfg.DSN, "file:"):
+		return errors.New("Config.DSN: give a plain file name, or nothing for a database in memory")
+	default:
+		return nil
+	}
+}
+
+// ServeHTTP answers a request of the API.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Close ends the service and closes its database. Requests that are still
+// running fail.
+func (s *Service) Close() error { return s.service.Close() }

@@ -1,0 +1,143 @@
+// Package api is the workspace service's HTTP: it reads a request, hands it to
+// package service, and writes what comes back. It holds no rule of its own.
+package api
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"path"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/promptrails-community/promptrails-go/internal/service"
+)
+
+// Prefix is where the API begins; the health routes and the description of the
+// API stand outside it.
+const Prefix = "/api/v1"
+
+// Config is what the API is made of.
+type Config struct {
+	Service        *service.Service
+	Logger         *slog.Logger
+	TrustedProxies []netip.Prefix
+}
+
+// New returns the API over a service.
+func New(cfg Config) http.Handler {
+	a := &api{Config: cfg, mux: http.NewServeMux()}
+	for _, r := range routes() {
+		a.mux.Handle(r.method+" "+Prefix+r.path, a.serve(r))
+	}
+	a.mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
+	a.mux.HandleFunc("GET /readyz", a.ready)
+	a.mux.HandleFunc("GET /openapi.json", describe)
+	return a
+}
+
+type api struct {
+	Config
+	mux *http.ServeMux
+}
+
+// ServeHTTP gives every answer its request id, and every failure the envelope
+// of an error.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := r.Header.Get("X-Request-ID")
+	if !isRequestID(id) {
+		id = a.Service.NewID()
+		r.Header.Set("X-Request-ID", id)
+	}
+	h := w.Header()
+	h.Set("X-Request-ID", id)
+	h.Set("Idempotency-Key-Honored", "true")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	defer func() {
+		if fault := recover(); fault != nil {
+			a.fail(w, r, fmt.Errorf("panic: %v\n%s", fault, debug.Stack()))
+		}
+	}()
+	if !isClean(r.URL.Path) {
+		a.fail(w, r, service.NoRoute())
+		return
+	}
+	if _, pattern := a.mux.Handler(r); pattern == "" {
+		a.unrouted(w, r)
+		return
+	}
+	a.mux.ServeHTTP(w, r)
+}
+
+// isClean reports whether a path is what it seems: the router would answer any
+// other with a redirect.
+func isClean(p string) bool {
+	return strings.HasPrefix(p, "/") && (path.Clean(p) == p || path.Clean(p)+"/" == p) && !strings.ContainsRune(p, 0)
+}
+
+func isRequestID(id string) bool {
+	return len(id) >= 1 && len(id) <= 128 && !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+}
+
+// unrouted answers for the router, in the envelope that every error has.
+func (a *api) unrouted(w http.ResponseWriter, r *http.Request) {
+	var router statusRecorder
+	a.mux.ServeHTTP(&router, r)
+	if router.status != http.StatusMethodNotAllowed {
+		a.fail(w, r, service.NoRoute())
+		return
+	}
+	w.Header().Set("Allow", router.Header().Get("Allow"))
+	a.fail(w, r, service.NoMethod())
+}
+
+// statusRecorder drops an answer but for its status and headers.
+type statusRecorder struct {
+	header http.Header
+	status int
+}
+
+func (s *statusRecorder) Header() http.Header {
+	if s.header == nil {
+		s.header = http.Header{}
+	}
+	return s.header
+}
+func (s *statusRecorder) WriteHeader(status int)         { s.status = status }
+func (s *statusRecorder) Write(text []byte) (int, error) { return len(text), nil }
+
+func (a *api) ready(w http.ResponseWriter, r *http.Request) {
+	if err := a.Service.Ready(r.Context()); err != nil {
+		a.fail(w, r, service.Unavailable(err))
+	}
+}
+
+// serve authenticates a request, lets its route handle it, and writes what
+// comes of it.
+func (a *api) serve(rt route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		started := time.Now()
+		c := &call{api: a, w: w, r: r, route: rt}
+		answer, err := c.run()
+		if err != nil {
+			a.fail(w, r, err)
+			return
+		}
+		write(w, answer)
+		a.Logger.DebugContext(r.Context(), "promptrails: request",
+			"route", rt.method+" "+rt.path, "status", answer.Status, "request_id", r.Header.Get("X-Request-ID"), "duration", time.Since(started))
+	})
+}
+
+// fail answers with an error, and logs what the caller is not told.
+func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
+	p := service.AsProblem(err)
+	if cause := p.Unwrap(); cause != nil && r.Context().Err() == nil {
+		a.Logger.ErrorContext(r.Context(), "promptrails: request failed",
+			"method", r.Method, "code", p.Code, "request_id", r.Header.Get("X-Request-ID"), "error", cause)
+	}
+	writeProblem(w, p)
+}

@@ -1,0 +1,148 @@
+package api
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/netip"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/promptrails-community/promptrails-go/internal/policy"
+	"github.com/promptrails-community/promptrails-go/internal/service"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+)
+
+const (
+	maxBody           = 1 << 20
+	maxID             = 128 // longer than any identifier or slug
+	maxUserAgent      = 256
+	maxIdempotencyKey = 255
+)
+
+// call is one request on its way through a route.
+type call struct {
+	api     *api
+	w       http.ResponseWriter
+	r       *http.Request
+	route   route
+	body    []byte
+	request service.Request
+}
+
+// run authenticates and reads the request, then hands it to the route. What is
+// wrong with its form waits in request.Fault, since the caller's right is
+// judged first.
+func (c *call) run() (*service.Answer, error) {
+	user, err := c.authenticate()
+	if err != nil {
+		return nil, err
+	}
+	c.request = service.Request{
+		Need:    c.route.need,
+		IfMatch: strings.Join(c.r.Header.Values("If-Match"), ","),
+		Caller: &service.Caller{
+			User: user, IP: c.clientIP(), UserAgent: storable(c.r.UserAgent()), RequestID: c.r.Header.Get("X-Request-ID"),
+		},
+	}
+	switch c.route.need.Place {
+	case service.ByHeader:
+		if c.request.Workspace = c.r.Header.Get("X-Workspace-ID"); c.request.Workspace == "" {
+			return nil, service.Invalid(map[string]string{"X-Workspace-ID": "is missing: a person acts in one workspace, and names it by its id"})
+		}
+	case service.ByPath:
+		c.request.Workspace = c.r.PathValue("id")
+	case service.Nowhere:
+	}
+	if !isID(c.request.Workspace) || !isID(c.r.PathValue("id")) {
+		return nil, service.NoRoute()
+	}
+	if c.mutates() {
+		c.fault(c.readBody())
+		c.fault(c.readIdempotencyKey())
+	}
+	return c.route.handle(c)
+}
+
+func (c *call) mutates() bool { return c.r.Method != http.MethodGet && c.r.Method != http.MethodHead }
+
+// fault keeps the first thing that is wrong with the form.
+func (c *call) fault(err error) {
+	if c.request.Fault == nil {
+		c.request.Fault = err
+	}
+}
+
+// isID reports whether s can be looked up; it may be empty.
+func isID(s string) bool {
+	return len(s) <= maxID && utf8.ValidString(s) && !strings.ContainsRune(s, 0)
+}
+
+// authenticate returns the person whose access token the request carries.
+func (c *call) authenticate() (*promptrails.User, error) {
+	keys, tokens := c.r.Header.Values("X-API-Key"), c.r.Header.Values("Authorization")
+	switch {
+	case len(keys)+len(tokens) > 1:
+		return nil, service.BadRequest("send one of X-API-Key and Authorization, once")
+	case len(keys) == 1:
+		return nil, service.UnknownAPIKey()
+	case len(tokens) == 0:
+		return nil, service.Unauthorized("send an access token as Authorization: Bearer, or an API key as X-API-Key")
+	}
+	scheme, token, _ := strings.Cut(tokens[0], " ")
+	if token = strings.TrimSpace(token); !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return nil, service.Unauthorized("Authorization must read Bearer and an access token")
+	}
+	return c.api.Service.UserByToken(c.r.Context(), promptrails.NewSecret(token))
+}
+
+func (c *call) clientIP() netip.Addr {
+	peer, err := netip.ParseAddrPort(c.r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return policy.ClientIP(peer.Addr(), c.r.Header.Values("X-Forwarded-For"), c.api.TrustedProxies)
+}
+
+// storable returns a header's text as it can stand in a changelog entry.
+func storable(s string) string {
+	if len(s) > maxUserAgent {
+		s = s[:maxUserAgent]
+	}
+	return strings.ToValidUTF8(s, "\ufffd")
+}
+
+func (c *call) readBody() (err error) {
+	if encoding := c.r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return service.UnsupportedMediaType("send the body without Content-Encoding")
+	}
+	c.body, err = io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return service.TooLarge(maxBody)
+	}
+	if err != nil {
+		return service.BadRequest("the body broke off")
+	}
+	if len(c.body) == 0 {
+		return nil
+	}
+	media, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	if err != nil || media != "application/json" {
+		return service.UnsupportedMediaType("send the body as Content-Type: application/json")
+	}
+	return nil
+}
+
+func (c *call) readIdempotencyKey() error {
+	values := c.r.Header.Values("Idempotency-Key")
+	if len(values) == 0 {
+		return nil
+	}
+	if len(values) > 1 || len(values[0]) > maxIdempotencyKey || values[0] == "" || strings.ContainsFunc(values[0], func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return service.Invalid(map[string]string{"Idempotency-Key": "must be one of 1 to 255 visible ASCII characters"})
+	}
+	c.request.Once = &service.Once{Key: values[0], Method: c.r.Method, Target: c.r.URL.RequestURI(), Body: c.body}
+	return nil
+}

@@ -1,0 +1,147 @@
+package api
+
+import (
+	"errors"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/gorilla/schema"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/service"
+	"github.com/promptrails-community/promptrails-go/internal/wire"
+)
+
+// queries reads a query into the parameters that the client writes it from.
+var queries = newQueryDecoder()
+
+func newQueryDecoder() *schema.Decoder {
+	d := schema.NewDecoder()
+	d.SetAliasTag("url")
+	d.IgnoreUnknownKeys(true)
+	d.RegisterConverter(0, counted(func(n int64) any { return int(n) }))
+	d.RegisterConverter(int64(0), counted(func(n int64) any { return n }))
+	d.RegisterConverter(time.Time{}, func(s string) reflect.Value {
+		t, err := time.Parse(time.RFC3339Nano, s)
+		if err != nil {
+			return reflect.Value{}
+		}
+		return reflect.ValueOf(t)
+	})
+	return d
+}
+
+// counted converts pages, limits and sequences, which all begin at 1.
+func counted(as func(int64) any) schema.Converter {
+	return func(s string) reflect.Value {
+		n, err := strconv.ParseInt(s, 10, 53)
+		if err != nil || n < 1 {
+			return reflect.Value{}
+		}
+		return reflect.ValueOf(as(n))
+	}
+}
+
+func decodeQuery(raw string, params any) error {
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return service.BadRequest("the query is not well formed: escape its values")
+	}
+	bad := map[string]string{}
+	for name, given := range values {
+		switch {
+		case len(given) > 1:
+			bad[name] = "must be given once"
+		case !utf8.ValidString(given[0]) || strings.ContainsRune(given[0], 0):
+			bad[name] = "must be UTF-8 without NUL"
+		case given[0] == "":
+			delete(values, name) // as left out
+		}
+	}
+	if len(bad) > 0 {
+		return service.Invalid(bad)
+	}
+	faults, ok := errors.AsType[schema.MultiError](queries.Decode(params, values))
+	if !ok {
+		return nil
+	}
+	for name, fault := range faults {
+		bad[name] = "cannot be read"
+		if c, ok := errors.AsType[schema.ConversionError](fault); ok {
+			bad[name] = "must be a whole number from 1 on"
+			if c.Type == reflect.TypeFor[time.Time]() {
+				bad[name] = "must be a time such as 2026-01-31T12:00:00Z"
+			}
+		}
+	}
+	return service.Invalid(bad)
+}
+
+func decodeBody(body []byte, params any) error {
+	if jsontext.Value(body).Kind() != '{' {
+		return service.BadRequest("the body must be a JSON object")
+	}
+	err := wire.DecodeStrict(body, params)
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		if errors.Is(err, jsontext.ErrDuplicateName) {
+			return service.Invalid(map[string]string{field(e.JSONPointer): "stands twice"})
+		}
+		return service.BadRequest("the body is not one JSON document in UTF-8: the fault is at byte %d", e.ByteOffset)
+	}
+	e, ok := errors.AsType[*json.SemanticError](err)
+	if !ok {
+		return service.BadRequest("the body is not one JSON document in UTF-8")
+	}
+	return service.Invalid(map[string]string{field(e.JSONPointer): misfit(e)})
+}
+
+// field writes a JSON pointer as a path with dots.
+func field(p jsontext.Pointer) string {
+	if p == "" {
+		return "body"
+	}
+	var parts []string
+	for token := range p.Tokens() {
+		parts = append(parts, token)
+	}
+	return strings.Join(parts, ".")
+}
+
+// misfit says what a value should have been, and not what it was.
+func misfit(e *json.SemanticError) string {
+	if errors.Is(e, json.ErrUnknownName) {
+		return "is not a field of this request"
+	}
+	if errors.Is(e, wire.ErrRedacted) {
+		return "must be the secret itself, not " + wire.Redacted
+	}
+	t := e.GoType
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t == nil:
+		return "has the wrong type"
+	case t == reflect.TypeFor[time.Time]():
+		return "must be a time such as 2026-01-31T12:00:00Z, or null"
+	case t == reflect.TypeFor[promptrails.Secret](), t.Kind() == reflect.String:
+		return "must be a string"
+	case t.Kind() == reflect.Bool:
+		return "must be true or false"
+	case t.Kind() == reflect.Slice:
+		return "must be a list"
+	case t.Kind() == reflect.Struct, t.Kind() == reflect.Map:
+		return "must be an object"
+	default:
+		return "must be a whole number that fits"
+	}
+}

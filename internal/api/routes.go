@@ -1,0 +1,167 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/promptrails-community/promptrails-go/internal/service"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+)
+
+// route is one operation of the API.
+type route struct {
+	method, path string // the path below Prefix
+	need         need
+	handle       handler
+}
+
+type need = service.Need
+
+type handler func(*call) (*service.Answer, error)
+
+// routes is the whole API.
+func routes() []route {
+	type x = *service.Session
+	return []route{
+		{"GET", "/me", need{Place: nowhere}, get((x).Me)},
+
+		{"GET", "/workspaces", need{Scope: promptrails.ScopeWorkspacesRead, Place: nowhere}, list((x).Workspaces)},
+		{"POST", "/workspaces", need{Place: nowhere}, create((x).CreateWorkspace)},
+		{"GET", "/workspaces/{id}", need{Scope: promptrails.ScopeWorkspacesRead, Role: user, Place: byPath}, get((x).Workspace)},
+		{"PATCH", "/workspaces/{id}", need{Scope: promptrails.ScopeWorkspacesWrite, Role: admin, Place: byPath}, change((x).UpdateWorkspace)},
+		{"DELETE", "/workspaces/{id}", need{Role: owner, Place: byPath}, removeBy((x).DeleteWorkspace)},
+		{"POST", "/workspaces/{id}/transfer", need{Role: owner, Place: byPath}, change((x).TransferOwnership)},
+
+		{"GET", "/members", need{Scope: promptrails.ScopeMembersRead, Role: user}, list((x).Members)},
+		{"GET", "/members/me", need{Role: user}, get((x).Self)},
+		{"DELETE", "/members/me", need{Role: user}, remove((x).Leave)},
+		{"GET", "/members/{id}", need{Scope: promptrails.ScopeMembersRead, Role: user}, getID((x).Member)},
+		// Whether the member is the caller, who may leave, is seen inside.
+		{"PATCH", "/members/{id}", need{Scope: promptrails.ScopeMembersWrite, Role: user}, update((x).UpdateMember)},
+		{"DELETE", "/members/{id}", need{Scope: promptrails.ScopeMembersWrite, Role: user}, removeBy((x).RemoveMember)},
+
+		{"GET", "/invitations", need{Scope: promptrails.ScopeMembersRead, Role: admin}, list((x).Invitations)},
+		{"POST", "/invitations", need{Scope: promptrails.ScopeMembersWrite, Role: admin}, create((x).CreateInvitation)},
+		{"POST", "/invitations/accept", need{Place: nowhere}, change((x).AcceptInvitation)},
+		{"GET", "/invitations/{id}", need{Scope: promptrails.ScopeMembersRead, Role: admin}, getID((x).Invitation)},
+		{"DELETE", "/invitations/{id}", need{Scope: promptrails.ScopeMembersWrite, Role: admin}, removeID((x).RevokeInvitation)},
+		{"POST", "/invitations/{id}/resend", need{Scope: promptrails.ScopeMembersWrite, Role: admin}, act((x).ResendInvitation)},
+
+		{"GET", "/changelog", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, list((x).Changelog)},
+		{"GET", "/changelog/head", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, get((x).ChangelogHead)},
+		{"GET", "/changelog/{id}", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, getID((x).ChangelogEntry)},
+	}
+}
+
+const (
+	user  = promptrails.RoleUser
+	admin = promptrails.RoleAdmin
+	owner = promptrails.RoleOwner
+
+	byPath  = service.ByPath
+	nowhere = service.Nowhere
+)
+
+// A handler is made of the method of Session that does the work, by what the
+// method reads and what it answers with.
+
+// get answers with an object that the call does not name any further.
+func get[T any](fn func(*service.Session) (T, error)) handler {
+	return func(c *call) (*service.Answer, error) {
+		return c.read(func(x *service.Session) (any, error) { return inEnvelope(fn(x)) })
+	}
+}
+
+// getID answers with the object that the path names.
+func getID[T any](fn func(*service.Session, string) (T, error)) handler {
+	return func(c *call) (*service.Answer, error) {
+		return c.read(func(x *service.Session) (any, error) { return inEnvelope(fn(x, c.id())) })
+	}
+}
+
+// list answers with a page.
+func list[P, T any](fn func(*service.Session, *P) (*service.Page[T], error)) handler {
+	return func(c *call) (*service.Answer, error) {
+		params := new(P)
+		c.fault(decodeQuery(c.r.URL.RawQuery, params))
+		return c.read(func(x *service.Session) (any, error) { return fn(x, params) })
+	}
+}
+
+// create answers 201 with the object that it made of the body.
+func create[P, T any](fn func(*service.Session, *P) (T, error)) handler {
+	return func(c *call) (*service.Answer, error) {
+		params := new(P)
+		c.fault(decodeBody(c.body, params))
+		return c.act(http.StatusCreated, func(x *service.Session) (any, error) { return inEnvelope(fn(x, params)) })
+	}
+}
+
+// change answers with what it changed as the body says.
+func change[P, T any](fn func(*service.Session, *P) (T, error)) handler {
+	return update(func(x *service.Session, _ string, params *P) (T, error) { return fn(x, params) })
+}
+
+// update answers with the object of the path, changed as the body says.
+func update[P, T any](fn func(*service.Session, string, *P) (T, error)) handler {
+	return func(c *call) (*service.Answer, error) {
+		params := new(P)
+		c.fault(decodeBody(c.body, params))
+		return c.act(http.StatusOK, func(x *service.Session) (any, error) { return inEnvelope(fn(x, c.id(), params)) })
+	}
+}
+
+// act answers with the object of the path, on which it acted.
+func act[T any](fn func(*service.Session, string) (T, error)) handler {
+	return func(c *call) (*service.Answer, error) {
+		return c.act(http.StatusOK, func(x *service.Session) (any, error) { return inEnvelope(fn(x, c.id())) })
+	}
+}
+
+// remove answers with nothing.
+func remove(fn func(*service.Session) error) handler {
+	return removeID(func(x *service.Session, _ string) error { return fn(x) })
+}
+
+// removeID removes the object of the path.
+func removeID(fn func(*service.Session, string) error) handler {
+	return removeBy(func(x *service.Session, id string, _ *struct{}) error { return fn(x, id) })
+}
+
+// removeBy removes the object of the path as the query says.
+func removeBy[P any](fn func(*service.Session, string, *P) error) handler {
+	return func(c *call) (*service.Answer, error) {
+		params := new(P)
+		c.fault(decodeQuery(c.r.URL.RawQuery, params))
+		return c.act(http.StatusNoContent, func(x *service.Session) (any, error) { return nil, fn(x, c.id(), params) })
+	}
+}
+
+func (c *call) id() string { return c.r.PathValue("id") }
+
+func inEnvelope[T any](v T, err error) (any, error) { return object{v}, err }
+
+func (c *call) read(fn func(*service.Session) (any, error)) (*service.Answer, error) {
+	var found any
+	err := c.api.Service.Read(c.r.Context(), &c.request, func(x *service.Session) (err error) {
+		found, err = fn(x)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return newAnswer(http.StatusOK, found)
+}
+
+func (c *call) act(status int, fn func(*service.Session) (any, error)) (*service.Answer, error) {
+	return c.api.Service.Act(c.r.Context(), &c.request, func(x *service.Session) (*service.Answer, error) {
+		done, err := fn(x)
+		if err != nil {
+			return nil, err
+		}
+		if status == http.StatusNoContent {
+			return &service.Answer{Status: status}, nil
+		}
+		return newAnswer(status, done)
+	})
+}
