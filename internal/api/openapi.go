@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"sync"
 
-	"go.yaml.in/yaml/v3"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )

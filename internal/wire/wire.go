@@ -27,6 +27,7 @@ type revealer interface{ Reveal() string }
 
 var encodeOptions = json.JoinOptions(
 	json.FormatNilSliceAsNull(true),
+	json.Deterministic(true),
 	json.WithMarshalers(json.JoinMarshalers(
 		json.MarshalToFunc(encodeTime),
 		json.MarshalToFunc(encodeSecret),

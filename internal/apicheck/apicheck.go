@@ -1,0 +1,91 @@
+// Package apicheck holds a test's exchanges against the API's description.
+package apicheck
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+
+	"github.com/promptrails-community/promptrails-go/internal/api"
+)
+
+// Document is the API's description, checked.
+var Document = sync.OnceValues(func() (*openapi3.T, error) {
+	document, err := openapi3.NewLoader().LoadFromData(api.Description)
+	if err != nil {
+		return nil, err
+	}
+	return document, document.Validate(context.Background())
+})
+
+var router = sync.OnceValues(func() (routers.Router, error) {
+	document, err := Document()
+	if err != nil {
+		return nil, err
+	}
+	return gorillamux.NewRouter(document)
+})
+
+// Handler passes requests on and fails the test for an exchange that the
+// description does not allow: an answer that is not as described, or a request
+// that was served although it is not.
+func Handler(t testing.TB, next http.Handler) http.Handler {
+	find, err := router()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil { // the service has to meet it
+			r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), r.Body))
+			next.ServeHTTP(w, r)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		seen := httptest.NewRecorder()
+		next.ServeHTTP(seen, r)
+		check(t, find, r, body, seen)
+		for name, values := range seen.Header() {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(seen.Code)
+		_, _ = w.Write(seen.Body.Bytes())
+	})
+}
+
+func check(t testing.TB, find routers.Router, r *http.Request, body []byte, seen *httptest.ResponseRecorder) {
+	route, params, err := find.FindRoute(r)
+	if err != nil {
+		if seen.Code != http.StatusNotFound && seen.Code != http.StatusMethodNotAllowed && seen.Code != http.StatusBadRequest {
+			t.Errorf("%s %s is answered with %d, but not described", r.Method, r.URL.Path, seen.Code)
+		}
+		return
+	}
+	request := r.Clone(context.WithoutCancel(r.Context()))
+	request.Body = io.NopCloser(bytes.NewReader(body))
+	input := &openapi3filter.RequestValidationInput{
+		Request: request, PathParams: params, Route: route,
+		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true},
+	}
+	if seen.Code < 300 {
+		if err := openapi3filter.ValidateRequest(request.Context(), input); err != nil {
+			t.Errorf("%s %s was served, but its request is not as described: %v", r.Method, r.URL, err)
+		}
+	}
+	answer := &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: input, Status: seen.Code, Header: seen.Header(), Options: input.Options,
+	}
+	answer.SetBodyBytes(seen.Body.Bytes())
+	if err := openapi3filter.ValidateResponse(request.Context(), answer); err != nil {
+		t.Errorf("%s %s: the answer %d is not as described: %v", r.Method, r.URL, seen.Code, err)
+	}
+}

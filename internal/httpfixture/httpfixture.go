@@ -1,0 +1,228 @@
+// Package httpfixture records the exchanges of a test into a file that people
+// can read, and replays them: requests in order, one too many, one too few or
+// one that differs fails the test.
+package httpfixture
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jarcoal/httpmock"
+)
+
+// Exchange is one request and its answer, without secrets.
+type Exchange struct {
+	Request  Request  `json:"request"`
+	Response Response `json:"response"`
+}
+
+// Request is what a fixture keeps of a request.
+type Request struct {
+	Method string            `json:"method"`
+	Path   string            `json:"path"` // escaped
+	Query  string            `json:"query,omitempty"`
+	Header map[string]string `json:"header,omitempty"`
+	Body   Body              `json:"body,omitempty"`
+}
+
+// Response is what a fixture keeps of an answer.
+type Response struct {
+	Status int               `json:"status"`
+	Header map[string]string `json:"header,omitempty"`
+	Body   Body              `json:"body,omitempty"`
+}
+
+// Body is JSON as it was sent, or any other text as a JSON string.
+type Body json.RawMessage
+
+func newBody(b []byte) Body {
+	if len(b) == 0 || json.Valid(b) {
+		return b
+	}
+	quoted, _ := json.Marshal(string(b)) // a string always can be
+	return quoted
+}
+
+// text returns the body as it was sent.
+func (b Body) text() string {
+	var text string
+	if json.Unmarshal(b, &text) == nil {
+		return text
+	}
+	var c bytes.Buffer
+	if json.Compact(&c, b) != nil {
+		return string(b)
+	}
+	return c.String()
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (b Body) MarshalJSON() ([]byte, error) { return json.RawMessage(b).MarshalJSON() }
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (b *Body) UnmarshalJSON(text []byte) error { return (*json.RawMessage)(b).UnmarshalJSON(text) }
+
+// The headers that matter. The rest is the transport's: dates, lengths,
+// versions.
+var (
+	requestHeaders  = []string{"Accept", "Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-Api-Key", "X-Request-Id", "X-Workspace-Id"}
+	responseHeaders = []string{"Allow", "Content-Type", "Etag", "Idempotency-Key-Honored", "Idempotency-Replayed", "Retry-After", "Www-Authenticate", "X-Request-Id"}
+)
+
+// Recorder is a transport that remembers what passes through it.
+type Recorder struct {
+	next http.RoundTripper
+
+	mu        sync.Mutex
+	scrub     scrubber
+	exchanges []Exchange
+}
+
+// NewRecorder returns a recorder in front of a transport.
+func NewRecorder(next http.RoundTripper) *Recorder { return &Recorder{next: next} }
+
+// RoundTrip implements [http.RoundTripper].
+func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
+	sent, body, err := readRequest(req)
+	if err != nil {
+		return nil, err
+	}
+	again := req.Clone(req.Context())
+	again.Body, again.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	resp, err := r.next.RoundTrip(again)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close() // it was read to its end
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(answer))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.exchanges = append(r.exchanges, Exchange{
+		Request: r.scrub.request(sent),
+		Response: r.scrub.response(Response{
+			Status: resp.StatusCode, Header: pick(resp.Header, responseHeaders), Body: newBody(answer),
+		}),
+	})
+	return resp, nil
+}
+
+// Encode returns what was recorded, as the file has it.
+func (r *Recorder) Encode() ([]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(r.exchanges)
+	return b.Bytes(), err
+}
+
+// Write writes what was recorded into a file.
+func (r *Recorder) Write(file string) error {
+	text, err := r.Encode()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+		return err
+	}
+	return os.WriteFile(file, text, 0o600)
+}
+
+// Replay returns a transport that answers as the file says.
+func Replay(t testing.TB, file string) http.RoundTripper {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v; record it with: go test . -record", err)
+	}
+	var exchanges []Exchange
+	if err := json.Unmarshal(text, &exchanges); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	p := &player{t: t, file: file, left: exchanges}
+	t.Cleanup(p.finish)
+	mock := httpmock.NewMockTransport()
+	mock.RegisterNoResponder(p.answer)
+	return mock
+}
+
+type player struct {
+	t    testing.TB
+	file string
+
+	mu    sync.Mutex
+	scrub scrubber
+	left  []Exchange
+}
+
+func (p *player) answer(req *http.Request) (*http.Response, error) {
+	sent, _, err := readRequest(req)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	got := p.scrub.request(sent)
+	if len(p.left) == 0 {
+		p.t.Errorf("%s: one request too many: %s %s", p.file, got.Method, got.Path)
+		return httpmock.NewStringResponse(http.StatusNotImplemented, ""), nil
+	}
+	next := p.left[0]
+	p.left = p.left[1:]
+	if diff := cmp.Diff(next.Request, got, cmp.Transformer("JSON", func(b Body) string { return b.text() })); diff != "" {
+		p.t.Errorf("%s: the request is not the recorded one (-recorded +sent):\n%s", p.file, diff)
+	}
+	answer := p.scrub.response(next.Response)
+	resp := httpmock.NewStringResponse(answer.Status, answer.Body.text())
+	for name, value := range answer.Header {
+		resp.Header.Set(name, value)
+	}
+	resp.Request = req
+	return resp, nil
+}
+
+func (p *player) finish() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range p.left {
+		p.t.Errorf("%s: not requested: %s %s", p.file, e.Request.Method, e.Request.Path)
+	}
+}
+
+func readRequest(req *http.Request) (Request, []byte, error) {
+	var body []byte
+	if req.Body != nil {
+		var err error
+		if body, err = io.ReadAll(req.Body); err != nil {
+			return Request{}, nil, err
+		}
+	}
+	return Request{
+		Method: req.Method, Path: req.URL.EscapedPath(), Query: req.URL.RawQuery,
+		Header: pick(req.Header, requestHeaders), Body: newBody(body),
+	}, body, nil
+}
+
+func pick(h http.Header, names []string) map[string]string {
+	picked := map[string]string{}
+	for name, values := range h {
+		if slices.Contains(names, name) {
+			picked[name] = values[0]
+		}
+	}
+	return picked
+}

@@ -1,0 +1,146 @@
+package promptrails_test
+
+import (
+	"flag"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/cryptotest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/embedded"
+	"github.com/promptrails-community/promptrails-go/internal/apicheck"
+	"github.com/promptrails-community/promptrails-go/internal/httpfixture"
+)
+
+var record = flag.Bool("record", false, "write the recorded exchanges under testdata/fixtures anew")
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// A developer's own settings must not reach a test.
+	for _, name := range []string{"PROMPTRAILS_API_KEY", "PROMPTRAILS_ACCESS_TOKEN", "PROMPTRAILS_WORKSPACE_ID", "PROMPTRAILS_API_URL"} {
+		if err := os.Unsetenv(name); err != nil {
+			panic(err)
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// fixture runs the body of a test twice: against the embedded service, over a
+// port and held against the API's description, and against the exchanges that
+// were recorded of that. Both must be the same.
+func fixture(t *testing.T, body func(*testing.T, *platform)) {
+	t.Helper()
+	file := filepath.Join("testdata", "fixtures", strings.ToLower(t.Name())+".json")
+	t.Run("embedded", func(t *testing.T) {
+		cryptotest.SetGlobalRandom(t, 1)
+		p := newPlatform(t, embedded.Config{Now: steppingClock(), DefaultPlan: promptrails.PlanStarter})
+		recorder := httpfixture.NewRecorder(p.transport)
+		p.transport = recorder
+		body(t, p)
+		if t.Failed() {
+			return
+		}
+		if *record {
+			if err := recorder.Write(file); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+		got, err := recorder.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatalf("%v; record it with: go test . -record", err)
+		}
+		if diff := cmp.Diff(string(want), string(got)); diff != "" {
+			t.Errorf("the exchanges are no longer those of %s; if that is meant: go test . -record\n%s", file, diff)
+		}
+	})
+	t.Run("recorded", func(t *testing.T) {
+		body(t, &platform{t: t, url: "http://localhost", transport: httpfixture.Replay(t, file)})
+	})
+}
+
+// platform is where a test's people act: a service, or a recording of one.
+type platform struct {
+	t         *testing.T
+	url       string
+	transport http.RoundTripper
+	service   *embedded.Service // nil in a replay
+	people    int
+}
+
+// newPlatform opens a service behind a port.
+func newPlatform(t *testing.T, cfg embedded.Config) *platform {
+	t.Helper()
+	service, err := embedded.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(apicheck.Handler(t, service))
+	transport := &http.Transport{}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		server.Close()
+		if err := service.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &platform{t: t, url: server.URL, transport: transport, service: service}
+}
+
+// person returns a client that acts as a new person.
+func (p *platform) person(email, name string, opts ...promptrails.Option) *promptrails.Client {
+	p.t.Helper()
+	p.people++
+	token := "pat_" + strings.Repeat("0", 42) + string(rune('0'+p.people))
+	if p.service != nil {
+		user, err := p.service.CreateUser(p.t.Context(), email, name)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		token = user.AccessToken.Reveal()
+	}
+	client, err := promptrails.NewClient(append([]promptrails.Option{
+		promptrails.WithBaseURL(p.url), promptrails.WithAccessToken(token),
+		promptrails.WithHTTPClient(&http.Client{Transport: p.transport}), promptrails.WithIdempotentServer(),
+	}, opts...)...)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return client
+}
+
+// steppingClock returns a clock that is a millisecond further at each look.
+func steppingClock() func() time.Time {
+	var mu sync.Mutex
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	return func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		now = now.Add(time.Millisecond)
+		return now
+	}
+}
+
+// must returns v, or fails the test.
+func must[T any](t testing.TB) func(v T, err error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
