@@ -116,7 +116,8 @@ func newClient(conn *connection, workspace string) *Client {
 // guarantees: authentication, retries, typed errors. The path is relative to
 // the API (as in "/agents?limit=5"), its values escaped by the caller. A nil
 // body sends none. The answer's data is decoded into out: a pointer, a [*Page]
-// for a list with its meta, or nil to drop it.
+// for a list with its meta, or nil to drop it. Names are matched to json tags
+// exactly.
 func (c *Client) Do(ctx context.Context, method, path string, body, out any, opts ...RequestOption) error {
 	ref, err := relativeURL(path)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"net"
 	"net/http"
@@ -57,7 +58,7 @@ func (ex *exchange) run(ctx context.Context, r *http.Request) error {
 		}
 		req.GetBody = nil
 	}
-	req.SetResponseHandler(ex.receive)
+	req.SetResponseHandler(func(r *http.Response) error { return ex.receive(ctx, r) })
 	loop := retryablehttp.Client{
 		HTTPClient:     ex.conn.http,
 		RetryMax:       math.MaxInt, // checkRetry counts
@@ -121,9 +122,8 @@ func (ex *exchange) checkRetry(ctx context.Context, _ *http.Response, err error)
 }
 
 // receive reads an answer and decodes it, while the attempt's time runs.
-func (ex *exchange) receive(r *http.Response) error {
+func (ex *exchange) receive(ctx context.Context, r *http.Response) error {
 	defer r.Body.Close()
-	ctx := r.Request.Context()
 	if r.Header.Get("Idempotency-Key-Honored") == "true" {
 		ex.conn.idempotent.Store(true)
 	}
@@ -163,6 +163,9 @@ func (ex *exchange) receive(r *http.Response) error {
 	if ex.repeat(ctx, e, after) {
 		return errRepeat
 	}
+	if isGateway(e.Status) {
+		e.Message += ex.outcomeNote()
+	}
 	ex.err = e.typed(after)
 	return nil
 }
@@ -181,10 +184,7 @@ func (ex *exchange) broken(ctx context.Context, err error) bool {
 	}
 	reached := !neverDelivered(err)
 	ex.delivered = ex.delivered || reached
-	e := &Error{Code: CodeUnavailable, Message: "no answer: " + err.Error(), cause: err}
-	if ex.delivered && ex.op.mutates() {
-		e.Message += fmt.Sprintf("; the outcome is not known: repeat the call with WithIdempotencyKey(%q), or look", ex.key)
-	}
+	e := &Error{Code: CodeUnavailable, Message: "no answer: " + err.Error() + ex.outcomeNote(), cause: err}
 	ex.fail(e, nil)
 	if ctx.Err() != nil || isPermanent(err) {
 		return false
@@ -199,11 +199,10 @@ func (ex *exchange) repeat(ctx context.Context, e *Error, after retryAfter) bool
 		ex.renewed, ex.wait = true, 0
 		return true
 	}
-	gateway := e.Status == http.StatusBadGateway || e.Status == http.StatusGatewayTimeout || e.Status == http.StatusServiceUnavailable
 	switch {
 	case e.Status == http.StatusTooManyRequests, e.Code == CodeIdempotencyInProgress && e.Status == http.StatusConflict:
-	case gateway, e.Status == 0:
-		ex.delivered = ex.delivered || gateway
+	case isGateway(e.Status), e.Status == 0:
+		ex.delivered = ex.delivered || e.Status != 0
 		if ex.delivered && !ex.op.repeatsByItself() && !ex.conn.idempotent.Load() {
 			return false
 		}
@@ -241,16 +240,33 @@ func (ex *exchange) interrupted(ctxErr error) error {
 	e := &Error{Operation: ex.op.String(), Attempts: ex.attempts, Code: CodeUnavailable, Message: ctxErr.Error(), cause: ctxErr}
 	if last, ok := errors.AsType[*Error](ex.err); ok && last.cause == nil {
 		e.Message += ", while waiting to try again after " + last.Error()
-	} else if ex.delivered && ex.op.mutates() {
-		e.Message += fmt.Sprintf("; the outcome is not known: repeat the call with WithIdempotencyKey(%q), or look", ex.key)
+	} else {
+		e.Message += ex.outcomeNote()
 	}
 	return e
 }
 
+// outcomeNote says what to do about a change that may have been made.
+func (ex *exchange) outcomeNote() string {
+	if !ex.delivered || !ex.op.mutates() {
+		return ""
+	}
+	return fmt.Sprintf("; the outcome is not known: repeat the call with WithIdempotencyKey(%q), or look", ex.key)
+}
+
 func (ex *exchange) log(ctx context.Context, r *http.Response, err error) {
+	if !ex.conn.logger.Enabled(ctx, slog.LevelDebug) {
+		return
+	}
 	ex.conn.logger.DebugContext(ctx, "promptrails: attempt",
 		"operation", ex.op.String(), "attempt", ex.attempts, "status", r.StatusCode,
-		"duration", time.Since(ex.started), "request_id", r.Header.Get("X-Request-ID"), "complete", err == nil)
+		"duration", time.Since(ex.started), "request_id", keys.ReplaceAllString(r.Header.Get("X-Request-ID"), wire.Redacted), "complete", err == nil)
+}
+
+// isGateway reports whether a status may come from a proxy in front of the
+// server, so that nobody knows whether the server did anything.
+func isGateway(status int) bool {
+	return status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout
 }
 
 // neverDelivered reports whether the server cannot have seen the request: the

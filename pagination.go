@@ -210,9 +210,13 @@ func ahead[T any](ctx context.Context, n int, seq func(context.Context) iter.Seq
 	}
 	return func(yield func(T) bool) {
 		ctx, cancel := context.WithCancel(ctx)
+		// The end of the caller's context is an item, which must arrive: only
+		// the end of the loop makes the goroutine drop one.
+		ended := make(chan struct{})
 		// One item waits in the goroutine's hand, the rest in the channel.
 		items := make(chan T, n-1)
 		defer func() {
+			close(ended)
 			cancel()
 			for range items { //nolint:revive // until the goroutine has closed it
 			}
@@ -222,7 +226,7 @@ func ahead[T any](ctx context.Context, n int, seq func(context.Context) iter.Seq
 			for item := range seq(ctx) {
 				select {
 				case items <- item:
-				case <-ctx.Done():
+				case <-ended:
 					return
 				}
 			}

@@ -1,0 +1,162 @@
+package promptrails_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/embedded"
+)
+
+// Two people on a service inside the program; a real one is reached with
+// promptrails.NewClient instead.
+func twoPeople(ctx context.Context) (ada, grace *promptrails.Client, done func()) {
+	service, err := embedded.Open(ctx, embedded.Config{DefaultPlan: promptrails.PlanStarter})
+	if err != nil {
+		log.Fatal(err)
+	}
+	person := func(email, name string) *promptrails.Client {
+		user, err := service.CreateUser(ctx, email, name)
+		if err != nil {
+			log.Fatal(err)
+		}
+		client, err := service.Client(promptrails.WithAccessToken(user.AccessToken.Reveal()))
+		if err != nil {
+			log.Fatal(err)
+		}
+		return client
+	}
+	return person("ada@example.com", "Ada"), person("grace@example.com", "Grace"), func() {
+		if err := service.Close(); err != nil {
+			log.Fatal(err)
+		}
+	}
+}
+
+func ExampleWorkspacesService() {
+	ctx := context.Background()
+	ada, _, done := twoPeople(ctx)
+	defer done()
+
+	workspace, err := ada.Workspaces.Create(ctx, &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	workspace, err = ada.Workspaces.Update(ctx, workspace.ID, &promptrails.UpdateWorkspaceParams{Name: new("Research & Development")})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for workspace, err := range ada.Workspaces.All(ctx, nil) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(workspace.Slug, workspace.Name, workspace.Role)
+	}
+	_, err = ada.Workspaces.Create(ctx, &promptrails.CreateWorkspaceParams{Name: "Again", Slug: workspace.Slug})
+	fmt.Println(errors.Is(err, promptrails.ErrConflict))
+	// Output:
+	// research Research & Development owner
+	// true
+}
+
+func ExampleMembersService() {
+	ctx := context.Background()
+	ada, grace, done := twoPeople(ctx)
+	defer done()
+	workspace, err := ada.Workspaces.Create(ctx, &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	invitation, err := ada.InWorkspace(workspace.ID).Invitations.Create(ctx, &promptrails.CreateInvitationParams{Email: "grace@example.com", Role: promptrails.RoleUser})
+	if err != nil {
+		log.Fatal(err)
+	}
+	member, err := grace.Invitations.Accept(ctx, invitation.Token)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	members := ada.InWorkspace(workspace.ID).Members
+	if _, err := members.UpdateRole(ctx, member.ID, promptrails.RoleAdmin, promptrails.WithIfMatch(member.Version)); err != nil {
+		log.Fatal(err)
+	}
+	for member, err := range members.All(ctx, nil) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(member.Name, member.Role)
+	}
+	// Output:
+	// Grace admin
+	// Ada owner
+}
+
+func ExampleInvitationsService() {
+	ctx := context.Background()
+	ada, grace, done := twoPeople(ctx)
+	defer done()
+	workspace, err := ada.Workspaces.Create(ctx, &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	invitation, err := ada.InWorkspace(workspace.ID).Invitations.Create(ctx, &promptrails.CreateInvitationParams{Email: "grace@example.com", Role: promptrails.RoleUser})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(invitation.Status, invitation.Token) // Token.Reveal() is what the mail would carry
+	member, err := grace.Invitations.Accept(ctx, invitation.Token)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(member.Email, member.Role)
+	// Output:
+	// pending [redacted]
+	// grace@example.com user
+}
+
+func ExampleChangelogService() {
+	ctx := context.Background()
+	ada, _, done := twoPeople(ctx)
+	defer done()
+	workspace, err := ada.Workspaces.Create(ctx, &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := ada.Workspaces.Update(ctx, workspace.ID, &promptrails.UpdateWorkspaceParams{Name: new("R&D")}); err != nil {
+		log.Fatal(err)
+	}
+
+	changelog := ada.InWorkspace(workspace.ID).Changelog
+	for entry, err := range changelog.All(ctx, &promptrails.ListChangelogParams{Order: promptrails.OrderAscending}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(entry.Sequence, entry.Actor.Name, entry.Action, entry.Resource.Type)
+		if name, ok := entry.Changes.Get("name"); ok && entry.Action == promptrails.ActionUpdated {
+			fmt.Printf("  name: %s → %s\n", name.From, name.To)
+		}
+	}
+	// Output:
+	// 1 Ada created workspace
+	// 2 Ada created member
+	// 3 Ada updated workspace
+	//   name: "Research" → "R&D"
+}
+
+func ExampleClient_Do() {
+	ctx := context.Background()
+	ada, _, done := twoPeople(ctx)
+	defer done()
+
+	var me struct {
+		Email string `json:"email"`
+	}
+	if err := ada.Do(ctx, "GET", "/me", nil, &me); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(me.Email)
+	// Output: ada@example.com
+}

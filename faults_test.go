@@ -1,0 +1,266 @@
+package promptrails_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+)
+
+// listen serves connections with a function for each, in order; the last one
+// for ever.
+func listen(t *testing.T, scripts ...func(net.Conn)) (url string, connections *atomic.Int64) {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var served sync.WaitGroup
+	connections = new(atomic.Int64)
+	served.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			script := scripts[min(int(connections.Add(1)), len(scripts))-1]
+			served.Go(func() {
+				defer func() { _ = conn.Close() }()
+				script(conn)
+			})
+		}
+	})
+	t.Cleanup(func() { _ = l.Close(); served.Wait() })
+	return "http://" + l.Addr().String(), connections
+}
+
+// readHead reads a request up to its body, and what there is of that.
+func readHead(c net.Conn) string {
+	buf := make([]byte, 64<<10)
+	n, _ := c.Read(buf)
+	return string(buf[:n])
+}
+
+func reset(c net.Conn) {
+	_ = readHead(c)
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // close with a reset
+	}
+}
+
+func hangUp(c net.Conn) { _ = readHead(c) }
+
+func halfABody(c net.Conn) {
+	_ = readHead(c)
+	_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{\"data\":{")
+}
+
+func answering(code int, body string) func(net.Conn) {
+	return func(c net.Conn) {
+		_ = readHead(c)
+		_, _ = fmt.Fprintf(c, "HTTP/1.1 %d x\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", code, len(body), body)
+	}
+}
+
+func clientAt(t *testing.T, url string, opts ...promptrails.Option) *promptrails.Client {
+	t.Helper()
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return clientOver(t, transport, append([]promptrails.Option{promptrails.WithBaseURL(url)}, opts...)...)
+}
+
+func TestBrokenConnections(t *testing.T) {
+	t.Parallel()
+	bodies := map[string]func(net.Conn){
+		"GET": answering(200, someUser), "POST": answering(201, someWorkspace), "PATCH": answering(200, someWorkspace), "DELETE": answering(204, ""),
+	}
+	for name, fault := range map[string]func(net.Conn){"reset": reset, "EOF": hangUp, "half a body": halfABody} {
+		for method, call := range calls {
+			for _, idempotent := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s %s idempotent=%t", name, method, idempotent), func(t *testing.T) {
+					t.Parallel()
+					url, connections := listen(t, fault, bodies[method])
+					var opts []promptrails.Option
+					if idempotent {
+						opts = append(opts, promptrails.WithIdempotentServer())
+					}
+					err := call(t.Context(), clientAt(t, url, opts...))
+					if idempotent || method == "GET" || method == "DELETE" {
+						if err != nil || connections.Load() != 2 {
+							t.Errorf("%d connections, %v; want a second attempt", connections.Load(), err)
+						}
+						return
+					}
+					if connections.Load() != 1 || !errors.Is(err, promptrails.ErrUnavailable) || !strings.Contains(err.Error(), "outcome is not known") {
+						t.Errorf("%d connections, %v; want one, and word that the outcome is not known", connections.Load(), err)
+					}
+				})
+			}
+		}
+	}
+}
+
+// Where the connection was refused nothing was delivered, so that everything
+// is tried again.
+func TestRefusedConnection(t *testing.T) {
+	t.Parallel()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := "http://" + l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for method, call := range calls {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			err := call(t.Context(), clientAt(t, url, promptrails.WithMaxRetries(1)))
+			e, ok := errors.AsType[*promptrails.Error](err)
+			if !ok || e.Attempts != 2 || strings.Contains(err.Error(), "outcome") {
+				t.Errorf("%v; want 2 attempts and no doubt about the outcome", err)
+			}
+			if !strings.Contains(err.Error(), "2 attempts") || !strings.Contains(err.Error(), e.Operation) {
+				t.Errorf("%v does not name attempts and operation", err)
+			}
+		})
+	}
+}
+
+// net/http repeats a request by itself on a reused connection that is dead, if
+// it carries an Idempotency-Key: at a server that promises nothing it must not.
+func TestReusedConnectionDies(t *testing.T) {
+	t.Parallel()
+	for method, want := range map[string]int64{"POST": 1, "PATCH": 1} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			var requests atomic.Int64
+			serve := func(c net.Conn) {
+				if head := readHead(c); strings.HasPrefix(head, "GET") {
+					_, _ = fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(someUser), someUser)
+					if head = readHead(c); head == "" {
+						return
+					}
+				}
+				requests.Add(1) // and the connection closes without a word
+			}
+			url, _ := listen(t, serve)
+			c := clientAt(t, url)
+			if _, err := c.Me(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := calls[method](t.Context(), c); err == nil || requests.Load() != want {
+				t.Errorf("%d requests reached the server, %v; want %d", requests.Load(), err, want)
+			}
+		})
+	}
+}
+
+// A 404 on the retry of a DELETE says that the first attempt deleted it.
+func TestDeleteTwice(t *testing.T) {
+	t.Parallel()
+	notFound := answering(404, `{"error":{"code":"not_found"}}`)
+	url, _ := listen(t, hangUp, notFound)
+	if err := clientAt(t, url).Members.Remove(t.Context(), "m", nil); err != nil {
+		t.Errorf("deleted by the first attempt: %v", err)
+	}
+	url, _ = listen(t, notFound)
+	if err := clientAt(t, url).Members.Remove(t.Context(), "m", nil); !errors.Is(err, promptrails.ErrNotFound) {
+		t.Errorf("never there: %v", err)
+	}
+}
+
+// The limit holds memory, whether the answer says its size, hides it or is
+// packed.
+func TestHugeAnswers(t *testing.T) {
+	t.Parallel()
+	const size = 256 << 20
+	chunk := bytes.Repeat([]byte(" "), 1<<20)
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	for range size / len(chunk) {
+		if _, err := z.Write(chunk); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch r.Header.Get("X-Kind") {
+		case "gzip":
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = w.Write(packed.Bytes())
+		case "length":
+			w.Header().Set("Content-Length", fmt.Sprint(size))
+			fallthrough
+		default:
+			for range size / len(chunk) {
+				if _, err := w.Write(chunk); err != nil {
+					return
+				}
+			}
+		}
+	}))
+	defer server.Close()
+	c := clientAt(t, server.URL, promptrails.WithMaxResponseSize(1<<20))
+	for _, kind := range []string{"gzip", "length", "stream"} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := c.Me(t.Context(), promptrails.WithHeader("X-Kind", kind))
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.Contains(err.Error(), "larger than the limit") {
+			t.Errorf("%s: %v", kind, err)
+		}
+		if grown := after.TotalAlloc - before.TotalAlloc; grown > 32<<20 {
+			t.Errorf("%s: %d MiB were allocated for a limit of 1 MiB", kind, grown>>20)
+		}
+	}
+}
+
+// 1 000 goroutines share one client and its connections.
+func TestManyGoroutines(t *testing.T) {
+	t.Parallel()
+	var connections atomic.Int64
+	server := httptest.NewUnstartedServer(status(200, someUser))
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	c, err := promptrails.NewClient(promptrails.WithBaseURL(server.URL), promptrails.WithAccessToken(token))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var callers sync.WaitGroup
+	gate := make(chan struct{}, 50)
+	for range 1000 {
+		callers.Go(func() {
+			gate <- struct{}{}
+			defer func() { <-gate }()
+			for range 3 {
+				if _, err := c.InWorkspace("w").Me(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	callers.Wait()
+	if n := connections.Load(); n > 300 {
+		t.Errorf("%d connections for 3 000 calls: they are not reused", n)
+	}
+}

@@ -1,0 +1,211 @@
+package promptrails_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+)
+
+// list answers with members of those ids, and a meta.
+func list(meta string, ids ...string) http.HandlerFunc {
+	items := make([]string, len(ids))
+	for i, id := range ids {
+		items[i] = fmt.Sprintf(`{"id":%q}`, id)
+	}
+	return status(200, `{"data":[`+strings.Join(items, ",")+`]`+meta+`}`)
+}
+
+// collect ranges over all members and returns their ids and the error that
+// ended it.
+func collect(ctx context.Context, c *promptrails.Client, opts ...promptrails.RequestOption) (ids []string, err error) {
+	for m, err := range c.Members.All(ctx, nil, opts...) {
+		if err != nil {
+			return ids, err
+		}
+		ids = append(ids, m.ID)
+		if len(ids) > 1000 {
+			return ids, errors.New("endless")
+		}
+	}
+	return ids, nil
+}
+
+func TestAll(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		script  []http.HandlerFunc
+		want    string // the ids
+		queries string // what was asked, page by page
+		fails   string
+	}{
+		"cursors": {
+			[]http.HandlerFunc{list(`,"meta":{"total":3,"page":1,"limit":2,"pages":2,"next_cursor":"c1"}`, "a", "b"), list(`,"meta":{"limit":2}`, "c")},
+			"a b c", "limit=100 after=c1&limit=100", "",
+		},
+		"page numbers": {
+			[]http.HandlerFunc{list(`,"meta":{"total":3,"page":1,"limit":2,"pages":2}`, "a", "b"), list(`,"meta":{"total":3,"page":2,"limit":2,"pages":2}`, "c")},
+			"a b c", "limit=100 limit=100&page=2", "",
+		},
+		"the older name of pages": {
+			[]http.HandlerFunc{list(`,"meta":{"total":2,"page":1,"limit":1,"total_pages":2}`, "a"), list(`,"meta":{"total":2,"page":2,"limit":1,"total_pages":2}`, "b")},
+			"a b", "limit=100 limit=100&page=2", "",
+		},
+		"no meta":               {[]http.HandlerFunc{list("", "a", "b")}, "a b", "limit=100", ""},
+		"null data":             {[]http.HandlerFunc{status(200, `{"data":null}`)}, "", "limit=100", ""},
+		"no data":               {[]http.HandlerFunc{status(200, `{}`)}, "", "limit=100", "expected a list of Member"},
+		"an object for a list":  {[]http.HandlerFunc{status(200, `{"data":{"id":"a"}}`)}, "", "limit=100", "answer"},
+		"an empty item":         {[]http.HandlerFunc{status(200, `{"data":[{"id":"a"},{}]}`)}, "", "limit=100", "expected Member at data[1]"},
+		"an error on page 2":    {[]http.HandlerFunc{list(`,"meta":{"next_cursor":"c1"}`, "a"), status(404, "")}, "a", "limit=100 after=c1&limit=100", "404"},
+		"an empty page between": {[]http.HandlerFunc{list(`,"meta":{"next_cursor":"c1"}`, "a"), list(`,"meta":{"next_cursor":"c2"}`), list("", "b")}, "a b", "limit=100 after=c1&limit=100 after=c2&limit=100", ""},
+		"a cursor that repeats": {[]http.HandlerFunc{list(`,"meta":{"next_cursor":"c1"}`, "a")}, "a", "", "repeats a cursor"},
+		"an empty page of nine": {[]http.HandlerFunc{list(`,"meta":{"page":1,"pages":9}`)}, "", "limit=100", "page 1 of 9 is empty"},
+		"the same page always":  {[]http.HandlerFunc{list(`,"meta":{"page":1,"pages":9}`, "a")}, "a", "", "page 1 came for page 2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for prefetch := range 3 {
+				a := &answers{script: c.script}
+				ids, err := collect(t.Context(), clientOver(t, a), promptrails.WithPrefetch(prefetch))
+				if strings.Join(ids, " ") != c.want || (err != nil) != (c.fails != "") || err != nil && !strings.Contains(err.Error(), c.fails) {
+					t.Errorf("prefetch %d: %v, %v; want %s, %s", prefetch, ids, err, c.want, c.fails)
+				}
+				var queries []string
+				for _, r := range a.seen {
+					queries = append(queries, r.URL.RawQuery)
+				}
+				if got := strings.Join(queries, " "); c.queries != "" && got != c.queries {
+					t.Errorf("prefetch %d asked %s, want %s", prefetch, got, c.queries)
+				}
+			}
+		})
+	}
+}
+
+// Lists that never end are stopped, in whatever way they go on.
+func TestEndlessLists(t *testing.T) {
+	t.Parallel()
+	var n atomic.Int64
+	grows := func(w http.ResponseWriter, _ *http.Request) {
+		i := n.Add(1)
+		list(fmt.Sprintf(`,"meta":{"page":%d,"pages":%d}`, i, i+1), fmt.Sprint("m", i))(w, nil)
+	}
+	if _, err := collect(t.Context(), clientOver(t, &answers{script: []http.HandlerFunc{grows}}), promptrails.WithPrefetch(0)); err == nil || !strings.Contains(err.Error(), "does not end") {
+		t.Errorf("pages that grow: %v", err)
+	}
+	var turn atomic.Int64
+	cycle := func(w http.ResponseWriter, _ *http.Request) {
+		list(fmt.Sprintf(`,"meta":{"next_cursor":"c%d"}`, turn.Add(1)%7), "m")(w, nil)
+	}
+	if _, err := collect(t.Context(), clientOver(t, &answers{script: []http.HandlerFunc{cycle}})); err == nil || !strings.Contains(err.Error(), "repeats a cursor") {
+		t.Errorf("a cycle of cursors: %v", err)
+	}
+	var empty atomic.Int64
+	hollow := func(w http.ResponseWriter, _ *http.Request) {
+		list(fmt.Sprintf(`,"meta":{"next_cursor":"c%d"}`, empty.Add(1)))(w, nil)
+	}
+	if _, err := collect(t.Context(), clientOver(t, &answers{script: []http.HandlerFunc{hollow}})); err == nil || !strings.Contains(err.Error(), "empty") {
+		t.Errorf("nothing but empty pages: %v", err)
+	}
+}
+
+func TestAllCanBeRangedOverTwice(t *testing.T) {
+	t.Parallel()
+	a := &answers{script: []http.HandlerFunc{list("", "a", "b")}}
+	params := &promptrails.ListMembersParams{Role: promptrails.RoleUser}
+	members := clientOver(t, a).Members.All(t.Context(), params)
+	params.Role = promptrails.RoleOwner // the sequence has a copy
+	for range 2 {
+		n := 0
+		for _, err := range members {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		if n != 2 {
+			t.Errorf("%d items, want 2", n)
+		}
+	}
+	if a.seen[0].URL.RawQuery != "limit=100&role=user" || a.seen[1].URL.RawQuery != "limit=100&role=user" {
+		t.Errorf("asked %s, then %s", a.seen[0].URL.RawQuery, a.seen[1].URL.RawQuery)
+	}
+}
+
+// While the caller works on a page the next is fetched: one ahead unless told
+// otherwise, and no more.
+func TestPrefetch(t *testing.T) {
+	t.Parallel()
+	for _, prefetch := range []int{0, 1, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			var asked atomic.Int64
+			pages := func(w http.ResponseWriter, _ *http.Request) {
+				i := asked.Add(1)
+				list(fmt.Sprintf(`,"meta":{"next_cursor":"c%d"}`, i), fmt.Sprint(i))(w, nil)
+			}
+			c := clientOver(t, &answers{script: []http.HandlerFunc{pages}})
+			seen := 0
+			for _, err := range c.Members.All(t.Context(), nil, promptrails.WithPrefetch(prefetch)) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				seen++
+				synctest.Wait()
+				if ahead := int(asked.Load()) - seen; ahead != prefetch {
+					t.Errorf("WithPrefetch(%d): %d pages ahead", prefetch, ahead)
+				}
+				if seen == 5 {
+					break
+				}
+			}
+			synctest.Wait()
+			if n := int(asked.Load()); n > 5+prefetch {
+				t.Errorf("%d pages were asked for after the loop ended", n)
+			}
+		})
+	}
+}
+
+func TestCancelledWhileIterating(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+		a := &answers{script: []http.HandlerFunc{list(`,"meta":{"next_cursor":"c"}`, "a"), hang}}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		started := time.Now()
+		ids, err := collect(ctx, clientOver(t, a))
+		if diff := cmp.Diff([]string{"a"}, ids); diff != "" || !errors.Is(err, context.Canceled) || time.Since(started) != time.Second {
+			t.Errorf("%v, %v after %s", ids, err, time.Since(started))
+		}
+	})
+}
+
+// WithResponse under All is the answer of the page that an item came from.
+func TestResponseUnderAll(t *testing.T) {
+	t.Parallel()
+	a := &answers{script: []http.HandlerFunc{
+		status(200, `{"data":[{"id":"a"}],"meta":{"next_cursor":"c"}}`, "X-Request-Id", "first"),
+		status(200, `{"data":[{"id":"b"}]}`, "X-Request-Id", "second"),
+	}}
+	var r promptrails.Response
+	var got []string
+	for m, err := range clientOver(t, a).Members.All(t.Context(), nil, promptrails.WithResponse(&r)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, m.ID+" "+r.RequestID)
+	}
+	if diff := cmp.Diff([]string{"a first", "b second"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

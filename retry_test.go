@@ -1,0 +1,396 @@
+package promptrails_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+)
+
+const (
+	someUser      = `{"data":{"id":"3MVOWo1xF7FAhBXJx8TdMd8GK1h","email":"ada@example.com","name":"Ada"}}`
+	someWorkspace = `{"data":{"id":"3MVOWo1xF7FAhBXJx8TdMd8GK1h","name":"Research","slug":"research"}}`
+)
+
+// answers is a transport that plays one answer after the other, the last one
+// for ever, and remembers what it was asked.
+type answers struct {
+	script []http.HandlerFunc
+
+	mu   sync.Mutex
+	seen []*http.Request
+	at   []time.Time
+}
+
+func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
+	a.mu.Lock()
+	next := a.script[min(len(a.seen), len(a.script)-1)]
+	a.seen = append(a.seen, r)
+	a.at = append(a.at, time.Now())
+	a.mu.Unlock()
+	w := httptest.NewRecorder()
+	next(w, r)
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	return w.Result(), nil
+}
+
+func (a *answers) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.seen)
+}
+
+// status answers with a status, a body and pairs of headers.
+func status(code int, body string, headers ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		for i := 0; i < len(headers); i += 2 {
+			w.Header().Set(headers[i], headers[i+1])
+		}
+		w.WriteHeader(code)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+const token = "pat_0123456789"
+
+// clientOver returns a client whose requests go to a transport.
+func clientOver(t testing.TB, transport http.RoundTripper, opts ...promptrails.Option) *promptrails.Client {
+	t.Helper()
+	c, err := promptrails.NewClient(append([]promptrails.Option{
+		promptrails.WithBaseURL("https://api.example.com"), promptrails.WithAccessToken(token), promptrails.WithWorkspace("w"),
+		promptrails.WithHTTPClient(&http.Client{Transport: transport}),
+	}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// The calls that the retry rules tell apart.
+var calls = map[string]func(context.Context, *promptrails.Client) error{
+	"GET": func(ctx context.Context, c *promptrails.Client) error { _, err := c.Me(ctx); return err },
+	"POST": func(ctx context.Context, c *promptrails.Client) error {
+		_, err := c.Workspaces.Create(ctx, &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"})
+		return err
+	},
+	"PATCH": func(ctx context.Context, c *promptrails.Client) error {
+		_, err := c.Workspaces.Update(ctx, "w", &promptrails.UpdateWorkspaceParams{})
+		return err
+	},
+	"DELETE": func(ctx context.Context, c *promptrails.Client) error { return c.Members.Leave(ctx) },
+}
+
+var success = map[string]http.HandlerFunc{
+	"GET": status(200, someUser), "POST": status(201, someWorkspace), "PATCH": status(200, someWorkspace), "DELETE": status(204, ""),
+}
+
+func TestRetryRules(t *testing.T) {
+	t.Parallel()
+	honored := []string{"Idempotency-Key-Honored", "true"}
+	inProgress := `{"error":{"code":"idempotency_in_progress","message":"running"}}`
+	for _, c := range []struct {
+		name     string
+		methods  string
+		first    http.HandlerFunc
+		attempts int // until the success that follows
+	}{
+		{"a gateway's error", "GET DELETE", status(502, ""), 2},
+		{"503", "GET DELETE", status(503, ""), 2},
+		{"504", "GET DELETE", status(504, ""), 2},
+		{"503 of a server that promises nothing", "POST PATCH", status(503, ""), 1},
+		{"503 of a server that honours the key", "POST PATCH", status(503, "", honored...), 2},
+		{"429", "GET POST PATCH DELETE", status(429, ""), 2},
+		{"in progress", "POST PATCH DELETE", status(409, inProgress, honored...), 2},
+		{"another conflict", "POST PATCH DELETE", status(409, `{"error":{"code":"slug_taken"}}`, honored...), 1},
+		{"500", "GET POST PATCH DELETE", status(500, "", honored...), 1},
+		{"404", "GET POST PATCH DELETE", status(404, "", honored...), 1},
+		{"401 with a fixed token", "GET POST", status(401, "", honored...), 1},
+	} {
+		for method := range strings.FieldsSeq(c.methods) {
+			t.Run(c.name+" "+method, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					a := &answers{script: []http.HandlerFunc{c.first, success[method]}}
+					err := calls[method](t.Context(), clientOver(t, a))
+					if a.count() != c.attempts || (err == nil) != (c.attempts > 1) {
+						t.Errorf("%d attempts, %v; want %d", a.count(), err, c.attempts)
+					}
+					key := a.seen[0].Header.Get("Idempotency-Key")
+					for _, r := range a.seen {
+						if r.Header.Get("Idempotency-Key") != key || (key == "") != (method == "GET") {
+							t.Errorf("Idempotency-Key %q, then %q", key, r.Header.Get("Idempotency-Key"))
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestRetriesAreCounted(t *testing.T) {
+	t.Parallel()
+	for _, retries := range []int{-1, 0, 1, 5} {
+		synctest.Test(t, func(t *testing.T) {
+			a := &answers{script: []http.HandlerFunc{status(503, "")}}
+			_, err := clientOver(t, a, promptrails.WithMaxRetries(retries)).Me(t.Context())
+			e, ok := errors.AsType[*promptrails.Error](err)
+			want := max(0, retries) + 1
+			if !ok || a.count() != want || e.Attempts != want || !errors.Is(err, promptrails.ErrUnavailable) {
+				t.Errorf("%d retries: %d attempts, %v", retries, a.count(), err)
+			}
+		})
+	}
+}
+
+// The server's word on when to come back is kept up to a minute, and never
+// waited for past the caller's deadline.
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		header   string
+		deadline time.Duration
+		wait     time.Duration // before the second attempt; -1: the error at once; -2: a pause of our own
+	}{
+		{"2", time.Hour, 2 * time.Second},
+		{"0", time.Hour, 0},
+		{"60", time.Hour, time.Minute},
+		{"61", time.Hour, -1},
+		{"86400", time.Hour, -1},
+		{"10000000000", time.Hour, -1},
+		{"99999999999999999999999", time.Hour, -1},
+		{"-5", time.Hour, -2},
+		{"soon", time.Hour, -2},
+		{"", time.Hour, -2},
+		{"5", 4 * time.Second, -1},
+		{"HTTP-date", time.Hour, 3 * time.Second},
+		{"RFC 850", time.Hour, 3 * time.Second},
+		{"asctime", time.Hour, 3 * time.Second},
+		{"past", time.Hour, 0},
+	} {
+		t.Run(c.header, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				later := time.Now().Add(3 * time.Second).UTC()
+				header := c.header
+				switch header {
+				case "HTTP-date":
+					header = later.Format(http.TimeFormat)
+				case "RFC 850":
+					header = later.Format(time.RFC850)
+				case "asctime":
+					header = later.Format(time.ANSIC)
+				case "past":
+					header = later.Add(-time.Hour).Format(http.TimeFormat)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), c.deadline)
+				defer cancel()
+				a := &answers{script: []http.HandlerFunc{status(429, "", "Retry-After", header), success["GET"]}}
+				started := time.Now()
+				_, err := clientOver(t, a).Me(ctx)
+				if c.wait == -1 {
+					limited, ok := errors.AsType[*promptrails.RateLimitError](err)
+					if !ok || a.count() != 1 || time.Since(started) != 0 || limited.RetryAfter == 0 || !errors.Is(err, promptrails.ErrRateLimited) {
+						t.Fatalf("%d attempts in %s, %v; want the error at once", a.count(), time.Since(started), err)
+					}
+					return
+				}
+				if err != nil || a.count() != 2 {
+					t.Fatalf("%d attempts, %v; want 2", a.count(), err)
+				}
+				wait := a.at[1].Sub(a.at[0])
+				if c.wait >= 0 && wait != c.wait || c.wait == -2 && wait > time.Second {
+					t.Errorf("waited %s, want %s", wait, c.wait)
+				}
+			})
+		})
+	}
+}
+
+// Pauses are drawn at random from a range that doubles: callers that failed
+// together do not come back together.
+func TestPausesAreJittered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pauses := map[time.Duration]bool{}
+		for range 20 {
+			a := &answers{script: []http.HandlerFunc{status(503, "")}}
+			_, _ = clientOver(t, a, promptrails.WithMaxRetries(8)).Me(t.Context())
+			for i := 1; i < len(a.at); i++ {
+				pause := a.at[i].Sub(a.at[i-1])
+				if limit := min(250*time.Millisecond<<(i-1), 8*time.Second); pause > limit {
+					t.Errorf("pause %d is %s, over %s", i, pause, limit)
+				}
+				pauses[pause] = true
+			}
+		}
+		if len(pauses) < 100 {
+			t.Errorf("%d different pauses of 160", len(pauses))
+		}
+	})
+}
+
+// An outage is not multiplied: once the budget is spent, a call is one request.
+func TestRetryBudget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := &answers{script: []http.HandlerFunc{status(503, "")}}
+		c := clientOver(t, a)
+		var callers sync.WaitGroup
+		const calls = 1000
+		for range calls {
+			callers.Go(func() { _, _ = c.Me(t.Context()) })
+		}
+		callers.Wait()
+		if a.count() > calls*11/10 {
+			t.Errorf("%d requests for %d calls", a.count(), calls)
+		}
+		before := a.count()
+		_, _ = c.Me(t.Context())
+		if a.count() != before+1 {
+			t.Errorf("a call of the spent budget is %d requests", a.count()-before)
+		}
+		a.script = []http.HandlerFunc{status(200, someUser)}
+		for range 20 { // successes fill it again
+			if _, err := c.Me(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before = a.count()
+		a.script = []http.HandlerFunc{status(503, "")}
+		_, _ = c.Me(t.Context())
+		if a.count() == before+1 {
+			t.Error("successes did not fill the budget again")
+		}
+	})
+}
+
+func TestCancelledWhileWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := &answers{script: []http.HandlerFunc{status(503, "", "Retry-After", "30")}}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		started := time.Now()
+		_, err := clientOver(t, a).Me(ctx)
+		if !errors.Is(err, context.Canceled) || time.Since(started) != time.Second {
+			t.Errorf("%v after %s; want context.Canceled at once", err, time.Since(started))
+		}
+		if !strings.Contains(err.Error(), "503") {
+			t.Errorf("%v does not say what it was waiting for", err)
+		}
+	})
+}
+
+// The attempt's timeout covers the reading of its body.
+func TestSlowBody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var attempts atomic.Int64
+		slow := roundTripper(func(r *http.Request) (*http.Response, error) {
+			attempts.Add(1)
+			return &http.Response{
+				StatusCode: 200, ContentLength: -1, Request: r, Header: http.Header{"Content-Type": {"application/json"}},
+				Body: io.NopCloser(drip{r.Context()}),
+			}, nil
+		})
+		started := time.Now()
+		_, err := clientOver(t, slow, promptrails.WithTimeout(5*time.Second), promptrails.WithMaxRetries(1)).Me(t.Context())
+		if attempts.Load() != 2 || time.Since(started) > 11*time.Second || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%d attempts in %s: %v", attempts.Load(), time.Since(started), err)
+		}
+	})
+}
+
+// drip is a body of a byte a second.
+type drip struct{ ctx context.Context }
+
+func (d drip) Read(p []byte) (int, error) {
+	select {
+	case <-time.After(time.Second):
+		p[0] = ' '
+		return 1, nil
+	case <-d.ctx.Done():
+		return 0, d.ctx.Err()
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A source of tokens is asked for each attempt, and once more after a 401.
+func TestTokenSource(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		source := promptrails.WithAccessTokenSource(func(context.Context) (promptrails.Secret, error) {
+			asked++
+			return promptrails.NewSecret(fmt.Sprintf("token-%d", asked)), nil
+		})
+		newClient := func(a *answers) *promptrails.Client {
+			c, err := promptrails.NewClient(source, promptrails.WithHTTPClient(&http.Client{Transport: a}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+		a := &answers{script: []http.HandlerFunc{status(401, ""), status(503, ""), success["GET"]}}
+		if _, err := newClient(a).Me(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var sent []string
+		for _, r := range a.seen {
+			sent = append(sent, r.Header.Get("Authorization"))
+		}
+		if diff := cmp.Diff([]string{"Bearer token-1", "Bearer token-2", "Bearer token-3"}, sent); diff != "" {
+			t.Errorf("(-want +sent):\n%s", diff)
+		}
+		a = &answers{script: []http.HandlerFunc{status(401, "")}}
+		if _, err := newClient(a).Me(t.Context()); !errors.Is(err, promptrails.ErrUnauthorized) || a.count() != 2 {
+			t.Errorf("401 for ever: %d attempts, %v", a.count(), err)
+		}
+	})
+}
+
+func TestTokenSourceFails(t *testing.T) {
+	t.Parallel()
+	a := &answers{script: []http.HandlerFunc{success["GET"]}}
+	broken := errors.New("the vault is sealed")
+	c, err := promptrails.NewClient(promptrails.WithAPIKeySource(func(context.Context) (promptrails.Secret, error) { return promptrails.Secret{}, broken }),
+		promptrails.WithHTTPClient(&http.Client{Transport: a}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Me(t.Context()); !errors.Is(err, broken) || !errors.Is(err, promptrails.ErrUnauthorized) || a.count() != 0 {
+		t.Errorf("%v after %d requests", err, a.count())
+	}
+}
+
+// What may have been done, nobody knows, and the error says so, with the key
+// that makes it safe to repeat.
+func TestUnknownOutcome(t *testing.T) {
+	t.Parallel()
+	a := &answers{script: []http.HandlerFunc{status(502, "")}}
+	err := func() error {
+		_, err := clientOver(t, a).Workspaces.Create(t.Context(), &promptrails.CreateWorkspaceParams{}, promptrails.WithIdempotencyKey("mine"))
+		return err
+	}()
+	if !strings.Contains(err.Error(), `the outcome is not known: repeat the call with WithIdempotencyKey("mine")`) {
+		t.Error(err)
+	}
+}
