@@ -47,7 +47,11 @@ func TestSecretsDoNotShow(t *testing.T) {
 			func() ([]byte, error) { return json.Marshal(holder) },
 			func() ([]byte, error) { return jsonv2.Marshal(holder) },
 			func() ([]byte, error) { return xml.Marshal(holder) },
-			func() ([]byte, error) { var b bytes.Buffer; err := gob.NewEncoder(&b).Encode(holder); return b.Bytes(), err },
+			func() ([]byte, error) {
+				var b bytes.Buffer
+				err := gob.NewEncoder(&b).Encode(holder)
+				return b.Bytes(), err
+			},
 		} {
 			text, err := encode()
 			out.Write(text)

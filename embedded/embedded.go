@@ -93,7 +93,7 @@ func open(ctx context.Context, cfg Config) (_ *Service, err error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := store.Open(ctx, cfg.DSN)
+	db, err := store.Open(ctx, cfg.DSN, func(proof []byte) error { return service.ProveKey(ring, proof) })
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ type Service struct {
 // New starts a service over an open store, which Close closes.
 func New(ctx context.Context, cfg Config) (*Service, error) {
 	s := &Service{Config: cfg}
-	if err := s.proveKey(ctx); err != nil {
+	if err := s.keepProof(ctx); err != nil {
 		return nil, err
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -70,21 +70,34 @@ func (s *Service) Ready(ctx context.Context) error { return s.Store.Ping(ctx) }
 // proof is what the database holds to tell a wrong master key.
 const proof = "promptrails-go"
 
-// proveKey refuses a master key that does not fit the database.
-func (s *Service) proveKey(ctx context.Context) error {
-	at := seal.Place{Table: "settings", Column: "value", Row: "master_key"}
+var proofPlace = seal.Place{Table: "settings", Column: "value", Row: store.MasterKeyProof}
+
+// ProveKey returns an error for a proof that the ring does not open.
+func ProveKey(ring *seal.Ring, sealed []byte) error {
+	if opened, err := ring.Open(proofPlace, sealed); err != nil || string(opened) != proof {
+		return fmt.Errorf("the master key does not fit the database: %w", err)
+	}
+	return nil
+}
+
+// keepProof stores the proof in a new database.
+func (s *Service) keepProof(ctx context.Context) error {
+	err := s.Store.Read(ctx, func(g *store.Global) error {
+		_, err := g.Setting(store.MasterKeyProof)
+		return err
+	})
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
 	return s.Store.Write(ctx, func(g *store.Global) error {
-		sealed, err := g.Setting(at.Row)
-		if errors.Is(err, store.ErrNotFound) {
-			return g.SetSetting(at.Row, s.Ring.Seal(at, []byte(proof)))
+		sealed, err := g.Setting(store.MasterKeyProof)
+		if err == nil { // another process was first
+			return ProveKey(s.Ring, sealed)
 		}
-		if err != nil {
+		if !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		if opened, err := s.Ring.Open(at, sealed); err != nil || string(opened) != proof {
-			return fmt.Errorf("the master key does not fit the database: %w", err)
-		}
-		return nil
+		return g.SetSetting(store.MasterKeyProof, s.Ring.Seal(proofPlace, []byte(proof)))
 	})
 }
 

@@ -202,6 +202,9 @@ func (g *Global) Prune(outcomes, secrets, slugs time.Time) error {
 	return err
 }
 
+// MasterKeyProof is the setting that only the right master key opens.
+const MasterKeyProof = "master_key"
+
 // Setting returns a value that the service keeps for itself.
 func (g *Global) Setting(name string) (value []byte, err error) {
 	err = g.row("SELECT value FROM settings WHERE name = $1", []any{name}, &value)

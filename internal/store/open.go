@@ -26,20 +26,23 @@ const applicationID = 0x50525452
 var oldestSQLite = [3]int{3, 51, 3}
 
 // Open opens the SQLite file of that name, which need not exist, or a database
-// in memory for "".
-func Open(ctx context.Context, file string) (_ *Store, err error) {
-	s := &Store{fresh: true}
+// in memory for "". Before anything is changed, admit judges the setting that
+// proves the master key; it is not asked where there is none yet.
+func Open(ctx context.Context, file string, admit func(masterKeyProof []byte) error) (_ *Store, err error) {
+	s := &Store{}
 	if file == "" {
 		// Every connection to a memory database has one of its own.
-		s.writer = openSQLite("file::memory:", "")
+		s.writer = openSQLite("file::memory:", keepWrites)
 		s.reader = s.writer
 	} else {
-		if info, err := os.Stat(file); err == nil && info.Size() > 0 {
-			s.fresh = false
-		}
 		path := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath()}).String()
-		s.writer = openSQLite(path, "_txlock=immediate")
-		s.reader = openSQLite(path, "_pragma=query_only(1)")
+		if info, err := os.Stat(file); err == nil && info.Size() > 0 {
+			if err := inspect(ctx, path, admit); err != nil {
+				return nil, err
+			}
+		}
+		s.writer = openSQLite(path, keepWrites+"&_txlock=immediate")
+		s.reader = openSQLite(path, readOnly)
 		s.reader.SetMaxOpenConns(readers())
 		s.reader.SetMaxIdleConns(readers())
 	}
@@ -55,30 +58,75 @@ func Open(ctx context.Context, file string) (_ *Store, err error) {
 	return s, s.migrate(ctx)
 }
 
-func openSQLite(path, options string) *sql.DB {
-	dsn := path + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=trusted_schema(0)"
-	if options != "" {
-		dsn += "&" + options
-	}
+// How a connection is used, in the terms of the driver.
+const (
+	keepWrites = "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
+	readOnly   = "&_pragma=query_only(1)"
+)
+
+func openSQLite(path, use string) *sql.DB {
 	// The driver's name is registered by its package: this cannot fail.
-	db, _ := sql.Open("sqlite", dsn)
+	db, _ := sql.Open("sqlite", path+"?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=trusted_schema(0)"+use)
 	db.SetConnMaxLifetime(0)
 	db.SetConnMaxIdleTime(0)
 	return db
 }
 
-// check refuses a library or file that the service cannot rely on, before it
-// changes anything.
+// inspect refuses a file that cannot be used, without changing it.
+func inspect(ctx context.Context, path string, admit func([]byte) error) (err error) {
+	db := openSQLite(path, readOnly)
+	db.SetMaxOpenConns(1)
+	defer func() { err = errors.Join(err, db.Close()) }()
+	var id, tables, current int
+	var proof []byte
+	for _, q := range []struct {
+		sql  string
+		into any
+	}{
+		{"PRAGMA application_id", &id},
+		{"SELECT count(*) FROM sqlite_schema", &tables},
+	} {
+		if err := db.QueryRowContext(ctx, q.sql).Scan(q.into); err != nil {
+			return fmt.Errorf("the file is not a database that can be used: %w", translate(err))
+		}
+	}
+	if id != applicationID {
+		if tables > 0 {
+			return errors.New("the file is the database of another program")
+		}
+		return nil
+	}
+	err = db.QueryRowContext(ctx, "SELECT max(version_id) FROM schema_versions").Scan(&current)
+	if err == nil {
+		err = db.QueryRowContext(ctx, "SELECT value FROM settings WHERE name = $1", MasterKeyProof).Scan(&proof)
+	}
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	case err != nil:
+		return fmt.Errorf("the file is not a database that can be used: %w", translate(err))
+	}
+	known, err := newestSchema()
+	if err != nil {
+		return err
+	}
+	if int64(current) > known {
+		return fmt.Errorf("the database has schema %d, this program knows %d: use the newer program that wrote it", current, known)
+	}
+	return admit(proof)
+}
+
+// check refuses a library or file system that the service cannot rely on, and
+// marks the file as ours.
 func (s *Store) check(ctx context.Context) error {
 	var version, journal string
-	var foreignKeys, synchronous, id, tables int
+	var foreignKeys, synchronous, id int
 	for query, into := range map[string]any{
-		"SELECT sqlite_version()":            &version,
-		"PRAGMA foreign_keys":                &foreignKeys,
-		"PRAGMA synchronous":                 &synchronous,
-		"PRAGMA journal_mode":                &journal,
-		"PRAGMA application_id":              &id,
-		"SELECT count(*) FROM sqlite_schema": &tables,
+		"SELECT sqlite_version()": &version,
+		"PRAGMA foreign_keys":     &foreignKeys,
+		"PRAGMA synchronous":      &synchronous,
+		"PRAGMA journal_mode":     &journal,
+		"PRAGMA application_id":   &id,
 	} {
 		if err := s.writer.QueryRowContext(ctx, query).Scan(into); err != nil {
 			return fmt.Errorf("the file is not a database that can be used: %w", translate(err))
@@ -91,8 +139,8 @@ func (s *Store) check(ctx context.Context) error {
 		return fmt.Errorf("SQLite does not keep its settings: foreign_keys=%d synchronous=%d", foreignKeys, synchronous)
 	case journal != "wal" && journal != "memory":
 		return fmt.Errorf("SQLite keeps the journal mode %s: the file system lacks what a write-ahead log needs", journal)
-	case id != applicationID && tables > 0:
-		return errors.New("the file is the database of another program")
+	case id == applicationID:
+		return nil
 	}
 	_, err := s.writer.ExecContext(ctx, "PRAGMA application_id = "+strconv.Itoa(applicationID))
 	return translate(err)
@@ -111,6 +159,15 @@ func olderSQLite(version string) bool {
 	return false
 }
 
+// newestSchema returns the version that the program's migrations lead to.
+func newestSchema() (int64, error) {
+	files, err := fs.Glob(migrations, "migrations/sqlite/*.sql")
+	if err != nil || len(files) == 0 {
+		return 0, errors.Join(err, errors.New("the program has no migrations"))
+	}
+	return goose.NumericComponent(files[len(files)-1]) // Glob sorts them
+}
+
 func (s *Store) migrate(ctx context.Context) error {
 	files, err := fs.Sub(migrations, "migrations/sqlite")
 	if err != nil {
@@ -119,13 +176,6 @@ func (s *Store) migrate(ctx context.Context) error {
 	provider, err := goose.NewProvider(goose.DialectSQLite3, s.writer, files, goose.WithDisableGlobalRegistry(true), goose.WithTableName("schema_versions"))
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
-	}
-	current, target, err := provider.GetVersions(ctx)
-	if err != nil {
-		return fmt.Errorf("read the schema's version: %w", translate(err))
-	}
-	if current > target {
-		return fmt.Errorf("the database has schema %d, this program knows %d: use the newer program that wrote it", current, target)
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("migrate the database: %w", translate(err))

@@ -31,11 +31,7 @@ const writeTimeout = 30 * time.Second
 // Store is a database. It is safe for concurrent use.
 type Store struct {
 	writer, reader *sql.DB // the same one for a database in memory
-	fresh          bool
 }
-
-// Fresh reports whether the database was made when it was opened.
-func (s *Store) Fresh() bool { return s.fresh }
 
 // Close closes the database.
 func (s *Store) Close() error {

@@ -1,0 +1,196 @@
+package embedded_test
+
+import (
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/embedded"
+	"github.com/promptrails-community/promptrails-go/internal/apicheck"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// server is a service behind a port, spoken to in plain HTTP: each exchange is
+// held against the API's description.
+type server struct {
+	*embedded.Service
+	t    *testing.T
+	url  string
+	http *http.Client
+}
+
+func newServer(t *testing.T, cfg embedded.Config) *server {
+	t.Helper()
+	if cfg.DefaultPlan == "" {
+		cfg.DefaultPlan = promptrails.PlanStarter
+	}
+	service, err := embedded.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := httptest.NewServer(apicheck.Handler(t, service))
+	transport := &http.Transport{}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		listener.Close()
+		if err := service.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &server{service, t, listener.URL, &http.Client{Transport: transport}}
+}
+
+// databases are the places that a service keeps its data in: the same tests run
+// on each.
+func databases(t *testing.T, test func(t *testing.T, cfg embedded.Config)) {
+	t.Helper()
+	t.Run("memory", func(t *testing.T) { t.Parallel(); test(t, embedded.Config{}) })
+	t.Run("file", func(t *testing.T) {
+		t.Parallel()
+		test(t, embedded.Config{DSN: filepath.Join(t.TempDir(), "workspaces.db")})
+	})
+}
+
+// person is somebody with a token and, once they have one, a workspace.
+type person struct {
+	s         *server
+	user      *embedded.User
+	workspace string
+}
+
+func (s *server) person(email string) *person {
+	s.t.Helper()
+	user, err := s.CreateUser(s.t.Context(), email, strings.ToUpper(email[:1]))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return &person{s: s, user: user}
+}
+
+// owner is a person with a workspace of that slug.
+func (s *server) owner(email, slug string) *person {
+	s.t.Helper()
+	p := s.person(email)
+	p.workspace = p.do("POST", "/workspaces", `{"name":"W","slug":"`+slug+`"}`).expect(201).text("id")
+	return p
+}
+
+// member is a person whom p has taken into their workspace.
+func (p *person) member(email, role string) *person {
+	p.s.t.Helper()
+	m := p.s.person(email)
+	token := p.do("POST", "/invitations", `{"email":"`+email+`","role":"`+role+`"}`).expect(201).text("token")
+	m.do("POST", "/invitations/accept", `{"token":"`+token+`"}`).expect(200)
+	m.workspace = p.workspace
+	return m
+}
+
+// in returns p acting in another workspace.
+func (p *person) in(workspace string) *person {
+	other := *p
+	other.workspace = workspace
+	return &other
+}
+
+// do sends a request; headers are pairs, and an empty value takes one away.
+func (p *person) do(method, path, body string, headers ...string) *reply {
+	t := p.s.t
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, p.s.url+"/api/v1"+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+p.user.AccessToken.Reveal())
+	if p.workspace != "" {
+		req.Header.Set("X-Workspace-ID", p.workspace)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Del(headers[i])
+		if headers[i+1] != "" {
+			req.Header.Set(headers[i], headers[i+1])
+		}
+	}
+	resp, err := p.s.http.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.Header.Get("X-Request-ID") == "" || resp.Header.Get("Idempotency-Key-Honored") != "true" {
+		t.Errorf("%s %s: headers that every answer has are missing: %v", method, path, resp.Header)
+	}
+	return &reply{t: t, what: method + " " + path, status: resp.StatusCode, header: resp.Header, body: string(text)}
+}
+
+// reply is an answer.
+type reply struct {
+	t      *testing.T
+	what   string
+	status int
+	header http.Header
+	body   string
+}
+
+func (r *reply) expect(status int) *reply {
+	r.t.Helper()
+	if r.status != status {
+		r.t.Fatalf("%s: %d %s, want %d", r.what, r.status, r.body, status)
+	}
+	return r
+}
+
+// fails expects an error with that code, and returns its details' fields.
+func (r *reply) fails(status int, code string) map[string]string {
+	r.t.Helper()
+	var e struct {
+		Error struct {
+			Code    string
+			Details struct{ Fields map[string]string }
+		}
+	}
+	if err := json.Unmarshal([]byte(r.body), &e); err != nil || r.status != status || e.Error.Code != code {
+		r.t.Errorf("%s: %d %s, want %d %s", r.what, r.status, r.body, status, code)
+	}
+	return maps.Clone(e.Error.Details.Fields)
+}
+
+// text returns a field of the object in data.
+func (r *reply) text(field string) string {
+	r.t.Helper()
+	var e struct{ Data map[string]any }
+	if err := json.Unmarshal([]byte(r.body), &e); err != nil {
+		r.t.Fatalf("%s: %s: %v", r.what, r.body, err)
+	}
+	s, ok := e.Data[field].(string)
+	if !ok {
+		r.t.Fatalf("%s: no %s in %s", r.what, field, r.body)
+	}
+	return s
+}
+
+func (r *reply) replayed() bool { return r.header.Get("Idempotency-Replayed") == "true" }
+
+// clock is a clock that a test moves.
+type clock struct{ offset atomic.Int64 }
+
+func (c *clock) now() time.Time {
+	return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Add(time.Duration(c.offset.Load()))
+}
+func (c *clock) forward(d time.Duration) { c.offset.Add(int64(d)) }

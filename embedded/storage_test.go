@@ -1,0 +1,222 @@
+package embedded_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/embedded"
+	_ "modernc.org/sqlite"
+)
+
+// open opens a service on a file and closes it again, unless that fails.
+func open(t *testing.T, cfg embedded.Config) error {
+	t.Helper()
+	s, err := embedded.Open(t.Context(), cfg)
+	if err != nil {
+		return err
+	}
+	return s.Close()
+}
+
+func TestReopen(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "works paces%?#.db")
+	var ada *person
+	t.Run("first", func(t *testing.T) {
+		ada = newServer(t, embedded.Config{DSN: file}).owner("ada@example.com", "research")
+	})
+	t.Run("second", func(t *testing.T) {
+		p := *ada
+		p.s = newServer(t, embedded.Config{DSN: file})
+		if got := p.do("GET", "/workspaces/research", "").expect(200).text("id"); got != ada.workspace {
+			t.Errorf("%s, want %s", got, ada.workspace)
+		}
+	})
+	info, err := os.Stat(file + ".key")
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the key file: %v %v", info, err)
+	}
+	leftovers, err := filepath.Glob(filepath.Join(filepath.Dir(file), "*.key.*"))
+	if err != nil || len(leftovers) > 0 {
+		t.Errorf("left over: %v %v", leftovers, err)
+	}
+}
+
+// A database that does not open says why, and is as it was.
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	key, other := make([]byte, 32), bytes.Repeat([]byte{1}, 32)
+	for name, c := range map[string]struct {
+		spoil func(t *testing.T, file string)
+		cfg   embedded.Config
+		says  string
+	}{
+		"no key file":       {func(t *testing.T, file string) { t.Helper(); remove(t, file+".key") }, embedded.Config{}, "restore"},
+		"another key":       {func(*testing.T, string) {}, embedded.Config{MasterKey: other}, "master key"},
+		"a short key":       {func(*testing.T, string) {}, embedded.Config{MasterKey: key[:31]}, "32 bytes"},
+		"a broken key file": {func(t *testing.T, file string) { t.Helper(); write(t, file+".key", "zz") }, embedded.Config{}, "does not hold 32 bytes"},
+		"a file of text":    {func(t *testing.T, file string) { t.Helper(); write(t, file, strings.Repeat("hello ", 1000)) }, embedded.Config{}, "not a database"},
+		"a truncated file":  {func(t *testing.T, file string) { t.Helper(); truncate(t, file) }, embedded.Config{}, ""},
+		"another program's": {func(t *testing.T, file string) { t.Helper(); remove(t, file); execute(t, file, "CREATE TABLE a (b)") }, embedded.Config{}, "another program"},
+		"a newer schema": {func(t *testing.T, file string) {
+			t.Helper()
+			execute(t, file, "INSERT INTO schema_versions (version_id, is_applied) VALUES (99999, 1)")
+		}, embedded.Config{}, "newer program"},
+		"a plan that is not": {func(*testing.T, string) {}, embedded.Config{DefaultPlan: "gold"}, "no plan"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "workspaces.db")
+			if err := open(t, embedded.Config{DSN: file}); err != nil {
+				t.Fatal(err)
+			}
+			c.spoil(t, file)
+			before := read(t, file)
+			c.cfg.DSN = file
+			err := open(t, c.cfg)
+			if err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%v, want an error that says %q", err, c.says)
+			}
+			if !bytes.Equal(before, read(t, file)) {
+				t.Error("the file has changed")
+			}
+		})
+	}
+	for _, dsn := range []string{":memory:", "file:x", "postgres://localhost/x"} {
+		if err := open(t, embedded.Config{DSN: dsn}); err == nil {
+			t.Errorf("%s was opened", dsn)
+		}
+	}
+}
+
+// A database that is locked by another process is 503 for writers, and nothing
+// is acknowledged that is not kept.
+func TestLockedDatabase(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "workspaces.db")
+	ada := newServer(t, embedded.Config{DSN: file}).owner("ada@example.com", "research")
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := conn.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	r := ada.do("PATCH", "/workspaces/research", `{"name":"New"}`)
+	r.fails(503, "unavailable")
+	if r.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	ada.do("GET", "/workspaces/research", "").expect(200) // readers do not wait
+	if _, err := conn.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	ada.do("PATCH", "/workspaces/research", `{"name":"New"}`).expect(200)
+}
+
+// No token and no invitation's token stands in the database, nor in its log.
+func TestNoSecretAtRest(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "workspaces.db")
+	s := newServer(t, embedded.Config{DSN: file})
+	ada := s.owner("ada@example.com", "research")
+	token := ada.do("POST", "/invitations", `{"email":"grace@example.com","role":"user"}`, idempotencyKey, "k").expect(201).text("token")
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) < 2 {
+		t.Fatal(files, err)
+	}
+	found := false
+	for _, name := range files {
+		content := read(t, name)
+		for _, secret := range []string{token, ada.user.AccessToken.Reveal()} {
+			if bytes.Contains(content, []byte(secret)) {
+				t.Errorf("%s holds a secret", filepath.Base(name))
+			}
+		}
+		found = found || bytes.Contains(content, []byte("grace@example.com"))
+	}
+	if !found {
+		t.Error("the search does not even find the address")
+	}
+}
+
+// A cancelled call ends at once, and its database goes on.
+func TestCancelledCalls(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, cfg embedded.Config) {
+		s := newServer(t, cfg)
+		user, err := s.CreateUser(t.Context(), "ada@example.com", "Ada")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := s.Client(promptrails.WithAccessToken(user.AccessToken.Reveal()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 50 {
+			if _, err := c.Me(ctx); err == nil {
+				t.Fatal("a cancelled call succeeded")
+			}
+		}
+		if _, err := c.Workspaces.Create(t.Context(), &promptrails.CreateWorkspaceParams{Name: "W", Slug: "w"}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func read(t *testing.T, file string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func remove(t *testing.T, file string) {
+	t.Helper()
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func truncate(t *testing.T, file string) {
+	t.Helper()
+	if err := os.Truncate(file, 5000); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func execute(t *testing.T, file, statement string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.ExecContext(t.Context(), statement); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,59 @@
+package promptrails_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unicode/utf8"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+)
+
+// Whatever a server answers, the client gives an error or a value, and neither
+// a crash nor a line that breaks a log.
+func FuzzAnswer(f *testing.F) {
+	for _, body := range []string{someUser, `{"error":{"code":"not_found","message":"m","details":{}}}`, `{"error":"x"}`, `{"error":[1]}`, `{"message":"m"}`, "<html>", "", `{"data":[{}]}`, `{"data":null}`} {
+		f.Add(200, []byte(body))
+		f.Add(404, []byte(body))
+		f.Add(402, []byte(body))
+	}
+	f.Fuzz(func(t *testing.T, code int, body []byte) {
+		if code < 200 || code > 599 {
+			code = 200 + (code%400+400)%400
+		}
+		c := clientOver(t, &answers{script: []http.HandlerFunc{status(code, string(body))}}, promptrails.WithMaxRetries(0))
+		user, err := c.Me(t.Context())
+		if (user == nil) == (err == nil) {
+			t.Errorf("%+v, %v", user, err)
+		}
+		if err == nil {
+			return
+		}
+		for _, r := range err.Error() {
+			if r < ' ' || r == 0x7f {
+				t.Errorf("a control character in %q", err.Error())
+			}
+		}
+		if !utf8.ValidString(err.Error()) {
+			t.Errorf("invalid UTF-8 in %q", err.Error())
+		}
+	})
+}
+
+func FuzzRetryAfter(f *testing.F) {
+	for _, header := range []string{"0", "1", "60", "61", "-1", "1e3", "99999999999999999999", "Fri, 02 Jan 2026 03:04:05 GMT", "\x00"} {
+		f.Add(header)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		synctest.Test(t, func(t *testing.T) {
+			a := &answers{script: []http.HandlerFunc{status(429, "", "Retry-After", header), status(200, someUser)}}
+			started := time.Now()
+			_, _ = clientOver(t, a).Me(context.Background())
+			if waited := time.Since(started); waited > time.Minute {
+				t.Errorf("%q: waited %s", header, waited)
+			}
+		})
+	})
+}
