@@ -41,7 +41,7 @@ const (
 	CodeQuotaExceeded         ErrorCode = "quota_exceeded"
 	CodeInsufficientScope     ErrorCode = "insufficient_scope"
 	CodeForbidden             ErrorCode = "forbidden"
-	CodeUserTokenRequired     ErrorCode = "user_token_required"
+	CodeUserTokenRequired     ErrorCode = "user_token_required" //nolint:gosec // a code, not a token
 	CodeInsufficientRole      ErrorCode = "insufficient_role"
 	CodeIPNotAllowed          ErrorCode = "ip_not_allowed"
 	CodeOriginNotAllowed      ErrorCode = "origin_not_allowed"
@@ -276,7 +276,7 @@ func (e *RateLimitError) Unwrap() error { return beneath(e.err) }
 
 // explain adds what a typed error knows to what the server said.
 func explain(err *Error, format string, args ...any) string {
-	known := fmt.Sprintf(format, args...)
+	known := quote([]byte(fmt.Sprintf(format, args...))) // a server's words
 	switch {
 	case err == nil:
 		return "promptrails: " + known

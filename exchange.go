@@ -123,7 +123,7 @@ func (ex *exchange) checkRetry(ctx context.Context, _ *http.Response, err error)
 
 // receive reads an answer and decodes it, while the attempt's time runs.
 func (ex *exchange) receive(ctx context.Context, r *http.Response) error {
-	defer r.Body.Close()
+	defer func() { _ = r.Body.Close() }() // it was read, or is given up
 	if r.Header.Get("Idempotency-Key-Honored") == "true" {
 		ex.conn.idempotent.Store(true)
 	}

@@ -19,6 +19,8 @@ func FuzzAnswer(f *testing.F) {
 		f.Add(404, []byte(body))
 		f.Add(402, []byte(body))
 	}
+	f.Add(402, []byte(`{"error":{"code":"quota_exceeded","details":{"limit":"a\u0007\n"}}}`))
+	f.Add(400, []byte(`{"error":{"code":"validation_error","details":{"fields":{"a\u001b[2J":"\u0000"}}}}`))
 	f.Fuzz(func(t *testing.T, code int, body []byte) {
 		if code < 200 || code > 599 {
 			code = 200 + (code%400+400)%400

@@ -101,7 +101,7 @@ func newPlatform(t *testing.T, cfg embedded.Config) *platform {
 }
 
 // person returns a client that acts as a new person.
-func (p *platform) person(email, name string, opts ...promptrails.Option) *promptrails.Client {
+func (p *platform) person(email, name string) *promptrails.Client {
 	p.t.Helper()
 	p.people++
 	token := "pat_" + strings.Repeat("0", 42) + string(rune('0'+p.people))
@@ -112,10 +112,8 @@ func (p *platform) person(email, name string, opts ...promptrails.Option) *promp
 		}
 		token = user.AccessToken.Reveal()
 	}
-	client, err := promptrails.NewClient(append([]promptrails.Option{
-		promptrails.WithBaseURL(p.url), promptrails.WithAccessToken(token),
-		promptrails.WithHTTPClient(&http.Client{Transport: p.transport}), promptrails.WithIdempotentServer(),
-	}, opts...)...)
+	client, err := promptrails.NewClient(promptrails.WithBaseURL(p.url), promptrails.WithAccessToken(token),
+		promptrails.WithHTTPClient(&http.Client{Transport: p.transport}), promptrails.WithIdempotentServer())
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -218,7 +218,7 @@ func ahead[T any](ctx context.Context, n int, seq func(context.Context) iter.Seq
 		defer func() {
 			close(ended)
 			cancel()
-			for range items { //nolint:revive // until the goroutine has closed it
+			for range items { // until the goroutine has closed it
 			}
 		}()
 		go func() {

@@ -23,7 +23,7 @@ func backoff(attempts int) time.Duration {
 	if shift := attempts - 1; shift < 5 {
 		limit = min(limit, firstPause<<shift)
 	}
-	return rand.N(limit)
+	return rand.N(limit) //nolint:gosec // jitter is no secret
 }
 
 // retryAfter is what a server said about when to come back.

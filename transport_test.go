@@ -115,16 +115,26 @@ func TestErrorTypes(t *testing.T) {
 		is   error
 		want any // as errors.As finds it
 	}{
-		{403, `{"error":{"code":"insufficient_scope","message":"no","details":{"required":"members:write","granted":["members:read"]}}}`, promptrails.ErrForbidden,
-			&promptrails.ScopeError{Required: "members:write", Granted: promptrails.Scopes{"members:read"}}},
-		{403, `{"error":{"code":"insufficient_role","message":"no","details":{"required":"admin","role":"user"}}}`, promptrails.ErrForbidden,
-			&promptrails.RoleError{Required: "admin", Role: "user"}},
-		{403, `{"error":{"code":"feature_not_in_plan","message":"no","details":{"feature":"data_masking","plan":"free","available_in":["pro"]}}}`, promptrails.ErrForbidden,
-			&promptrails.FeatureError{Feature: "data_masking", Plan: "free", AvailableIn: []promptrails.PlanID{"pro"}}},
-		{402, `{"error":{"code":"quota_exceeded","message":"no","details":{"limit":"team_members","max":1,"used":1,"plan":"free"}}}`, promptrails.ErrQuotaExceeded,
-			&promptrails.QuotaError{Limit: "team_members", Max: 1, Used: 1, Plan: "free"}},
-		{400, `{"error":{"code":"validation_error","message":"no","details":{"fields":{"slug":"is bad"}}}}`, promptrails.ErrValidation,
-			&promptrails.ValidationError{Fields: map[string]string{"slug": "is bad"}}},
+		{
+			403, `{"error":{"code":"insufficient_scope","message":"no","details":{"required":"members:write","granted":["members:read"]}}}`, promptrails.ErrForbidden,
+			&promptrails.ScopeError{Required: "members:write", Granted: promptrails.Scopes{"members:read"}},
+		},
+		{
+			403, `{"error":{"code":"insufficient_role","message":"no","details":{"required":"admin","role":"user"}}}`, promptrails.ErrForbidden,
+			&promptrails.RoleError{Required: "admin", Role: "user"},
+		},
+		{
+			403, `{"error":{"code":"feature_not_in_plan","message":"no","details":{"feature":"data_masking","plan":"free","available_in":["pro"]}}}`, promptrails.ErrForbidden,
+			&promptrails.FeatureError{Feature: "data_masking", Plan: "free", AvailableIn: []promptrails.PlanID{"pro"}},
+		},
+		{
+			402, `{"error":{"code":"quota_exceeded","message":"no","details":{"limit":"team_members","max":1,"used":1,"plan":"free"}}}`, promptrails.ErrQuotaExceeded,
+			&promptrails.QuotaError{Limit: "team_members", Max: 1, Used: 1, Plan: "free"},
+		},
+		{
+			400, `{"error":{"code":"validation_error","message":"no","details":{"fields":{"slug":"is bad"}}}}`, promptrails.ErrValidation,
+			&promptrails.ValidationError{Fields: map[string]string{"slug": "is bad"}},
+		},
 		{400, `{"error":{"code":"bad_request","message":"name is required"}}`, promptrails.ErrValidation, &promptrails.ValidationError{}},
 		{429, `{"error":{"code":"rate_limited","message":"slow"}}`, promptrails.ErrRateLimited, &promptrails.RateLimitError{}},
 		{401, `{"error":{"code":"unauthorized"}}`, promptrails.ErrUnauthorized, nil},

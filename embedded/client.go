@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"slices"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
@@ -13,7 +14,7 @@ import (
 // PATCH are retried like the rest. An option that says where the API is or how
 // to reach it has no effect.
 func (s *Service) Client(opts ...promptrails.Option) (*promptrails.Client, error) {
-	return promptrails.NewClient(append(opts[:len(opts):len(opts)],
+	return promptrails.NewClient(append(slices.Clip(opts),
 		promptrails.WithoutEnvironment(),
 		promptrails.WithBaseURL("http://localhost"),
 		promptrails.WithHTTPClient(&http.Client{Transport: inProcess{s}}),

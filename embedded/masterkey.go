@@ -23,7 +23,7 @@ func (cfg *Config) masterKey() ([]byte, error) {
 		return newMasterKey(), nil
 	}
 	file := cfg.DSN + ".key"
-	text, err := os.ReadFile(file)
+	text, err := os.ReadFile(file) //nolint:gosec // beside the database that the program names
 	if errors.Is(err, fs.ErrNotExist) {
 		if info, err := os.Stat(cfg.DSN); err == nil && info.Size() > 0 {
 			return nil, fmt.Errorf("the database has no key file beside it: restore %s, or give Config.MasterKey", file)

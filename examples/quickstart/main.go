@@ -75,7 +75,7 @@ func tour(ctx context.Context, out io.Writer, ada, grace *promptrails.Client) er
 	}
 	fmt.Fprintln(out, "   from Support, the member of Research is not found")
 	if _, err := grace.Workspaces.Get(ctx, support.ID); !errors.Is(err, promptrails.ErrNotFound) {
-		return fmt.Errorf("Support was seen by somebody who is not in it: %w", err)
+		return fmt.Errorf("somebody who is not in Support saw it: %w", err)
 	}
 	fmt.Fprintln(out, "   for Grace, Support does not exist")
 

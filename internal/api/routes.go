@@ -23,33 +23,33 @@ type handler func(*call) (*service.Answer, error)
 func routes() []route {
 	type x = *service.Session
 	return []route{
-		{"GET", "/me", need{Place: nowhere}, get((x).Me)},
+		{"GET", "/me", need{Place: nowhere}, get(x.Me)},
 
-		{"GET", "/workspaces", need{Scope: promptrails.ScopeWorkspacesRead, Place: nowhere}, list((x).Workspaces)},
-		{"POST", "/workspaces", need{Place: nowhere}, create((x).CreateWorkspace)},
-		{"GET", "/workspaces/{id}", need{Scope: promptrails.ScopeWorkspacesRead, Role: user, Place: byPath}, get((x).Workspace)},
-		{"PATCH", "/workspaces/{id}", need{Scope: promptrails.ScopeWorkspacesWrite, Role: admin, Place: byPath}, change((x).UpdateWorkspace)},
-		{"DELETE", "/workspaces/{id}", need{Role: owner, Place: byPath}, removeBy((x).DeleteWorkspace)},
-		{"POST", "/workspaces/{id}/transfer", need{Role: owner, Place: byPath}, change((x).TransferOwnership)},
+		{"GET", "/workspaces", need{Scope: promptrails.ScopeWorkspacesRead, Place: nowhere}, list(x.Workspaces)},
+		{"POST", "/workspaces", need{Place: nowhere}, create(x.CreateWorkspace)},
+		{"GET", "/workspaces/{id}", need{Scope: promptrails.ScopeWorkspacesRead, Role: user, Place: byPath}, get(x.Workspace)},
+		{"PATCH", "/workspaces/{id}", need{Scope: promptrails.ScopeWorkspacesWrite, Role: admin, Place: byPath}, change(x.UpdateWorkspace)},
+		{"DELETE", "/workspaces/{id}", need{Role: owner, Place: byPath}, removeBy(x.DeleteWorkspace)},
+		{"POST", "/workspaces/{id}/transfer", need{Role: owner, Place: byPath}, change(x.TransferOwnership)},
 
-		{"GET", "/members", need{Scope: promptrails.ScopeMembersRead, Role: user}, list((x).Members)},
-		{"GET", "/members/me", need{Role: user}, get((x).Self)},
-		{"DELETE", "/members/me", need{Role: user}, remove((x).Leave)},
-		{"GET", "/members/{id}", need{Scope: promptrails.ScopeMembersRead, Role: user}, getID((x).Member)},
+		{"GET", "/members", need{Scope: promptrails.ScopeMembersRead, Role: user}, list(x.Members)},
+		{"GET", "/members/me", need{Role: user}, get(x.Self)},
+		{"DELETE", "/members/me", need{Role: user}, remove(x.Leave)},
+		{"GET", "/members/{id}", need{Scope: promptrails.ScopeMembersRead, Role: user}, getID(x.Member)},
 		// Whether the member is the caller, who may leave, is seen inside.
-		{"PATCH", "/members/{id}", need{Scope: promptrails.ScopeMembersWrite, Role: user}, update((x).UpdateMember)},
-		{"DELETE", "/members/{id}", need{Scope: promptrails.ScopeMembersWrite, Role: user}, removeBy((x).RemoveMember)},
+		{"PATCH", "/members/{id}", need{Scope: promptrails.ScopeMembersWrite, Role: user}, update(x.UpdateMember)},
+		{"DELETE", "/members/{id}", need{Scope: promptrails.ScopeMembersWrite, Role: user}, removeBy(x.RemoveMember)},
 
-		{"GET", "/invitations", need{Scope: promptrails.ScopeMembersRead, Role: admin}, list((x).Invitations)},
-		{"POST", "/invitations", need{Scope: promptrails.ScopeMembersWrite, Role: admin}, create((x).CreateInvitation)},
-		{"POST", "/invitations/accept", need{Place: nowhere}, change((x).AcceptInvitation)},
-		{"GET", "/invitations/{id}", need{Scope: promptrails.ScopeMembersRead, Role: admin}, getID((x).Invitation)},
-		{"DELETE", "/invitations/{id}", need{Scope: promptrails.ScopeMembersWrite, Role: admin}, removeID((x).RevokeInvitation)},
-		{"POST", "/invitations/{id}/resend", need{Scope: promptrails.ScopeMembersWrite, Role: admin}, act((x).ResendInvitation)},
+		{"GET", "/invitations", need{Scope: promptrails.ScopeMembersRead, Role: admin}, list(x.Invitations)},
+		{"POST", "/invitations", need{Scope: promptrails.ScopeMembersWrite, Role: admin}, create(x.CreateInvitation)},
+		{"POST", "/invitations/accept", need{Place: nowhere}, change(x.AcceptInvitation)},
+		{"GET", "/invitations/{id}", need{Scope: promptrails.ScopeMembersRead, Role: admin}, getID(x.Invitation)},
+		{"DELETE", "/invitations/{id}", need{Scope: promptrails.ScopeMembersWrite, Role: admin}, removeID(x.RevokeInvitation)},
+		{"POST", "/invitations/{id}/resend", need{Scope: promptrails.ScopeMembersWrite, Role: admin}, act(x.ResendInvitation)},
 
-		{"GET", "/changelog", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, list((x).Changelog)},
-		{"GET", "/changelog/head", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, get((x).ChangelogHead)},
-		{"GET", "/changelog/{id}", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, getID((x).ChangelogEntry)},
+		{"GET", "/changelog", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, list(x.Changelog)},
+		{"GET", "/changelog/head", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, get(x.ChangelogHead)},
+		{"GET", "/changelog/{id}", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, getID(x.ChangelogEntry)},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -39,10 +40,11 @@ var router = sync.OnceValues(func() (routers.Router, error) {
 // Handler passes requests on and fails the test for an exchange that the
 // description does not allow: an answer that is not as described, or a request
 // that was served although it is not.
-func Handler(t testing.TB, next http.Handler) http.Handler {
+func Handler(tb testing.TB, next http.Handler) http.Handler {
+	tb.Helper()
 	find, err := router()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -54,42 +56,42 @@ func Handler(t testing.TB, next http.Handler) http.Handler {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		seen := httptest.NewRecorder()
 		next.ServeHTTP(seen, r)
-		check(t, find, r, body, seen)
-		for name, values := range seen.Header() {
-			w.Header()[name] = values
-		}
+		check(tb, find, r, body, seen)
+		maps.Copy(w.Header(), seen.Header())
 		w.WriteHeader(seen.Code)
 		_, _ = w.Write(seen.Body.Bytes())
 	})
 }
 
-func check(t testing.TB, find routers.Router, r *http.Request, body []byte, seen *httptest.ResponseRecorder) {
+func check(tb testing.TB, find routers.Router, r *http.Request, body []byte, seen *httptest.ResponseRecorder) {
+	tb.Helper()
 	if !strings.HasPrefix(r.URL.Path, api.Prefix+"/") {
 		return
 	}
 	route, params, err := find.FindRoute(r)
 	if err != nil {
 		if seen.Code != http.StatusNotFound && seen.Code != http.StatusMethodNotAllowed && seen.Code != http.StatusBadRequest {
-			t.Errorf("%s %s is answered with %d, but not described", r.Method, r.URL.Path, seen.Code)
+			tb.Errorf("%s %s is answered with %d, but not described", r.Method, r.URL.Path, seen.Code)
 		}
 		return
 	}
-	request := r.Clone(context.WithoutCancel(r.Context()))
+	ctx := context.WithoutCancel(r.Context())
+	request := r.Clone(ctx)
 	request.Body = io.NopCloser(bytes.NewReader(body))
 	input := &openapi3filter.RequestValidationInput{
 		Request: request, PathParams: params, Route: route,
 		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true},
 	}
 	if seen.Code < 300 {
-		if err := openapi3filter.ValidateRequest(request.Context(), input); err != nil {
-			t.Errorf("%s %s was served, but its request is not as described: %v", r.Method, r.URL, err)
+		if err := openapi3filter.ValidateRequest(ctx, input); err != nil {
+			tb.Errorf("%s %s was served, but its request is not as described: %v", r.Method, r.URL, err)
 		}
 	}
 	answer := &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: input, Status: seen.Code, Header: seen.Header(), Options: input.Options,
 	}
 	answer.SetBodyBytes(seen.Body.Bytes())
-	if err := openapi3filter.ValidateResponse(request.Context(), answer); err != nil {
-		t.Errorf("%s %s: the answer %d is not as described: %v", r.Method, r.URL, seen.Code, err)
+	if err := openapi3filter.ValidateResponse(ctx, answer); err != nil {
+		tb.Errorf("%s %s: the answer %d is not as described: %v", r.Method, r.URL, seen.Code, err)
 	}
 }

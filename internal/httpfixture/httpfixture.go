@@ -143,18 +143,18 @@ func (r *Recorder) Write(file string) error {
 }
 
 // Replay returns a transport that answers as the file says.
-func Replay(t testing.TB, file string) http.RoundTripper {
-	t.Helper()
-	text, err := os.ReadFile(file)
+func Replay(tb testing.TB, file string) http.RoundTripper {
+	tb.Helper()
+	text, err := os.ReadFile(file) //nolint:gosec // a test names its own file
 	if err != nil {
-		t.Fatalf("%v; record it with: go test . -record", err)
+		tb.Fatalf("%v; record it with: go test . -record", err)
 	}
 	var exchanges []Exchange
 	if err := json.Unmarshal(text, &exchanges); err != nil {
-		t.Fatalf("%s: %v", file, err)
+		tb.Fatalf("%s: %v", file, err)
 	}
-	p := &player{t: t, file: file, left: exchanges}
-	t.Cleanup(p.finish)
+	p := &player{t: tb, file: file, left: exchanges}
+	tb.Cleanup(p.finish)
 	mock := httpmock.NewMockTransport()
 	mock.RegisterNoResponder(p.answer)
 	return mock

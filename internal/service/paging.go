@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"slices"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/internal/store"
@@ -84,7 +85,7 @@ func newListing(name, owner string, o promptrails.ListOptions, filter ...string)
 const proofSize = 12
 
 func (l *listing) proof(position []byte) []byte {
-	sum := sha256.Sum256(append(position[:len(position):len(position)], l.binding...))
+	sum := sha256.Sum256(append(slices.Clip(position), l.binding...))
 	return sum[:proofSize]
 }
 

@@ -85,8 +85,8 @@ func notFound(what string) *Problem {
 	return problem(http.StatusNotFound, promptrails.CodeNotFound, "%s not found", what)
 }
 
-func forbidden(format string, args ...any) *Problem {
-	return problem(http.StatusForbidden, promptrails.CodeForbidden, format, args...)
+func forbidden(message string) *Problem {
+	return problem(http.StatusForbidden, promptrails.CodeForbidden, "%s", message)
 }
 
 func insufficientRole(required, role promptrails.Role) *Problem {

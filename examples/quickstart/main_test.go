@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bytes"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/embedded"
+)
+
+// Over a port, on a file, twice: what a run wrote is there after a restart.
+func TestQuickstartOverAPort(t *testing.T) {
+	t.Setenv("PROMPTRAILS_API_KEY", "")
+	t.Setenv("PROMPTRAILS_WORKSPACE_ID", "")
+	cfg := embedded.Config{DSN: filepath.Join(t.TempDir(), "workspaces.db"), DefaultPlan: promptrails.PlanStarter}
+	for start := range 2 {
+		service, err := embedded.Open(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := httptest.NewServer(service)
+		t.Setenv("PROMPTRAILS_API_URL", server.URL)
+		if start == 0 {
+			for variable, email := range map[string]string{"PROMPTRAILS_ACCESS_TOKEN": "owner@example.com", "PROMPTRAILS_GUEST_ACCESS_TOKEN": "guest@example.com"} {
+				user, err := service.CreateUser(t.Context(), email, "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Setenv(variable, user.AccessToken.Reveal())
+			}
+		}
+		var out bytes.Buffer
+		if err := run(t.Context(), &out); err != nil || !strings.Contains(out.String(), "guest@example.com is in") {
+			t.Errorf("%v\n%s", err, out.String())
+		}
+		client, err := promptrails.NewClient()
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := client.Workspaces.List(t.Context(), nil)
+		if want := 2 * (start + 1); err != nil || page.Meta.Total != want {
+			t.Errorf("%+v, %v; want %d workspaces", page, err, want)
+		}
+		server.Close()
+		if err := service.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestQuickstart(t *testing.T) {
+	for _, name := range []string{"PROMPTRAILS_API_URL", "PROMPTRAILS_ACCESS_TOKEN", "PROMPTRAILS_API_KEY", "PROMPTRAILS_WORKSPACE_ID"} {
+		t.Setenv(name, "")
+	}
+	var out bytes.Buffer
+	if err := run(t.Context(), &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{
+		"Research and Support", "prints as [redacted]", "grace@example.com is in, with the role user", "for Grace, Support does not exist",
+		"*promptrails.RoleError: needs admin, has user", `role "user" → "admin"`, "7  Grace  created  invitation",
+	} {
+		if !strings.Contains(out.String(), part) {
+			t.Errorf("the tour does not say %q:\n%s", part, out.String())
+		}
+	}
+	for _, secret := range []string{"pat_", "inv_"} {
+		if strings.Contains(out.String(), secret) {
+			t.Errorf("the tour shows a secret that begins with %s", secret)
+		}
+	}
+}
