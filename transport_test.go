@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -196,7 +197,11 @@ func TestRedirects(t *testing.T) {
 		}
 		status(200, someUser)(w, r)
 	})
-	mux.HandleFunc("/loop", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/loop", http.StatusFound) })
+	var loops atomic.Int64
+	mux.HandleFunc("/loop", func(w http.ResponseWriter, r *http.Request) {
+		loops.Add(1)
+		http.Redirect(w, r, "/loop", http.StatusFound)
+	})
 	mux.HandleFunc("POST /api/v1/workspaces", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/user", http.StatusTemporaryRedirect)
 	})
@@ -210,6 +215,9 @@ func TestRedirects(t *testing.T) {
 		if e, ok := errors.AsType[*promptrails.Error](err); !ok || e.Status < 300 || e.Status > 399 {
 			t.Errorf("to %s: %v; want an error with the redirect's status", to, err)
 		}
+	}
+	if n := loops.Load(); n != 10 {
+		t.Errorf("%d redirects of a loop were followed, want 10", n)
 	}
 	if _, err := c.Workspaces.Create(t.Context(), &promptrails.CreateWorkspaceParams{}); err == nil || !strings.Contains(err.Error(), "307") {
 		t.Errorf("a POST was redirected: %v", err)
