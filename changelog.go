@@ -100,6 +100,7 @@ const (
 	ResourceWorkspace  ResourceType = "workspace"
 	ResourceMember     ResourceType = "member"
 	ResourceInvitation ResourceType = "invitation"
+	ResourceCredential ResourceType = "credential"
 )
 
 // ChangelogEntry is one change of one object. It keeps the bytes that it was

@@ -31,6 +31,7 @@ type Client struct {
 	Workspaces  *WorkspacesService
 	Members     *MembersService
 	Invitations *InvitationsService
+	Credentials *CredentialsService
 	Changelog   *ChangelogService
 
 	workspace string
@@ -108,6 +109,7 @@ func newClient(conn *connection, workspace string) *Client {
 	c.Workspaces = &WorkspacesService{c}
 	c.Members = &MembersService{c}
 	c.Invitations = &InvitationsService{c}
+	c.Credentials = &CredentialsService{c}
 	c.Changelog = &ChangelogService{c}
 	return c
 }

@@ -160,3 +160,32 @@ func ExampleClient_Do() {
 	fmt.Println(me.Email)
 	// Output: ada@example.com
 }
+
+func ExampleCredentialsService() {
+	ctx := context.Background()
+	ada, _, done := twoPeople(ctx)
+	defer done()
+	workspace, err := ada.Workspaces.Create(ctx, &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	credentials := ada.InWorkspace(workspace.ID).Credentials
+	credential, err := credentials.Create(ctx, &promptrails.CreateCredentialParams{
+		Name: "OpenAI", Type: "openai", Value: promptrails.NewSecret("sk-made-up-value-0001"), IsDefault: true,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(credential.Category, credential.MaskedContent)
+
+	// A new value rotates the secret.
+	credential, err = credentials.Update(ctx, credential.ID, &promptrails.UpdateCredentialParams{Value: new(promptrails.NewSecret("sk-made-up-value-0002"))})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(credential.MaskedContent)
+	// Output:
+	// llm sk****************01
+	// sk****************02
+}

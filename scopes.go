@@ -14,6 +14,9 @@ const (
 	// [ScopeAll]: give it to no key that is not trusted with the workspace.
 	ScopeMembersWrite  Scope = "members:write"
 	ScopeChangelogRead Scope = "changelog:read"
+
+	ScopeCredentialsRead  Scope = "credentials:read"
+	ScopeCredentialsWrite Scope = "credentials:write"
 )
 
 // Scopes is a list of scopes.

@@ -61,6 +61,10 @@ type Config struct {
 	// A token that is none is [promptrails.ErrUnauthorized]; any other error
 	// is answered with 503. It may be called concurrently.
 	AuthenticateUser func(ctx context.Context, token string) (email, name string, err error)
+	// CheckCredential tries a credential when its check is asked for. Without
+	// it a check looks at the form alone, which never shows that one is valid.
+	// An error is answered with 503. It may be called concurrently.
+	CheckCredential func(ctx context.Context, c *promptrails.Credential, value promptrails.Secret) (*promptrails.CredentialCheck, error)
 }
 
 // Service is a running workspace service, and an [http.Handler] that answers
@@ -99,7 +103,7 @@ func open(ctx context.Context, cfg Config) (_ *Service, err error) {
 	}
 	s, err := service.New(ctx, service.Config{
 		Store: db, Ring: ring, Now: cfg.Now, Logger: cfg.Logger,
-		DefaultPlan: cfg.DefaultPlan, AuthenticateUser: cfg.AuthenticateUser,
+		DefaultPlan: cfg.DefaultPlan, AuthenticateUser: cfg.AuthenticateUser, CheckCredential: cfg.CheckCredential,
 	})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

@@ -47,6 +47,15 @@ func routes() []route {
 		{"DELETE", "/invitations/{id}", need{Scope: promptrails.ScopeMembersWrite, Role: admin}, removeID(x.RevokeInvitation)},
 		{"POST", "/invitations/{id}/resend", need{Scope: promptrails.ScopeMembersWrite, Role: admin}, act(x.ResendInvitation)},
 
+		{"GET", "/credentials", need{Scope: promptrails.ScopeCredentialsRead, Role: user}, list((x).Credentials)},
+		{"POST", "/credentials", need{Scope: promptrails.ScopeCredentialsWrite, Role: admin}, create((x).CreateCredential)},
+		{"GET", "/credentials/{id}", need{Scope: promptrails.ScopeCredentialsRead, Role: user}, getID((x).Credential)},
+		{"PATCH", "/credentials/{id}", need{Scope: promptrails.ScopeCredentialsWrite, Role: admin}, update((x).UpdateCredential)},
+		{"DELETE", "/credentials/{id}", need{Scope: promptrails.ScopeCredentialsWrite, Role: admin}, removeBy((x).DeleteCredential)},
+		{"POST", "/credentials/{id}/default", need{Scope: promptrails.ScopeCredentialsWrite, Role: admin}, act((x).SetDefaultCredential)},
+		{"POST", "/credentials/{id}/set-default", need{Scope: promptrails.ScopeCredentialsWrite, Role: admin}, act((x).SetDefaultCredential)},
+		{"POST", "/credentials/{id}/check", need{Scope: promptrails.ScopeCredentialsWrite, Role: admin}, checkCredential},
+
 		{"GET", "/changelog", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, list(x.Changelog)},
 		{"GET", "/changelog/head", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, get(x.ChangelogHead)},
 		{"GET", "/changelog/{id}", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, getID(x.ChangelogEntry)},
@@ -135,6 +144,16 @@ func removeBy[P any](fn func(*service.Session, string, *P) error) handler {
 		c.fault(decodeQuery(c.r.URL.RawQuery, params))
 		return c.act(http.StatusNoContent, func(x *service.Session) (any, error) { return nil, fn(x, c.id(), params) })
 	}
+}
+
+// checkCredential asks others before it opens the transaction that keeps what
+// they said.
+func checkCredential(c *call) (*service.Answer, error) {
+	check, err := c.api.Service.CheckCredential(c.r.Context(), &c.request, c.id())
+	if err != nil {
+		return nil, err
+	}
+	return c.act(http.StatusOK, func(x *service.Session) (any, error) { return inEnvelope(check, x.KeepCheck(c.id(), check)) })
 }
 
 func (c *call) id() string { return c.r.PathValue("id") }

@@ -44,6 +44,19 @@ type Change struct {
 	To   any `json:"to"`
 }
 
+// Secret stands in a change for a value that must not show: as [redacted] where
+// there is one, and null where there is none. What differs is its mark, which
+// is never written.
+type Secret struct{ Mark string }
+
+// MarshalJSON implements [json.Marshaler].
+func (s Secret) MarshalJSON() ([]byte, error) {
+	if s.Mark == "" {
+		return []byte("null"), nil
+	}
+	return []byte(`"` + wire.Redacted + `"`), nil
+}
+
 // Genesis is the PrevHash of a workspace's first entry: no chain passes for
 // that of another.
 func Genesis(workspaceID string) string {
@@ -110,6 +123,12 @@ func Diff(before, after map[string]any) (map[string]Change, error) {
 		changes[field] = Change{From: before[field], To: after[field]}
 	}
 	for field, c := range changes {
+		if from, ok := c.From.(Secret); ok {
+			if to, ok := c.To.(Secret); ok && from == to {
+				delete(changes, field)
+			}
+			continue
+		}
 		from, err := json.Marshal(c.From)
 		if err != nil {
 			return nil, err

@@ -32,6 +32,8 @@ type Config struct {
 	// AuthenticateUser knows the people whose tokens are not the service's own;
 	// nil: there are none.
 	AuthenticateUser func(ctx context.Context, token string) (email, name string, err error)
+	// CheckCredential tries a credential; nil: its form alone is looked at.
+	CheckCredential func(ctx context.Context, c *promptrails.Credential, value promptrails.Secret) (*promptrails.CredentialCheck, error)
 }
 
 // Service is safe for concurrent use.

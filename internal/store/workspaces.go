@@ -33,6 +33,7 @@ func (t *Tx) DeleteWorkspace() error {
 const (
 	countMembers     = "members"
 	countInvitations = "invitations"
+	countCredentials = "credentials"
 )
 
 func (t *Tx) count(kind string, by int) error {

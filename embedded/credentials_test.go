@@ -1,0 +1,133 @@
+package embedded_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/embedded"
+)
+
+const plantedValue = "sk-planted0planted0planted"
+
+func (p *person) credential(value string) string {
+	p.s.t.Helper()
+	return p.do("POST", "/credentials", `{"name":"n","type":"openai","value":"`+value+`"}`).expect(201).text("id")
+}
+
+// A value is in no answer, log, changelog or file.
+func TestCredentialValueStaysInside(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var log bytes.Buffer
+	s := newServer(t, embedded.Config{
+		DSN: filepath.Join(dir, "workspaces.db"), Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		CheckCredential: func(context.Context, *promptrails.Credential, promptrails.Secret) (*promptrails.CredentialCheck, error) {
+			return nil, errors.New("the provider is down")
+		},
+	})
+	ada := s.owner("ada@example.com", "research")
+	id := ada.credential(plantedValue)
+	var seen strings.Builder
+	for _, r := range []*reply{
+		ada.do("GET", "/credentials/"+id, ""), ada.do("GET", "/credentials", ""), ada.do("GET", "/changelog", ""),
+		ada.do("PATCH", "/credentials/"+id, `{"value":"`+plantedValue+`2"}`), ada.do("POST", "/credentials/"+id+"/check", ""),
+		ada.do("POST", "/credentials", `{"name":"n","type":"openai","value":"`+plantedValue+`","unknown":1}`),
+		ada.do("POST", "/credentials", `{"name":7,"value":"`+plantedValue+`"}`),
+	} {
+		seen.WriteString(r.body)
+	}
+	seen.WriteString(log.String())
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		seen.Write(read(t, file))
+	}
+	if strings.Contains(seen.String(), plantedValue) {
+		t.Error("the value shows")
+	}
+	if !strings.Contains(log.String(), "the provider is down") {
+		t.Error("the log does not tell what the caller is not told")
+	}
+}
+
+// A sealed value opens in its own row alone.
+func TestCopiedValueDoesNotOpen(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "workspaces.db")
+	var opened string
+	s := newServer(t, embedded.Config{DSN: file, CheckCredential: func(_ context.Context, _ *promptrails.Credential, value promptrails.Secret) (*promptrails.CredentialCheck, error) {
+		opened = value.Reveal()
+		return &promptrails.CredentialCheck{IsValid: new(true), Reason: "tried"}, nil
+	}})
+	ada, eve := s.owner("ada@example.com", "one"), s.owner("eve@example.com", "two")
+	theirs, mine := ada.credential(plantedValue), eve.credential("sk-other")
+	if r := ada.do("POST", "/credentials/"+theirs+"/check", "").expect(200); opened != plantedValue || r.text("reason") != "tried" {
+		t.Errorf("the check was given %q: %s", opened, r.body)
+	}
+	ada.do("GET", "/credentials/"+theirs, "").expect(200)
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.ExecContext(t.Context(), "UPDATE credentials SET value = (SELECT value FROM credentials WHERE id = ?) WHERE id = ?", theirs, mine); err != nil {
+		t.Fatal(err)
+	}
+	eve.do("POST", "/credentials/"+mine+"/check", "").fails(500, "internal_error")
+	if opened != plantedValue {
+		t.Errorf("a value that was copied from another workspace opens: %q", opened)
+	}
+}
+
+func TestCredentialForms(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, embedded.Config{})
+	ada := s.owner("ada@example.com", "research")
+	grace := ada.member("grace@example.com", "user")
+	// The names that older clients have.
+	r := ada.do("POST", "/credentials", `{"name":"n","provider":"postgresql","api_key":"postgres://h/d"}`).expect(201)
+	if r.text("type") != "postgresql" || r.text("category") != "data_warehouse" {
+		t.Errorf("%s", r.body)
+	}
+	id := r.text("id")
+	ada.do("PATCH", "/credentials/"+id, `{"api_key":"postgres://h/e"}`).expect(200)
+	if r := ada.do("POST", "/credentials", `{"name":"n","type":"my_own","value":"v"}`).expect(201); r.text("type") != "my_own" || r.text("category") != "" {
+		t.Errorf("an unknown type: %s", r.body)
+	}
+	for body, field := range map[string]string{
+		`{"name":"n","type":"openai","value":"[redacted]"}`:                    "value",
+		`{"name":"n","type":"openai","value":""}`:                              "value",
+		`{"name":"n","type":"openai","provider":"groq","value":"v"}`:           "provider",
+		`{"name":"n","type":"openai","value":"v","api_key":"w"}`:               "api_key",
+		`{"name":"n","type":"openai","value":"v","masked_content":"x"}`:        "masked_content",
+		`{"name":"n","type":"openai","value":"a\u0000b"}`:                      "value",
+		`{"name":"n","type":"openai","value":"v","is_default":"yes"}`:          "is_default",
+		`{"name":"n","value":"` + strings.Repeat("x", 65537) + `","type":"o"}`: "value",
+	} {
+		if fields := ada.do("POST", "/credentials", body).fails(400, "validation_error"); fields[field] == "" {
+			t.Errorf("%.80s: %v", body, fields)
+		}
+	}
+	if fields := ada.do("PATCH", "/credentials/"+id, `{"type":"mysql"}`).fails(400, "validation_error"); fields["type"] == "" {
+		t.Errorf("the type never changes: %v", fields)
+	}
+	// The same value again is no change.
+	if got := ada.do("PATCH", "/credentials/"+id, `{"value":"postgres://h/e"}`).expect(200).header.Get("ETag"); got != `"2"` {
+		t.Errorf("the same value made version %s", got)
+	}
+	grace.do("GET", "/credentials/"+id, "").expect(200)
+	grace.do("PATCH", "/credentials/"+id, `{}`).fails(403, "insufficient_role")
+	ada.do("POST", "/credentials/"+id+"/set-default", "").expect(200)
+	ada.do("PATCH", "/credentials/"+id, `{"is_default":false}`).expect(200)
+	ada.do("DELETE", "/credentials/"+id+"?force=maybe", "").fails(400, "validation_error")
+	ada.do("DELETE", "/credentials/"+id, "").expect(204)
+}

@@ -1,0 +1,309 @@
+package service
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/changelog"
+	"github.com/promptrails-community/promptrails-go/internal/credential"
+	"github.com/promptrails-community/promptrails-go/internal/seal"
+	"github.com/promptrails-community/promptrails-go/internal/store"
+	"github.com/promptrails-community/promptrails-go/internal/wire"
+)
+
+const (
+	maxDescription = 1000
+	maxValue       = 64 << 10
+)
+
+// Credentials returns a page of the credentials.
+func (x *Session) Credentials(p *promptrails.ListCredentialsParams) (*Page[*promptrails.Credential], error) {
+	l, err := newListing("credentials", x.workspaceID(), p.ListOptions, string(p.Category), string(p.Type), p.Query)
+	if err != nil {
+		return nil, err
+	}
+	rows, total, err := x.tx.Credentials(string(p.Category), string(p.Type), p.Query, l.store)
+	if err != nil {
+		return nil, err
+	}
+	return finish(l, rows, total, func(c *promptrails.Credential) store.Position {
+		return store.Position{At: c.CreatedAt.UnixMicro(), ID: c.ID}
+	}), nil
+}
+
+// Credential returns one credential.
+func (x *Session) Credential(id string) (*promptrails.Credential, error) {
+	c, err := x.tx.Credential(id)
+	return c, missing(err, "credential")
+}
+
+// CreateCredentialBody is the body of a creation, with the names that older
+// clients have for two of its fields.
+type CreateCredentialBody struct {
+	promptrails.CreateCredentialParams
+	Provider promptrails.CredentialType `json:"provider"`
+	APIKey   promptrails.Secret         `json:"api_key"`
+}
+
+// UpdateCredentialBody is the body of an update, likewise.
+type UpdateCredentialBody struct {
+	promptrails.UpdateCredentialParams
+	APIKey *promptrails.Secret `json:"api_key"`
+}
+
+// CreateCredential stores a secret.
+func (x *Session) CreateCredential(p *CreateCredentialBody) (*promptrails.Credential, error) {
+	bad := faults{}
+	if p.Type == "" {
+		p.Type = p.Provider
+	} else if p.Provider != "" && p.Provider != p.Type {
+		bad.add("provider", "is the older name of type; send one of them")
+	}
+	if p.Value.IsZero() {
+		p.Value = p.APIKey
+	} else if !p.APIKey.IsZero() {
+		bad.add("api_key", "is the older name of value; send one of them")
+	}
+	name := strings.TrimSpace(p.Name)
+	bad.add("name", nameFault(name))
+	bad.add("type", textFault(string(p.Type), 1, 100))
+	bad.add("category", textFault(string(p.Category), 0, 100))
+	bad.add("description", textFault(p.Description, 0, maxDescription))
+	bad.add("schema_type", textFault(p.SchemaType, 0, 100))
+	bad.add("value", valueFault(p.Value))
+	if err := bad.err(); err != nil {
+		return nil, err
+	}
+	if p.Category == "" {
+		p.Category = promptrails.CredentialCategory(credential.Category(string(p.Type)))
+	}
+	c := &promptrails.Credential{
+		ID: newID(x.now), WorkspaceID: x.workspaceID(), Name: name, Type: p.Type, Category: p.Category, Description: p.Description,
+		MaskedContent: credential.Mask(p.Value.Reveal()), IsDefault: p.IsDefault, SchemaType: p.SchemaType,
+		Version: 1, CreatedAt: x.now, UpdatedAt: x.now,
+	}
+	if c.IsDefault {
+		if err := x.noDefault(c.Type); err != nil {
+			return nil, err
+		}
+	}
+	sealed := x.service.Ring.Seal(valuePlace(c), []byte(p.Value.Reveal()))
+	if err := x.tx.CreateCredential(c, sealed); err != nil {
+		return nil, err
+	}
+	return c, x.record(x.tx, promptrails.ActionCreated, credentialRef(c), nil, credentialFields(c, sealed))
+}
+
+func valueFault(v promptrails.Secret) string {
+	switch text := v.Reveal(); {
+	case text == "":
+		return "must not be empty"
+	case text == wire.Redacted:
+		return "must be the secret itself, not " + wire.Redacted
+	case len(text) > maxValue:
+		return "must be at most 65536 bytes"
+	case strings.ContainsRune(text, 0):
+		return "must not contain NUL"
+	default:
+		return ""
+	}
+}
+
+// UpdateCredential changes a credential.
+func (x *Session) UpdateCredential(id string, p *UpdateCredentialBody) (*promptrails.Credential, error) {
+	bad := faults{}
+	if p.Value == nil {
+		p.Value = p.APIKey
+	} else if p.APIKey != nil {
+		bad.add("api_key", "is the older name of value; send one of them")
+	}
+	if p.Name != nil {
+		*p.Name = strings.TrimSpace(*p.Name)
+		bad.add("name", nameFault(*p.Name))
+	}
+	if p.Category != nil {
+		bad.add("category", textFault(string(*p.Category), 0, 100))
+	}
+	if p.Description != nil {
+		bad.add("description", textFault(*p.Description, 0, maxDescription))
+	}
+	if p.SchemaType != nil {
+		bad.add("schema_type", textFault(*p.SchemaType, 0, 100))
+	}
+	if p.Value != nil {
+		bad.add("value", valueFault(*p.Value))
+	}
+	if err := bad.err(); err != nil {
+		return nil, err
+	}
+	return x.changeCredential(id, p.Value, func(c *promptrails.Credential) {
+		set(&c.Name, p.Name)
+		set(&c.Category, p.Category)
+		set(&c.Description, p.Description)
+		set(&c.SchemaType, p.SchemaType)
+		set(&c.IsDefault, p.IsDefault)
+	})
+}
+
+// set stores what is given.
+func set[T any](field, given *T) {
+	if given != nil {
+		*field = *given
+	}
+}
+
+// SetDefaultCredential makes a credential the default of its type.
+func (x *Session) SetDefaultCredential(id string) (*promptrails.Credential, error) {
+	return x.changeCredential(id, nil, func(c *promptrails.Credential) { c.IsDefault = true })
+}
+
+// changeCredential applies a change, and a new value where there is one; what
+// changes nothing leaves the credential as it is.
+func (x *Session) changeCredential(id string, value *promptrails.Secret, change func(*promptrails.Credential)) (*promptrails.Credential, error) {
+	c, err := x.Credential(id)
+	if err != nil {
+		return nil, err
+	}
+	if err := x.match(c.Version); err != nil {
+		return nil, err
+	}
+	sealed, err := x.tx.CredentialValue(id)
+	if err != nil {
+		return nil, err
+	}
+	was, before := *c, credentialFields(c, sealed)
+	change(c)
+	if value != nil {
+		old, err := x.service.Ring.Open(valuePlace(c), sealed)
+		if err != nil {
+			return nil, err
+		}
+		if !value.Equal(promptrails.NewSecret(string(old))) {
+			sealed = x.service.Ring.Seal(valuePlace(c), []byte(value.Reveal()))
+			c.MaskedContent, c.IsValid = credential.Mask(value.Reveal()), nil
+			if err := x.tx.SetCredentialValue(id, sealed); err != nil {
+				return nil, err
+			}
+		}
+	}
+	after := credentialFields(c, sealed)
+	if changes, err := changelog.Diff(before, after); err != nil || len(changes) == 0 {
+		return c, err
+	}
+	if c.IsDefault && !was.IsDefault {
+		if err := x.noDefault(c.Type); err != nil {
+			return nil, err
+		}
+	}
+	return c, x.updateCredential(c, before, after)
+}
+
+// noDefault takes the default of a type away from whichever has it.
+func (x *Session) noDefault(kind promptrails.CredentialType) error {
+	c, err := x.tx.DefaultCredential(kind)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	before := credentialFields(c, nil)
+	c.IsDefault = false
+	return x.updateCredential(c, before, credentialFields(c, nil))
+}
+
+func (x *Session) updateCredential(c *promptrails.Credential, before, after map[string]any) error {
+	c.Version++
+	c.UpdatedAt = x.now
+	if err := x.tx.UpdateCredential(c); err != nil {
+		return err
+	}
+	return x.record(x.tx, promptrails.ActionUpdated, credentialRef(c), before, after)
+}
+
+// DeleteCredential removes a credential.
+func (x *Session) DeleteCredential(id string, _ *promptrails.DeleteCredentialParams) error {
+	c, err := x.Credential(id)
+	if err != nil {
+		return err
+	}
+	if err := x.match(c.Version); err != nil {
+		return err
+	}
+	sealed, err := x.tx.CredentialValue(id)
+	if err != nil {
+		return err
+	}
+	if err := x.tx.DeleteCredential(id); err != nil {
+		return err
+	}
+	return x.record(x.tx, promptrails.ActionDeleted, credentialRef(c), credentialFields(c, sealed), nil)
+}
+
+// CheckCredential finds out whether a credential works, outside of any
+// transaction, since it may ask others.
+func (s *Service) CheckCredential(ctx context.Context, r *Request, id string) (*promptrails.CredentialCheck, error) {
+	var c *promptrails.Credential
+	var value promptrails.Secret
+	err := s.Read(ctx, r, func(x *Session) (err error) {
+		if c, err = x.Credential(id); err != nil {
+			return err
+		}
+		sealed, err := x.tx.CredentialValue(id)
+		if err != nil {
+			return err
+		}
+		text, err := s.Ring.Open(valuePlace(c), sealed)
+		value = promptrails.NewSecret(string(text))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	now := s.Now().UTC().Truncate(time.Microsecond)
+	if s.Config.CheckCredential != nil {
+		check, err := s.Config.CheckCredential(ctx, c, value)
+		if err != nil {
+			return nil, Unavailable(err)
+		}
+		found := *check
+		if found.CheckedAt.IsZero() {
+			found.CheckedAt = now
+		}
+		return &found, nil
+	}
+	valid, reason := credential.Check(string(c.Type), value.Reveal())
+	return &promptrails.CredentialCheck{IsValid: valid, Reason: reason, CheckedAt: now}, nil
+}
+
+// KeepCheck stores what a check found of a credential. It is no change of the
+// credential: neither its version nor the changelog knows of it.
+func (x *Session) KeepCheck(id string, check *promptrails.CredentialCheck) error {
+	c, err := x.Credential(id)
+	if err != nil {
+		return err
+	}
+	c.IsValid = check.IsValid
+	return x.tx.UpdateCredential(c)
+}
+
+func valuePlace(c *promptrails.Credential) seal.Place {
+	return seal.Place{Workspace: c.WorkspaceID, Table: "credentials", Column: "value", Row: c.ID}
+}
+
+func credentialRef(c *promptrails.Credential) changelog.Ref {
+	return changelog.Ref{Type: string(promptrails.ResourceCredential), ID: c.ID, Name: c.Name}
+}
+
+// credentialFields is what the changelog tells of a credential: that its value
+// changed, and not what it is.
+func credentialFields(c *promptrails.Credential, sealed []byte) map[string]any {
+	return map[string]any{
+		"name": c.Name, "type": c.Type, "category": c.Category, "description": c.Description,
+		"is_default": c.IsDefault, "schema_type": c.SchemaType, "value": changelog.Secret{Mark: hex.EncodeToString(sealed)},
+	}
+}
