@@ -39,7 +39,7 @@ type Config struct {
 	// database's, since neither opens without the other.
 	MasterKey []byte
 	// PreviousMasterKeys are all other keys that something may still be sealed
-	// under.
+	// under; see [Service.Reseal].
 	PreviousMasterKeys [][]byte
 
 	// Logger gets what the caller of a failed request is not told, and each
@@ -134,6 +134,15 @@ func (cfg *Config) complete() error {
 		return nil
 	}
 }
+
+// Reseal moves everything that is sealed under a previous master key to the
+// current one, while the service runs. It may be stopped at any moment, and run
+// again. Once it has returned nil the previous keys can be destroyed; until
+// then the service does not open without them. Idempotency keys of the last 24
+// hours that were used under a previous key are refused from then on.
+//
+// An error names each value that does not open; the others have moved.
+func (s *Service) Reseal(ctx context.Context) error { return publicError(s.service.Reseal(ctx)) }
 
 // ServeHTTP answers a request of the API.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }

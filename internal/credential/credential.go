@@ -5,6 +5,7 @@ package credential
 import (
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -76,10 +77,8 @@ func Check(kind, value string) (valid *bool, reason string) {
 	}
 	if known, ok := schemes[kind]; ok {
 		if u, err := url.Parse(value); err == nil && u.Host != "" {
-			for _, scheme := range known {
-				if u.Scheme == scheme {
-					return nil, "the connection string is well formed; the database was not called"
-				}
+			if slices.Contains(known, u.Scheme) {
+				return nil, "the connection string is well formed; the database was not called"
 			}
 		}
 		if keywordDSN.MatchString(value) || strings.Contains(value, "@tcp(") || strings.Contains(value, "@unix(") {

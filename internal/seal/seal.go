@@ -88,10 +88,11 @@ func newKey(master []byte) (key, error) {
 
 // Seal returns plaintext sealed under the current key, for that place alone.
 func (r *Ring) Seal(at Place, plaintext []byte) []byte {
-	k := r.keys[0]
-	out := append([]byte{version}, k.id...)
-	return k.aead.Seal(out, nil, plaintext, at.additionalData()) //nolint:gosec // this AEAD makes its nonce itself
+	return r.keys[0].aead.Seal(r.Prefix(), nil, plaintext, at.additionalData()) //nolint:gosec // this AEAD makes its nonce itself
 }
+
+// Prefix is how everything begins that is sealed under the current key.
+func (r *Ring) Prefix() []byte { return append([]byte{version}, r.keys[0].id...) }
 
 // Open returns what was sealed for that place.
 func (r *Ring) Open(at Place, sealed []byte) ([]byte, error) {

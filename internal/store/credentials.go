@@ -8,14 +8,16 @@ import (
 
 const (
 	credentialColumns = `c.id, c.workspace_id, c.name, c.type, c.category, c.description, c.masked_content, c.is_default,
-	c.schema_type, c.is_valid, c.version, c.created_at, c.updated_at`
+	c.schema_type, c.is_valid, c.version, c.created_at, c.updated_at` //nolint:gosec // names of columns
 	credentialRows scoped = "FROM credentials c WHERE c.workspace_id = $1"
 )
 
 func credentialFields(c *promptrails.Credential) []any {
 	return []any{
 		&c.ID, &c.WorkspaceID, &c.Name, &c.Type, &c.Category, &c.Description, &c.MaskedContent, &c.IsDefault,
-		&c.SchemaType, &c.IsValid, &c.Version, stamp{&c.CreatedAt}, stamp{&c.UpdatedAt},
+		&c.SchemaType, &c.IsValid, &c.Version,
+		stamp{&c.CreatedAt},
+		stamp{&c.UpdatedAt},
 	}
 }
 

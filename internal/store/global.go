@@ -202,6 +202,40 @@ func (g *Global) Prune(outcomes, secrets, slugs time.Time) error {
 	return err
 }
 
+// SealedRow is a sealed value of a workspace's row.
+type SealedRow struct {
+	Workspace, ID string
+	Value         []byte
+}
+
+// StaleCredentials returns values of credentials, behind the row after, that do
+// not begin with a prefix: those that were sealed under another master key.
+func (g *Global) StaleCredentials(prefix []byte, after SealedRow, limit int) (rows []SealedRow, err error) {
+	err = g.rows(`SELECT workspace_id, id, value FROM credentials WHERE (workspace_id, id) > ($1, $2) AND substr(value, 1, $3) <> $4
+		ORDER BY workspace_id, id LIMIT $5`, []any{after.Workspace, after.ID, len(prefix), prefix, limit}, func(r *sql.Rows) error {
+		rows = append(rows, SealedRow{})
+		row := &rows[len(rows)-1]
+		return r.Scan(&row.Workspace, &row.ID, &row.Value)
+	})
+	return rows, err
+}
+
+// ReplaceCredentialValue stores a value that was sealed anew.
+func (g *Global) ReplaceCredentialValue(row SealedRow) error {
+	return one(g.exec("UPDATE credentials SET value = $3 WHERE workspace_id = $1 AND id = $2", row.Workspace, row.ID, row.Value))
+}
+
+// StaleOutcomes returns sealed answers that do not begin with a prefix.
+func (g *Global) StaleOutcomes(prefix []byte, limit int) (rows []OutcomeKey, err error) {
+	err = g.rows(`SELECT principal, workspace_id, key_hash FROM outcomes WHERE secret = 1 AND body IS NOT NULL AND substr(body, 1, $1) <> $2 LIMIT $3`,
+		[]any{len(prefix), prefix, limit}, func(r *sql.Rows) error {
+			rows = append(rows, OutcomeKey{})
+			k := &rows[len(rows)-1]
+			return r.Scan(&k.Principal, &k.Workspace, &k.Hash)
+		})
+	return rows, err
+}
+
 // MasterKeyProof is the setting that only the right master key opens.
 const MasterKeyProof = "master_key"
 

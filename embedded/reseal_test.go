@@ -1,0 +1,109 @@
+package embedded_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/embedded"
+)
+
+// Everything moves to the new master key while the service runs; from then on
+// the old one opens nothing and is not needed.
+func TestReseal(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "workspaces.db")
+	first, second := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
+	const credentials = 450 // more than two batches
+	values := map[string]string{}
+	var ada *person
+	var opened string
+	check := func(_ context.Context, _ *promptrails.Credential, value promptrails.Secret) (*promptrails.CredentialCheck, error) {
+		opened = value.Reveal()
+		return &promptrails.CredentialCheck{}, nil
+	}
+	invite := func(p *person) *reply {
+		return p.do("POST", "/invitations", `{"email":"grace@example.com","role":"user"}`, idempotencyKey, "k").expect(201)
+	}
+	var token string
+	t.Run("before", func(t *testing.T) {
+		ada = newServer(t, embedded.Config{DSN: file, MasterKey: first}).owner("ada@example.com", "research")
+		token = invite(ada).text("token")
+		for i := range credentials {
+			value := fmt.Sprintf("sk-value-%d", i)
+			values[ada.credential(value)] = value
+		}
+	})
+	as := func(s *server) *person {
+		p := *ada
+		p.s = s
+		return &p
+	}
+	t.Run("stopped at once, and again", func(t *testing.T) {
+		s := newServer(t, embedded.Config{DSN: file, MasterKey: second, PreviousMasterKeys: [][]byte{first}, CheckCredential: check})
+		stopped, stop := context.WithCancel(t.Context())
+		stop()
+		if err := s.Reseal(stopped); err == nil {
+			t.Error("a Reseal that was stopped says that it is done")
+		}
+		for range 2 {
+			if err := s.Reseal(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if r := invite(as(s)); r.text("token") != token || !r.replayed() {
+			t.Errorf("a kept answer was lost: %s", r.body)
+		}
+	})
+	if err := open(t, embedded.Config{DSN: file, MasterKey: first}); err == nil || !strings.Contains(err.Error(), "master key") {
+		t.Errorf("the old key alone opens the database: %v", err)
+	}
+	t.Run("after, with the new key alone", func(t *testing.T) {
+		s := newServer(t, embedded.Config{DSN: file, MasterKey: second, CheckCredential: check})
+		for id, value := range values {
+			as(s).do("POST", "/credentials/"+id+"/check", "").expect(200)
+			if opened != value {
+				t.Fatalf("%s opens as %q, want %q", id, opened, value)
+			}
+		}
+	})
+}
+
+// A value that does not open is named, the others move, and the previous key
+// stays needed.
+func TestResealNamesWhatDoesNotOpen(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "workspaces.db")
+	first, second := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
+	var ids []string
+	t.Run("before", func(t *testing.T) {
+		ada := newServer(t, embedded.Config{DSN: file, MasterKey: first}).owner("ada@example.com", "research")
+		for range 3 {
+			ids = append(ids, ada.credential("sk-value"))
+		}
+	})
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.ExecContext(t.Context(), "UPDATE credentials SET value = (SELECT value FROM credentials WHERE id = ?) WHERE id = ?", ids[0], ids[1]); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("after", func(t *testing.T) {
+		s := newServer(t, embedded.Config{DSN: file, MasterKey: second, PreviousMasterKeys: [][]byte{first}})
+		err := s.Reseal(t.Context())
+		if err == nil || !strings.Contains(err.Error(), ids[1]) || strings.Contains(err.Error(), ids[2]) {
+			t.Errorf("%v, want an error that names %s alone", err, ids[1])
+		}
+	})
+	if err := open(t, embedded.Config{DSN: file, MasterKey: second}); err == nil {
+		t.Error("the previous key is not missed, although a value needs it")
+	}
+}
