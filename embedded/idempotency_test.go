@@ -1,6 +1,8 @@
 package embedded_test
 
 import (
+	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,6 +40,32 @@ func TestRepeatedOnce(t *testing.T) {
 			t.Errorf("a key with a space: %v", fields)
 		}
 	})
+}
+
+// Of two requests with one key at once, one runs and the other is told so.
+func TestOneAtATime(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "workspaces.db")
+	ada := newServer(t, embedded.Config{DSN: file}).owner("ada@example.com", "research")
+	release := lock(t, file) // neither can finish
+	replies := make(chan *reply, 2)
+	var callers sync.WaitGroup
+	for range 2 {
+		callers.Go(func() {
+			replies <- ada.do("PATCH", "/workspaces/research", `{"name":"New"}`, idempotencyKey, "k")
+		})
+	}
+	refused := <-replies
+	refused.fails(409, "idempotency_in_progress")
+	if refused.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	release()
+	callers.Wait()
+	(<-replies).expect(200)
+	if r := ada.do("PATCH", "/workspaces/research", `{"name":"New"}`, idempotencyKey, "k").expect(200); !r.replayed() {
+		t.Error("the key was free again, but its outcome is lost")
+	}
 }
 
 // Another caller or workspace never meets a key.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -101,29 +102,38 @@ func TestLockedDatabase(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "workspaces.db")
 	ada := newServer(t, embedded.Config{DSN: file}).owner("ada@example.com", "research")
-	db, err := sql.Open("sqlite", file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
-	conn, err := db.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	if _, err := conn.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
-		t.Fatal(err)
-	}
+	release := lock(t, file)
 	r := ada.do("PATCH", "/workspaces/research", `{"name":"New"}`)
 	r.fails(503, "unavailable")
 	if r.header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
 	ada.do("GET", "/workspaces/research", "").expect(200) // readers do not wait
-	if _, err := conn.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+	release()
+	ada.do("PATCH", "/workspaces/research", `{"name":"New"}`).expect(200)
+}
+
+// lock takes a database as a writer in another process would, until release.
+func lock(t *testing.T, file string) (release func()) {
+	t.Helper()
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
 		t.Fatal(err)
 	}
-	ada.do("PATCH", "/workspaces/research", `{"name":"New"}`).expect(200)
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		t.Helper()
+		_, err := conn.ExecContext(t.Context(), "ROLLBACK")
+		if err := errors.Join(err, conn.Close(), db.Close()); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // No token and no invitation's token stands in the database, nor in its log.
