@@ -56,6 +56,7 @@ func TestHostileBodies(t *testing.T) {
 		}
 	}
 	ada.do("POST", "/workspaces", `{"name":"a","slug":"b"}`, "Content-Type", "text/plain").fails(415, "unsupported_media_type")
+	ada.do("POST", "/workspaces", `{"name":"a","slug":7}`, "Content-Type", "").fails(400, "validation_error")
 	ada.do("POST", "/workspaces", `{"name":"a","slug":"b"}`, "Content-Encoding", "gzip").fails(415, "unsupported_media_type")
 	if fields := ada.do("PATCH", "/workspaces/research", `{"slug":"other"}`).fails(400, "validation_error"); fields["slug"] == "" {
 		t.Errorf("changing the slug: %v", fields)

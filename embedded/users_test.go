@@ -137,3 +137,19 @@ func TestCallersAddress(t *testing.T) {
 		})
 	}
 }
+
+// A slug that was given up is free again after 30 days, and not before.
+func TestSlugsAreKept(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, cfg embedded.Config) {
+		var c clock
+		cfg.Now = c.now
+		ada := newServer(t, cfg).owner("ada@example.com", "research")
+		ada.do("DELETE", "/workspaces/research?confirm_slug=research", "").expect(204)
+		again := func() *reply { return ada.do("POST", "/workspaces", `{"name":"W","slug":"research"}`) }
+		c.forward(30*24*time.Hour - time.Microsecond)
+		again().fails(409, "slug_taken")
+		c.forward(time.Microsecond)
+		again().expect(201)
+	})
+}

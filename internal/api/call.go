@@ -125,10 +125,11 @@ func (c *call) readBody() (err error) {
 	if err != nil {
 		return service.BadRequest("the body broke off")
 	}
-	if len(c.body) == 0 {
-		return nil
+	contentType := c.r.Header.Get("Content-Type")
+	if len(c.body) == 0 || contentType == "" {
+		return nil // there is but one thing that it can be
 	}
-	media, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	media, _, err := mime.ParseMediaType(contentType)
 	if err != nil || media != "application/json" {
 		return service.UnsupportedMediaType("send the body as Content-Type: application/json")
 	}

@@ -1,0 +1,81 @@
+package policy
+
+import (
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Origin is an entry of a key's list of origins: a scheme, a host and a port
+// (RFC 6454), or every host below one.
+type Origin struct {
+	scheme, host, port string
+	below              bool // every host below host, and not host itself
+}
+
+var errOrigin = errors.New("must be an origin such as https://app.example.com or https://*.example.com, without a path")
+
+// ParseOrigin reads an entry.
+func ParseOrigin(s string) (Origin, error) {
+	scheme, rest, ok := strings.Cut(s, "://")
+	below := strings.HasPrefix(rest, "*.")
+	o, err := parseOrigin(scheme + "://" + strings.TrimPrefix(rest, "*."))
+	if !ok || err != nil || below && !strings.Contains(o.host, ".") {
+		return Origin{}, errOrigin
+	}
+	o.below = below
+	return o, nil
+}
+
+// parseOrigin reads an origin as a browser sends it.
+func parseOrigin(s string) (Origin, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil ||
+		u.Path != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(u.Host, ":") || strings.ContainsAny(s, "#*\\ ,") {
+		return Origin{}, errOrigin
+	}
+	o := Origin{scheme: u.Scheme, host: strings.ToLower(u.Hostname()), port: u.Port()}
+	if strings.HasPrefix(o.host, ".") || strings.HasSuffix(o.host, ".") || strings.Contains(o.host, "..") {
+		return Origin{}, errOrigin
+	}
+	if o.port == "" {
+		o.port = map[string]string{"https": "443", "http": "80"}[o.scheme]
+	}
+	return o, nil
+}
+
+// covers reports whether o allows everything that p allows.
+func (o Origin) covers(p Origin) bool {
+	if o.scheme != p.scheme || o.port != p.port {
+		return false
+	}
+	if o.below {
+		return strings.HasSuffix(p.host, "."+o.host) || p.below && p.host == o.host
+	}
+	return !p.below && o.host == p.host
+}
+
+// AllowsOrigin reports whether the Origin headers of a request fit a list. An
+// empty list allows any; with a list there must be exactly one that matches.
+func AllowsOrigin(list []Origin, headers []string) bool {
+	if len(list) == 0 {
+		return true
+	}
+	if len(headers) != 1 {
+		return false
+	}
+	sent, err := parseOrigin(headers[0])
+	return err == nil && slices.ContainsFunc(list, func(o Origin) bool { return o.covers(sent) })
+}
+
+// OriginsWithin reports whether a list allows nothing that outer does not. Each
+// entry must lie in one of outer's; an empty list is everything.
+func OriginsWithin(list, outer []Origin) bool {
+	if len(outer) == 0 {
+		return true
+	}
+	return len(list) > 0 && !slices.ContainsFunc(list, func(p Origin) bool {
+		return !slices.ContainsFunc(outer, func(o Origin) bool { return o.covers(p) })
+	})
+}
