@@ -101,6 +101,7 @@ const (
 	ResourceMember     ResourceType = "member"
 	ResourceInvitation ResourceType = "invitation"
 	ResourceCredential ResourceType = "credential"
+	ResourceAPIKey     ResourceType = "api_key"
 )
 
 // ChangelogEntry is one change of one object. It keeps the bytes that it was

@@ -32,6 +32,7 @@ type Client struct {
 	Members     *MembersService
 	Invitations *InvitationsService
 	Credentials *CredentialsService
+	APIKeys     *APIKeysService
 	Changelog   *ChangelogService
 
 	workspace string
@@ -110,6 +111,7 @@ func newClient(conn *connection, workspace string) *Client {
 	c.Members = &MembersService{c}
 	c.Invitations = &InvitationsService{c}
 	c.Credentials = &CredentialsService{c}
+	c.APIKeys = &APIKeysService{c}
 	c.Changelog = &ChangelogService{c}
 	return c
 }

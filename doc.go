@@ -1,5 +1,5 @@
 // Package promptrails administers PromptRails workspaces: members,
-// invitations and credentials, and the changelog of what was changed by whom. It is a client of
+// invitations, credentials and API keys, and the changelog of what was changed by whom. It is a client of
 // the API over HTTP, made by its users and not by the vendor.
 //
 // # Quick start

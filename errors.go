@@ -41,7 +41,7 @@ const (
 	CodeQuotaExceeded         ErrorCode = "quota_exceeded"
 	CodeInsufficientScope     ErrorCode = "insufficient_scope"
 	CodeForbidden             ErrorCode = "forbidden"
-	CodeUserTokenRequired     ErrorCode = "user_token_required" //nolint:gosec // a code, not a token
+	CodeUserTokenRequired     ErrorCode = "user_token_required"
 	CodeInsufficientRole      ErrorCode = "insufficient_role"
 	CodeIPNotAllowed          ErrorCode = "ip_not_allowed"
 	CodeOriginNotAllowed      ErrorCode = "origin_not_allowed"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/embedded"
@@ -188,4 +189,36 @@ func ExampleCredentialsService() {
 	// Output:
 	// llm sk****************01
 	// sk****************02
+}
+
+func ExampleAPIKeysService() {
+	ctx := context.Background()
+	ada, _, done := twoPeople(ctx)
+	defer done()
+	workspace, err := ada.Workspaces.Create(ctx, &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	keys := ada.InWorkspace(workspace.ID).APIKeys
+	key, err := keys.Create(ctx, &promptrails.CreateAPIKeyParams{
+		Name: "CI", Scopes: promptrails.Scopes{promptrails.ScopeMembersRead}, AllowedIPs: []string{"203.0.113.0/24"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(key.Status, key.Scopes, key.Key) // key.Key.Reveal() is the key, this once
+
+	// The old key goes on for an hour beside the new one.
+	if _, err := keys.Rotate(ctx, key.ID, time.Hour); err != nil {
+		log.Fatal(err)
+	}
+	verified, err := keys.Verify(ctx, &promptrails.VerifyAPIKeyParams{Key: key.Key, IP: "198.51.100.7"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(verified.Valid, verified.Code, verified.APIKey.Status)
+	// Output:
+	// active members:read [redacted]
+	// false ip_not_allowed rotating
 }

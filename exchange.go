@@ -173,6 +173,9 @@ func (ex *exchange) receive(ctx context.Context, r *http.Response) error {
 // deletedBefore reports whether a 404 says that an earlier attempt of this
 // call, at a server that does not repeat its answers, deleted the object.
 func (ex *exchange) deletedBefore(r *http.Response) bool {
+	if r.StatusCode == http.StatusUnauthorized && ex.delivered && ex.op.has(endsOwnRight) {
+		return true // the key revoked itself
+	}
 	return r.StatusCode == http.StatusNotFound && ex.op.method == http.MethodDelete && ex.delivered && !ex.conn.idempotent.Load()
 }
 

@@ -120,6 +120,17 @@ func (p *platform) person(email, name string) *promptrails.Client {
 	return client
 }
 
+// withKey returns a client that acts with an API key.
+func (p *platform) withKey(key promptrails.Secret) *promptrails.Client {
+	p.t.Helper()
+	client, err := promptrails.NewClient(promptrails.WithBaseURL(p.url), promptrails.WithAPIKey(key.Reveal()),
+		promptrails.WithHTTPClient(&http.Client{Transport: p.transport}), promptrails.WithIdempotentServer())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return client
+}
+
 // steppingClock returns a clock that is a millisecond further at each look.
 func steppingClock() func() time.Time {
 	var mu sync.Mutex

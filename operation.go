@@ -22,6 +22,7 @@ type trait uint
 const (
 	acrossWorkspaces trait = 1 << iota // takes no X-Workspace-ID
 	personOnly                         // closed to every API key
+	endsOwnRight                       // a retry may be refused, since it is done
 	anyWorkspace                       // sends X-Workspace-ID where there is one, and asks for none
 )
 

@@ -26,6 +26,9 @@ func TestIsolation(t *testing.T) {
 		ada := s.owner("zoe@example.com", "theirs")
 		ada.member("grace@example.com", "user")
 		ada.do("POST", "/invitations", `{"email":"joan@example.com","role":"user"}`).expect(201)
+		ada.credential("sk-theirs")
+		ada.key(all)
+		key := eve.key(all)
 		foreign := ada.everything()
 		before := ada.everything()
 
@@ -41,21 +44,19 @@ func TestIsolation(t *testing.T) {
 						continue // an address or a hash
 					}
 					for _, call := range []struct {
-						name string
-						as   *person
-						id   string
+						name        string
+						as, unknown caller
+						id          string
 					}{
-						{"an id in the path", eve, id},
-						{"the other workspace in the header", eve.in(ada.workspace), id},
-						{"the other slug", eve, "theirs"},
+						{"an id in the path", eve.do, eve.do, id},
+						{"the other workspace in the header", eve.in(ada.workspace).do, eve.in(ksuid.New().String()).do, id},
+						{"the other slug", eve.do, eve.do, "theirs"},
+						{"an id, by a key", key.do, key.do, id},
+						{"the other workspace, by a key", key.in(ada.workspace), key.in(ksuid.New().String()), id},
 					} {
 						tried++
-						got := call.as.try(method, path, op, call.id)
-						unknown := call.as
-						if call.as.workspace == ada.workspace {
-							unknown = eve.in(ksuid.New().String())
-						}
-						want := unknown.try(method, path, op, ksuid.New().String())
+						got := try(t, call.as, method, path, op, call.id)
+						want := try(t, call.unknown, method, path, op, ksuid.New().String())
 						if got.status != want.status || got.body != want.body {
 							t.Errorf("%s %s, %s: %d %s; an unknown one is %d %s", method, path, call.name, got.status, got.body, want.status, want.body)
 						}
@@ -81,7 +82,7 @@ func TestIsolation(t *testing.T) {
 func (p *person) everything() map[string]bool {
 	p.s.t.Helper()
 	found := map[string]bool{p.workspace: true}
-	for _, path := range []string{"/members?limit=100", "/invitations?limit=100", "/changelog?limit=100"} {
+	for _, path := range []string{"/members?limit=100", "/invitations?limit=100", "/credentials?limit=100", "/api-keys?limit=100", "/changelog?limit=100"} {
 		var page struct {
 			Data []struct {
 				ID    string `json:"id"`
@@ -104,9 +105,20 @@ func (p *person) everything() map[string]bool {
 	return found
 }
 
+// caller sends a request as somebody.
+type caller = func(method, path, body string, headers ...string) *reply
+
+// in is the key naming another workspace than its own.
+func (k *keyCaller) in(workspace string) caller {
+	return func(method, path, body string, headers ...string) *reply {
+		return k.do(method, path, body, append(headers, "X-Workspace-ID", workspace)...)
+	}
+}
+
 // try calls an operation with an identifier wherever one goes: in the path, in
 // the query and in the body. What else the body takes is left out.
-func (p *person) try(method, path string, op *openapi3.Operation, id string) *reply {
+func try(t *testing.T, as caller, method, path string, op *openapi3.Operation, id string) *reply {
+	t.Helper()
 	body := ""
 	if op.RequestBody != nil {
 		fields := map[string]string{}
@@ -117,15 +129,15 @@ func (p *person) try(method, path string, op *openapi3.Operation, id string) *re
 		}
 		text, err := json.Marshal(fields)
 		if err != nil {
-			p.s.t.Fatal(err)
+			t.Fatal(err)
 		}
 		body = string(text)
 	}
 	query := url.Values{}
 	for _, parameter := range op.Parameters {
-		if name := parameter.Value.Name; parameter.Value.In == "query" && (name == "q" || strings.HasSuffix(name, "_id")) {
+		if name := parameter.Value.Name; parameter.Value.In == "query" && (name == "q" || name == "created_by" || strings.HasSuffix(name, "_id")) {
 			query.Set(name, id)
 		}
 	}
-	return p.do(method, strings.ReplaceAll(path, "{id}", id)+"?"+query.Encode(), body)
+	return as(method, strings.ReplaceAll(path, "{id}", id)+"?"+query.Encode(), body)
 }

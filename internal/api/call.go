@@ -36,7 +36,7 @@ type call struct {
 // wrong with its form waits in request.Fault, since the caller's right is
 // judged first.
 func (c *call) run() (*service.Answer, error) {
-	user, err := c.authenticate()
+	user, key, err := c.authenticate()
 	if err != nil {
 		return nil, err
 	}
@@ -44,12 +44,12 @@ func (c *call) run() (*service.Answer, error) {
 		Need:    c.route.need,
 		IfMatch: strings.Join(c.r.Header.Values("If-Match"), ","),
 		Caller: &service.Caller{
-			User: user, IP: c.clientIP(), UserAgent: storable(c.r.UserAgent()), RequestID: c.r.Header.Get("X-Request-ID"),
+			User: user, Key: key, IP: c.clientIP(), Origins: c.r.Header.Values("Origin"), UserAgent: storable(c.r.UserAgent()), RequestID: c.r.Header.Get("X-Request-ID"),
 		},
 	}
 	switch c.route.need.Place {
 	case service.ByHeader:
-		if c.request.Workspace = c.r.Header.Get("X-Workspace-ID"); c.request.Workspace == "" {
+		if c.request.Workspace = c.r.Header.Get("X-Workspace-ID"); c.request.Workspace == "" && key == nil {
 			return nil, service.Invalid(map[string]string{"X-Workspace-ID": "is missing: a person acts in one workspace, and names it by its id"})
 		}
 	case service.ByPath:
@@ -80,22 +80,25 @@ func isID(s string) bool {
 	return len(s) <= maxID && utf8.ValidString(s) && !strings.ContainsRune(s, 0)
 }
 
-// authenticate returns the person whose access token the request carries.
-func (c *call) authenticate() (*promptrails.User, error) {
+// authenticate returns the person whose access token the request carries, or
+// the key.
+func (c *call) authenticate() (*promptrails.User, *service.CallingKey, error) {
 	keys, tokens := c.r.Header.Values("X-API-Key"), c.r.Header.Values("Authorization")
 	switch {
 	case len(keys)+len(tokens) > 1:
-		return nil, service.BadRequest("send one of X-API-Key and Authorization, once")
+		return nil, nil, service.BadRequest("send one of X-API-Key and Authorization, once")
 	case len(keys) == 1:
-		return nil, service.UnknownAPIKey()
+		key, err := c.api.Service.KeyBySecret(c.r.Context(), promptrails.NewSecret(keys[0]))
+		return nil, key, err
 	case len(tokens) == 0:
-		return nil, service.Unauthorized("send an access token as Authorization: Bearer, or an API key as X-API-Key")
+		return nil, nil, service.Unauthorized("send an access token as Authorization: Bearer, or an API key as X-API-Key")
 	}
 	scheme, token, _ := strings.Cut(tokens[0], " ")
 	if token = strings.TrimSpace(token); !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return nil, service.Unauthorized("Authorization must read Bearer and an access token")
+		return nil, nil, service.Unauthorized("Authorization must read Bearer and an access token")
 	}
-	return c.api.Service.UserByToken(c.r.Context(), promptrails.NewSecret(token))
+	user, err := c.api.Service.UserByToken(c.r.Context(), promptrails.NewSecret(token))
+	return user, nil, err
 }
 
 func (c *call) clientIP() netip.Addr {

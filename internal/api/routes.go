@@ -56,6 +56,15 @@ func routes() []route {
 		{"POST", "/credentials/{id}/set-default", need{Scope: promptrails.ScopeCredentialsWrite, Role: admin}, act(x.SetDefaultCredential)},
 		{"POST", "/credentials/{id}/check", need{Scope: promptrails.ScopeCredentialsWrite, Role: admin}, checkCredential},
 
+		{"GET", "/api-keys", need{Scope: promptrails.ScopeAPIKeysRead, Role: admin}, list(x.APIKeys)},
+		{"POST", "/api-keys", need{Scope: promptrails.ScopeAPIKeysWrite, Role: admin}, create(x.CreateAPIKey)},
+		{"GET", "/api-keys/current", need{AnyKey: true, Place: nowhere}, get(x.CurrentAPIKey)},
+		{"POST", "/api-keys/verify", need{Scope: promptrails.ScopeAPIKeysVerify, Role: admin}, ask(x.VerifyAPIKey)},
+		{"GET", "/api-keys/{id}", need{Scope: promptrails.ScopeAPIKeysRead, Role: admin}, getID(x.APIKey)},
+		{"PATCH", "/api-keys/{id}", need{Scope: promptrails.ScopeAPIKeysWrite, Role: admin}, update(x.UpdateAPIKey)},
+		{"DELETE", "/api-keys/{id}", need{Scope: promptrails.ScopeAPIKeysWrite, Role: admin}, removeID(x.RevokeAPIKey)},
+		{"POST", "/api-keys/{id}/rotate", need{Scope: promptrails.ScopeAPIKeysWrite, Role: admin}, makeFrom(x.RotateAPIKey)},
+
 		{"GET", "/changelog", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, list(x.Changelog)},
 		{"GET", "/changelog/head", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, get(x.ChangelogHead)},
 		{"GET", "/changelog/{id}", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, getID(x.ChangelogEntry)},
@@ -117,6 +126,25 @@ func update[P, T any](fn func(*service.Session, string, *P) (T, error)) handler 
 		params := new(P)
 		c.fault(decodeBody(c.body, params))
 		return c.act(http.StatusOK, func(x *service.Session) (any, error) { return inEnvelope(fn(x, c.id(), params)) })
+	}
+}
+
+// makeFrom answers 201 with what it made of the object of the path, as the body
+// says.
+func makeFrom[P, T any](fn func(*service.Session, string, *P) (T, error)) handler {
+	return func(c *call) (*service.Answer, error) {
+		params := new(P)
+		c.fault(decodeBody(c.body, params))
+		return c.act(http.StatusCreated, func(x *service.Session) (any, error) { return inEnvelope(fn(x, c.id(), params)) })
+	}
+}
+
+// ask answers a question that the body asks, and changes nothing.
+func ask[P, T any](fn func(*service.Session, *P) (T, error)) handler {
+	return func(c *call) (*service.Answer, error) {
+		params := new(P)
+		c.fault(decodeBody(c.body, params))
+		return c.read(func(x *service.Session) (any, error) { return inEnvelope(fn(x, params)) })
 	}
 }
 

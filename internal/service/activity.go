@@ -16,23 +16,33 @@ type activity struct {
 	seen map[seat]time.Time
 }
 
-type seat struct{ workspace, user string }
+// seat is a member or a key of a workspace.
+type seat struct{ workspace, user, key string }
 
-func (a *activity) saw(workspace, user string, now time.Time) {
+func (a *activity) saw(who seat, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.seen == nil {
 		a.seen = map[seat]time.Time{}
 	}
-	a.seen[seat{workspace, user}] = now.Truncate(time.Minute)
+	a.seen[who] = now.Truncate(time.Minute)
 }
 
 // overlay puts what is not stored yet on a member.
 func (a *activity) overlay(m *promptrails.Member) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if at := a.seen[seat{m.WorkspaceID, m.UserID}]; at.After(m.LastActiveAt) {
+	if at := a.seen[seat{workspace: m.WorkspaceID, user: m.UserID}]; at.After(m.LastActiveAt) {
 		m.LastActiveAt = at
+	}
+}
+
+// overlayKey is overlay for a key.
+func (a *activity) overlayKey(k *promptrails.APIKey) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if at := a.seen[seat{workspace: k.WorkspaceID, key: k.ID}]; at.After(k.LastUsedAt) {
+		k.LastUsedAt = at
 	}
 }
 
@@ -46,7 +56,7 @@ func (s *Service) flushActivity(ctx context.Context) error {
 	}
 	rows := make([]store.Activity, 0, len(seen))
 	for who, at := range seen {
-		rows = append(rows, store.Activity{Workspace: who.workspace, UserID: who.user, At: at})
+		rows = append(rows, store.Activity{Workspace: who.workspace, UserID: who.user, KeyID: who.key, At: at})
 	}
 	return s.Store.Write(ctx, func(g *store.Global) error { return g.Touch(rows) })
 }

@@ -58,7 +58,7 @@ func (x *Session) CreateInvitation(p *promptrails.CreateInvitationParams) (*prom
 	}
 	i := &promptrails.Invitation{
 		ID: newID(x.now), WorkspaceID: x.workspaceID(), Email: p.Email, Role: p.Role, Status: promptrails.InvitationPending,
-		InvitedBy: x.caller.User.ID, ExpiresAt: x.now.Add(invitationLasts), Version: 1, CreatedAt: x.now,
+		InvitedBy: x.userID(), ExpiresAt: x.now.Add(invitationLasts), Version: 1, CreatedAt: x.now,
 		Token: newToken(invitationPrefix),
 	}
 	if err := x.tx.CreateInvitation(i, hash(i.Token)); err != nil {

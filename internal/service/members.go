@@ -45,9 +45,9 @@ func (x *Session) Self() (*promptrails.Member, error) { return x.Member(x.member
 
 // UpdateMember changes a member's role.
 func (x *Session) UpdateMember(id string, p *promptrails.UpdateMemberParams) (*promptrails.Member, error) {
-	self := id == x.member.ID
-	if !self && !policy.AtLeast(string(x.member.Role), policy.Admin) {
-		return nil, insufficientRole(promptrails.RoleAdmin, x.member.Role)
+	self := x.isSelf(id)
+	if !self && !policy.AtLeast(string(x.role()), policy.Admin) {
+		return nil, insufficientRole(promptrails.RoleAdmin, x.role())
 	}
 	if p.Role == nil {
 		m, err := x.Member(id)
@@ -69,8 +69,8 @@ func (x *Session) UpdateMember(id string, p *promptrails.UpdateMemberParams) (*p
 		return nil, forbidden("nobody becomes owner but by a transfer of the workspace")
 	case m.Role == promptrails.RoleOwner:
 		return nil, forbidden("the owner's role changes only by a transfer of the workspace")
-	case !policy.MayChangeRole(string(x.member.Role), string(m.Role), string(*p.Role)):
-		return nil, insufficientRole(promptrails.RoleOwner, x.member.Role)
+	case !policy.MayChangeRole(string(x.role()), string(m.Role), string(*p.Role)):
+		return nil, insufficientRole(promptrails.RoleOwner, x.role())
 	}
 	if err := x.match(m.Version); err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func (x *Session) setRole(m *promptrails.Member, role promptrails.Role) error {
 
 // RemoveMemberQuery says what goes with a member.
 type RemoveMemberQuery struct {
-	APIKeys string `url:"api_keys"` // "revoke" those that the member made; there are none yet
+	APIKeys string `url:"api_keys"` // "revoke" those that the member made
 }
 
 // RemoveMember removes a member, or lets the caller leave.
@@ -102,9 +102,9 @@ func (x *Session) RemoveMember(id string, q *RemoveMemberQuery) error {
 	if q.APIKeys != "" && q.APIKeys != "revoke" {
 		return invalid("api_keys", "must be revoke, or left out")
 	}
-	self := id == x.member.ID
-	if !self && !policy.AtLeast(string(x.member.Role), policy.Admin) {
-		return insufficientRole(promptrails.RoleAdmin, x.member.Role)
+	self := x.isSelf(id)
+	if !self && !policy.AtLeast(string(x.role()), policy.Admin) {
+		return insufficientRole(promptrails.RoleAdmin, x.role())
 	}
 	m, err := x.tx.Member(id)
 	switch {
@@ -122,6 +122,17 @@ func (x *Session) RemoveMember(id string, q *RemoveMemberQuery) error {
 		return err
 	}
 	x.endsRight = self
+	if q.APIKeys == "revoke" {
+		keys, err := x.tx.LiveAPIKeysBy(m.UserID, x.now)
+		if err != nil {
+			return err
+		}
+		for _, k := range keys {
+			if err := x.revoke(k); err != nil {
+				return err
+			}
+		}
+	}
 	return x.record(x.tx, promptrails.ActionDeleted, memberRef(m), memberFields(m), nil)
 }
 

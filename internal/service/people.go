@@ -8,6 +8,7 @@ import (
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/apikey"
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
@@ -18,6 +19,31 @@ const (
 	apiKeyPrefix      = "pr_"
 	invitationPrefix  = "inv_"
 )
+
+// KeyBySecret finds the key that a secret is. What it may do is judged in the
+// transaction of what it does.
+func (s *Service) KeyBySecret(ctx context.Context, secret promptrails.Secret) (key *CallingKey, err error) {
+	if !apikey.IsKey(secret.Reveal()) {
+		return nil, UnknownAPIKey()
+	}
+	err = s.Store.Read(ctx, func(g *store.Global) error {
+		workspace, err := g.APIKeyWorkspace(hash(secret))
+		if err != nil {
+			return orUnknownKey(err)
+		}
+		tx, err := g.Workspace(workspace)
+		if err != nil {
+			return orUnknownKey(err)
+		}
+		k, err := tx.APIKeyByHash(hash(secret), s.Now())
+		if err != nil {
+			return orUnknownKey(err)
+		}
+		key = &CallingKey{ID: k.ID, WorkspaceID: k.WorkspaceID}
+		return nil
+	})
+	return key, err
+}
 
 func hash(s promptrails.Secret) []byte {
 	sum := sha256.Sum256([]byte(s.Reveal()))

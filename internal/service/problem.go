@@ -94,6 +94,11 @@ func insufficientRole(required, role promptrails.Role) *Problem {
 		with(map[string]any{"required": required, "role": role})
 }
 
+func insufficientScope(required promptrails.Scope, granted promptrails.Scopes) *Problem {
+	return problem(http.StatusForbidden, promptrails.CodeInsufficientScope, "the API key lacks a scope").
+		with(map[string]any{"required": required, "granted": granted})
+}
+
 func conflict(code promptrails.ErrorCode, format string, args ...any) *Problem {
 	return problem(http.StatusConflict, code, format, args...)
 }

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/netip"
 	"strconv"
 	"time"
@@ -13,22 +14,33 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// Caller is who makes a call, and from where.
+// Caller is who makes a call, and from where: a person or a key.
 type Caller struct {
-	User      *promptrails.User
+	User      *promptrails.User // nil for a key
+	Key       *CallingKey       // nil for a person
 	IP        netip.Addr
+	Origins   []string // the Origin headers
 	UserAgent string
 	RequestID string
 }
 
 // principal names the caller among all that can have outcomes.
-func (c *Caller) principal() string { return "user:" + c.User.ID }
+func (c *Caller) principal() string {
+	if c.Key != nil {
+		return "api_key:" + c.Key.ID
+	}
+	return "user:" + c.User.ID
+}
+
+// CallingKey is a key that was found by its hash.
+type CallingKey struct{ ID, WorkspaceID string }
 
 // Need is what a call takes.
 type Need struct {
-	Scope promptrails.Scope // of a key; empty: closed to keys
-	Role  promptrails.Role  // the least one of a person
-	Place Place
+	Scope  promptrails.Scope // of a key; empty: closed to keys
+	AnyKey bool              // any key will do
+	Role   promptrails.Role  // the least one of a person
+	Place  Place
 }
 
 // Place is where a call names the workspace that it is in.
@@ -55,9 +67,10 @@ type Request struct {
 type Session struct {
 	service *Service
 	global  *store.Global
-	tx      *store.Tx // nil for a call that is in no workspace
+	tx      *store.Tx // nil for a person's call that is in no workspace
 	caller  *Caller
-	member  *promptrails.Member // the caller's membership; nil where tx is
+	member  *promptrails.Member // the caller's membership; nil where tx is, and for a key
+	key     *promptrails.APIKey // the key that calls; nil for a person
 	ifMatch string
 	now     time.Time
 	// endsRight is set by what takes away the caller's right to repeat it: its
@@ -79,12 +92,59 @@ func (s *Service) Read(ctx context.Context, r *Request, fn func(*Session) error)
 // admit judges a request: membership, then role, then form.
 func (s *Service) admit(g *store.Global, r *Request) (*Session, error) {
 	x := &Session{service: s, global: g, caller: r.Caller, ifMatch: r.IfMatch, now: s.Now().UTC().Truncate(time.Microsecond)}
-	if r.Workspace != "" {
+	switch {
+	case r.Caller.Key != nil:
+		if err := x.enterWithKey(r); err != nil {
+			return nil, err
+		}
+	case r.Workspace != "":
 		if err := x.enter(r); err != nil {
 			return nil, err
 		}
 	}
 	return x, r.Fault
+}
+
+// enterWithKey binds the session to the workspace of the key that calls, and
+// judges the key in the transaction of what it does.
+func (x *Session) enterWithKey(r *Request) (err error) {
+	calling := r.Caller.Key
+	if x.tx, err = x.global.Workspace(calling.WorkspaceID); err != nil {
+		return orUnknownKey(err)
+	}
+	if x.key, err = x.tx.APIKey(calling.ID, x.now); err != nil {
+		return orUnknownKey(err)
+	}
+	if fault := judgeKey(x.key, Circumstances{IP: &r.Caller.IP, Origins: &r.Caller.Origins}); fault != nil {
+		return fault
+	}
+	id := r.Workspace
+	if id != "" && r.Need.Place == ByPath {
+		if id, err = x.global.WorkspaceID(id); err != nil {
+			return missing(err, "workspace")
+		}
+	}
+	if id != "" && id != calling.WorkspaceID {
+		return notFound("workspace")
+	}
+	x.service.activity.saw(seat{workspace: calling.WorkspaceID, key: calling.ID}, x.now)
+	switch {
+	case r.Need.AnyKey:
+		return nil
+	case r.Need.Scope == "":
+		return problem(http.StatusForbidden, promptrails.CodeUserTokenRequired, "this takes a person's access token; no API key will do")
+	case !x.key.Scopes.Covers(r.Need.Scope):
+		return insufficientScope(r.Need.Scope, x.key.Scopes)
+	default:
+		return nil
+	}
+}
+
+func orUnknownKey(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return UnknownAPIKey()
+	}
+	return err
 }
 
 // enter binds the session to a workspace that the caller is a member of.
@@ -101,7 +161,7 @@ func (x *Session) enter(r *Request) (err error) {
 	if x.member, err = x.tx.MemberByUser(x.caller.User.ID); err != nil {
 		return missing(err, "workspace")
 	}
-	x.service.activity.saw(id, x.caller.User.ID, x.now)
+	x.service.activity.saw(seat{workspace: id, user: x.caller.User.ID}, x.now)
 	if !policy.AtLeast(string(x.member.Role), string(r.Need.Role)) {
 		return insufficientRole(r.Need.Role, x.member.Role)
 	}
@@ -109,7 +169,38 @@ func (x *Session) enter(r *Request) (err error) {
 }
 
 // workspaceID returns the id of the workspace that the session is in.
-func (x *Session) workspaceID() string { return x.member.WorkspaceID }
+func (x *Session) workspaceID() string {
+	if x.key != nil {
+		return x.key.WorkspaceID
+	}
+	return x.member.WorkspaceID
+}
+
+// role is the caller's; a key that may do a thing at all ranks as an admin.
+func (x *Session) role() promptrails.Role {
+	if x.key != nil {
+		return promptrails.RoleAdmin
+	}
+	return x.member.Role
+}
+
+// isSelf reports whether a member is the calling person.
+func (x *Session) isSelf(memberID string) bool { return x.member != nil && x.member.ID == memberID }
+
+// userID is the calling person's, or of whoever made the key that calls.
+func (x *Session) userID() string {
+	if x.key != nil {
+		return x.key.CreatedBy
+	}
+	return x.caller.User.ID
+}
+
+func (x *Session) actor() changelog.Ref {
+	if x.key != nil {
+		return changelog.Ref{Type: string(promptrails.ActorAPIKey), ID: x.key.ID, Name: x.key.Name}
+	}
+	return changelog.Ref{Type: string(promptrails.ActorUser), ID: x.caller.User.ID, Name: x.caller.User.Name}
+}
 
 // match judges If-Match against the version of the object that is about to
 // change (RFC 9110, section 13.1.1).
@@ -132,12 +223,11 @@ func (x *Session) record(tx *store.Tx, action promptrails.ChangelogAction, resou
 	if err != nil || len(changes) == 0 {
 		return err
 	}
-	u := x.caller.User
 	return tx.Append(&changelog.Entry{
 		ID:         newID(x.now),
 		Action:     string(action),
 		Resource:   resource,
-		Actor:      changelog.Ref{Type: string(promptrails.ActorUser), ID: u.ID, Name: u.Name},
+		Actor:      x.actor(),
 		Changes:    changes,
 		IP:         ipText(x.caller.IP),
 		UserAgent:  x.caller.UserAgent,

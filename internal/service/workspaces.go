@@ -18,6 +18,9 @@ func (x *Session) Workspaces(p *promptrails.ListWorkspacesParams) (*Page[*prompt
 			return nil, invalid("role", fault)
 		}
 	}
+	if x.key != nil {
+		return x.ownWorkspace(p)
+	}
 	l, err := newListing("workspaces", x.caller.User.ID, p.ListOptions, p.Query, string(p.Role))
 	if err != nil {
 		return nil, err
@@ -37,8 +40,35 @@ func (x *Session) Workspace() (*promptrails.Workspace, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.Role = x.member.Role
+	if x.member != nil {
+		w.Role = x.member.Role
+	}
 	return w, nil
+}
+
+// ownWorkspace is the list that a key sees: its own workspace, which no role
+// narrows, since a key has none.
+func (x *Session) ownWorkspace(p *promptrails.ListWorkspacesParams) (*Page[*promptrails.Workspace], error) {
+	l, err := newListing("workspaces", x.workspaceID(), p.ListOptions, p.Query, string(p.Role))
+	if err != nil {
+		return nil, err
+	}
+	w, err := x.Workspace()
+	if err != nil {
+		return nil, err
+	}
+	rows := []*promptrails.Workspace{w}
+	q := strings.ToLower(p.Query)
+	if p.Role != "" || !strings.Contains(strings.ToLower(w.Name+"\n"+w.Slug), q) {
+		rows = nil
+	}
+	total := len(rows)
+	if l.store.Offset > 0 || l.store.After != nil {
+		rows = nil
+	}
+	return finish(l, rows, total, func(w *promptrails.Workspace) store.Position {
+		return store.Position{At: w.CreatedAt.UnixMicro(), ID: w.ID}
+	}), nil
 }
 
 // CreateWorkspace makes a workspace that the caller owns.

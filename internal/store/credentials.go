@@ -7,7 +7,6 @@ import (
 )
 
 const (
-	//nolint:gosec // names of columns, no credential
 	credentialColumns = `c.id, c.workspace_id, c.name, c.type, c.category, c.description, c.masked_content, c.is_default,
 	c.schema_type, c.is_valid, c.version, c.created_at, c.updated_at`
 	credentialRows scoped = "FROM credentials c WHERE c.workspace_id = $1"

@@ -85,6 +85,12 @@ func (g *Global) InvitationByToken(hash []byte) (workspaceID, id string, err err
 	return workspaceID, id, err
 }
 
+// APIKeyWorkspace returns the workspace of the key with that hash.
+func (g *Global) APIKeyWorkspace(hash []byte) (workspaceID string, err error) {
+	err = g.row("SELECT workspace_id FROM api_keys WHERE hash = $1", []any{hash}, &workspaceID)
+	return workspaceID, err
+}
+
 // countWorkspace keeps how many workspaces a person is in.
 func (g *Global) countWorkspace(userID string, by int) error {
 	return one(g.exec("UPDATE users SET workspace_count = workspace_count + $2 WHERE id = $1", userID, by))
@@ -251,15 +257,22 @@ func (g *Global) SetSetting(name string, value []byte) error {
 	return err
 }
 
-// Activity is when a member was last seen.
+// Activity is when a member, or a key, was last seen.
 type Activity struct {
-	Workspace, UserID string
-	At                time.Time
+	Workspace     string
+	UserID, KeyID string // one of them
+	At            time.Time
 }
 
-// Touch keeps when members were last seen.
+// Touch keeps when members, and keys, were last seen.
 func (g *Global) Touch(seen []Activity) error {
 	for _, a := range seen {
+		if a.KeyID != "" {
+			if _, err := g.exec("UPDATE api_keys SET last_used_at = $3 WHERE workspace_id = $1 AND id = $2 AND last_used_at < $3", a.Workspace, a.KeyID, micros(a.At)); err != nil {
+				return err
+			}
+			continue
+		}
 		if _, err := g.exec("UPDATE members SET last_active_at = $3 WHERE workspace_id = $1 AND user_id = $2 AND last_active_at < $3", a.Workspace, a.UserID, micros(a.At)); err != nil {
 			return err
 		}

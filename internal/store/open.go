@@ -60,7 +60,7 @@ func Open(ctx context.Context, file string, admit func(masterKeyProof []byte) er
 
 // How a connection is used, in the terms of the driver.
 const (
-	keepWrites = "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" //nolint:gosec // no credential
+	keepWrites = "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
 	readOnly   = "&_pragma=query_only(1)"
 )
 

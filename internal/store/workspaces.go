@@ -34,6 +34,7 @@ const (
 	countMembers     = "members"
 	countInvitations = "invitations"
 	countCredentials = "credentials"
+	countAPIKeys     = "api_keys"
 )
 
 func (t *Tx) count(kind string, by int) error {
