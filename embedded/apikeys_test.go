@@ -145,6 +145,22 @@ func TestOverlap(t *testing.T) {
 	(&keyCaller{ada, r.text("id"), r.text("key")}).do("GET", "/members", "").expect(200)
 }
 
+// A key is judged by what its target is, too: it cannot narrow, nor rename, one
+// that is wider than itself.
+func TestWiderKeysAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	ada := newServer(t, embedded.Config{}).owner("ada@example.com", "research")
+	wide := ada.key(all)
+	narrow := ada.key(`{"name":"n","scopes":["api_keys:write"],"allowed_ips":["127.0.0.1"]}`)
+	const within = `{"scopes":["api_keys:write"],"allowed_ips":["127.0.0.1"]}`
+	narrow.do("PATCH", "/api-keys/"+wide.id, within).fails(403, "insufficient_scope")
+	narrow.do("POST", "/api-keys/"+wide.id+"/rotate", `{}`).fails(403, "insufficient_scope")
+	ada.do("PATCH", "/api-keys/"+wide.id, `{"scopes":["api_keys:write"]}`).expect(200)
+	narrow.do("PATCH", "/api-keys/"+wide.id, within).fails(403, "forbidden") // from anywhere still
+	ada.do("PATCH", "/api-keys/"+wide.id, within).expect(200)
+	narrow.do("PATCH", "/api-keys/"+wide.id, `{"name":"renamed"}`).expect(200)
+}
+
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, embedded.Config{})

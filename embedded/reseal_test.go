@@ -60,6 +60,10 @@ func TestReseal(t *testing.T) {
 		if r := invite(as(s)); r.text("token") != token || !r.replayed() {
 			t.Errorf("a kept answer was lost: %s", r.body)
 		}
+		// Whoever gets the old key later finds nothing that it opens.
+		if n := stale(t, file); n != 0 {
+			t.Errorf("%d values are sealed under another key than the proof", n)
+		}
 	})
 	if err := open(t, embedded.Config{DSN: file, MasterKey: first}); err == nil || !strings.Contains(err.Error(), "master key") {
 		t.Errorf("the old key alone opens the database: %v", err)
@@ -73,6 +77,24 @@ func TestReseal(t *testing.T) {
 			}
 		}
 	})
+}
+
+// stale counts the sealed values whose key is not that of the master key's
+// proof.
+func stale(t *testing.T, file string) (n int) {
+	t.Helper()
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	err = db.QueryRowContext(t.Context(), `WITH proof AS (SELECT substr(value, 1, 9) AS key FROM settings WHERE name = 'master_key')
+		SELECT (SELECT count(*) FROM credentials, proof WHERE substr(value, 1, 9) <> key)
+			+ (SELECT count(*) FROM outcomes, proof WHERE secret = 1 AND substr(body, 1, 9) <> key)`).Scan(&n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // A value that does not open is named, the others move, and the previous key
