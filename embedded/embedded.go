@@ -138,8 +138,9 @@ func (cfg *Config) complete() error {
 // Reseal moves everything that is sealed under a previous master key to the
 // current one, while the service runs. It may be stopped at any moment, and run
 // again. Once it has returned nil the previous keys can be destroyed; until
-// then the service does not open without them. Idempotency keys of the last 24
-// hours that were used under a previous key are refused from then on.
+// then the service does not open without them. Opened without them, it refuses
+// the idempotency keys that were used under them in the last 24 hours (409
+// idempotency_key_reused): it cannot tell any more what they were used for.
 //
 // An error names each value that does not open; the others have moved.
 func (s *Service) Reseal(ctx context.Context) error { return publicError(s.service.Reseal(ctx)) }

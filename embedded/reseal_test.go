@@ -70,6 +70,7 @@ func TestReseal(t *testing.T) {
 	}
 	t.Run("after, with the new key alone", func(t *testing.T) {
 		s := newServer(t, embedded.Config{DSN: file, MasterKey: second, CheckCredential: check})
+		as(s).do("POST", "/invitations", `{"email":"grace@example.com","role":"user"}`, idempotencyKey, "k").fails(409, "idempotency_key_reused")
 		for id, value := range values {
 			as(s).do("POST", "/credentials/"+id+"/check", "").expect(200)
 			if opened != value {

@@ -47,7 +47,7 @@ type api struct {
 // of an error.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := r.Header.Get("X-Request-ID")
-	if !isRequestID(id) {
+	if !isVisible(id, maxRequestID) {
 		id = a.Service.NewID()
 		r.Header.Set("X-Request-ID", id)
 	}
@@ -78,8 +78,9 @@ func isClean(p string) bool {
 	return strings.HasPrefix(p, "/") && (path.Clean(p) == p || path.Clean(p)+"/" == p) && !strings.ContainsRune(p, 0)
 }
 
-func isRequestID(id string) bool {
-	return len(id) >= 1 && len(id) <= 128 && !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+// isVisible reports whether s is 1 to most visible ASCII characters.
+func isVisible(s string, most int) bool {
+	return s != "" && len(s) <= most && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }
 
 // unrouted answers for the router, in the envelope that every error has.

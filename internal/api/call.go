@@ -20,6 +20,7 @@ const (
 	maxID             = 128 // longer than any identifier or slug
 	maxUserAgent      = 256
 	maxIdempotencyKey = 255
+	maxRequestID      = 128
 )
 
 // call is one request on its way through a route.
@@ -144,7 +145,7 @@ func (c *call) readIdempotencyKey() error {
 	if len(values) == 0 {
 		return nil
 	}
-	if len(values) > 1 || len(values[0]) > maxIdempotencyKey || values[0] == "" || strings.ContainsFunc(values[0], func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+	if len(values) > 1 || !isVisible(values[0], maxIdempotencyKey) {
 		return service.Invalid(map[string]string{"Idempotency-Key": "must be one of 1 to 255 visible ASCII characters"})
 	}
 	c.request.Once = &service.Once{Key: values[0], Method: c.r.Method, Target: c.r.URL.RequestURI(), Body: c.body}

@@ -43,7 +43,7 @@ func (d document) Scan(v any) error {
 	return wire.Decode([]byte(text), d.into)
 }
 
-// at sets the status that a key has at a moment: a matter of the clock.
+// keyAt sets the status that a key has at a moment: a matter of the clock.
 func keyAt(k *promptrails.APIKey, now time.Time) {
 	overlapEnded := !k.OverlapEndsAt.IsZero() && !now.Before(k.OverlapEndsAt)
 	switch {
