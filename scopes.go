@@ -101,16 +101,14 @@ func ParseScopes(text string) Scopes {
 // required ones names. [ScopeAll] covers every scope; the two names of the
 // scopes of triggers are one.
 func (s Scopes) Covers(required ...Scope) bool {
-	return policy.CoversAll(s.names(), Scopes(required).names())
+	return policy.CoversAll(s, required)
 }
 
 // String returns the scopes with spaces between them.
-func (s Scopes) String() string { return strings.Join(s.names(), " ") }
-
-func (s Scopes) names() []string {
+func (s Scopes) String() string {
 	names := make([]string, len(s))
 	for i, scope := range s {
 		names[i] = string(scope)
 	}
-	return names
+	return strings.Join(names, " ")
 }

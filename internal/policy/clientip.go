@@ -12,16 +12,18 @@ import (
 // may be anybody's invention.
 func ClientIP(peer netip.Addr, forwardedFor []string, trusted []netip.Prefix) netip.Addr {
 	ip := peer.Unmap().WithZone("")
+	if !within(ip, trusted) {
+		return ip
+	}
 	hops := strings.Split(strings.Join(forwardedFor, ","), ",")
 	for _, hop := range slices.Backward(hops) {
-		if !within(ip, trusted) {
-			return ip
-		}
 		next, ok := parseHop(strings.TrimSpace(hop))
 		if !ok {
 			return ip
 		}
-		ip = next
+		if ip = next; !within(ip, trusted) {
+			return ip
+		}
 	}
 	return ip
 }

@@ -5,7 +5,6 @@ import (
 	"math"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -169,10 +168,11 @@ func (x *Session) mayGive(k *promptrails.APIKey) error {
 			return insufficientScope(s, c.Scopes)
 		}
 	}
+	inner, outer := rules(k), rules(c)
 	switch {
-	case !policy.AddressesWithin(addresses(k.AllowedIPs), addresses(c.AllowedIPs)):
+	case !policy.AddressesWithin(inner.Addresses, outer.Addresses):
 		return forbidden("allowed_ips reach beyond those of the key that calls")
-	case !policy.OriginsWithin(origins(k.AllowedOrigins), origins(c.AllowedOrigins)):
+	case !policy.OriginsWithin(inner.Origins, outer.Origins):
 		return forbidden("allowed_origins reach beyond those of the key that calls")
 	case !c.ExpiresAt.IsZero() && (k.ExpiresAt.IsZero() || k.ExpiresAt.After(c.ExpiresAt)):
 		return forbidden("expires_at is later than that of the key that calls")
@@ -181,21 +181,10 @@ func (x *Session) mayGive(k *promptrails.APIKey) error {
 	}
 }
 
-// addresses reads a list that was checked when it was stored.
-func addresses(list []string) []netip.Prefix {
-	prefixes := make([]netip.Prefix, len(list))
-	for i, s := range list {
-		prefixes[i], _ = policy.ParseAddresses(s) // the zero prefix contains nothing
-	}
-	return prefixes
-}
-
-func origins(list []string) []policy.Origin {
-	all := make([]policy.Origin, len(list))
-	for i, s := range list {
-		all[i], _ = policy.ParseOrigin(s) // the zero origin allows nothing
-	}
-	return all
+// rules returns what a key may do, as the policy judges it.
+func rules(k *promptrails.APIKey) *policy.Key[promptrails.Scope] {
+	return policy.NewKey(k.Scopes, k.AllowedIPs, k.AllowedOrigins,
+		policy.Lifetime{ExpiresAt: k.ExpiresAt, OverlapEndsAt: k.OverlapEndsAt, RevokedAt: k.RevokedAt})
 }
 
 // Nullable tells a field that is null from one that is left out.
@@ -354,46 +343,33 @@ func (x *Session) VerifyAPIKey(p *promptrails.VerifyAPIKeyParams) (*promptrails.
 		}
 		return nil, err
 	}
-	at := Circumstances{Scopes: p.Scopes}
+	use := policy.Use[promptrails.Scope]{At: x.now, Scopes: p.Scopes}
 	if p.IP != "" {
-		at.IP = &ip
+		use.IP = &ip
 	}
 	if p.Origin != nil {
-		at.Origins = &[]string{*p.Origin}
+		use.Origins = &[]string{*p.Origin}
 	}
 	verdict := &promptrails.APIKeyVerification{Valid: true, APIKey: k}
-	if fault := judgeKey(k, at); fault != nil {
-		verdict.Valid, verdict.Code = false, fault.Code
+	if refusal, _ := rules(k).Judge(use); refusal != nil {
+		verdict.Valid, verdict.Code = false, promptrails.ErrorCode(refusal.Code)
 	}
 	return verdict, nil
 }
 
-// Circumstances are what a key is judged in; what is nil is not judged.
-type Circumstances struct {
-	IP      *netip.Addr
-	Origins *[]string // the Origin headers
-	Scopes  promptrails.Scopes
-}
-
-// judgeKey returns why a key is refused: the first reason in the order of the
-// contract, or nil.
-func judgeKey(k *promptrails.APIKey, at Circumstances) *Problem {
-	switch {
-	case k.Status == promptrails.APIKeyRevoked:
-		return problem(http.StatusUnauthorized, promptrails.CodeAPIKeyRevoked, "the API key was revoked")
-	case k.Status == promptrails.APIKeyExpired:
-		return problem(http.StatusUnauthorized, promptrails.CodeAPIKeyExpired, "the API key has expired")
-	case at.IP != nil && !policy.AllowsIP(addresses(k.AllowedIPs), *at.IP):
-		return problem(http.StatusForbidden, promptrails.CodeIPNotAllowed, "the API key is not allowed from this address").
-			with(map[string]any{"ip": ipText(*at.IP)})
-	case at.Origins != nil && !policy.AllowsOrigin(origins(k.AllowedOrigins), *at.Origins):
-		return problem(http.StatusForbidden, promptrails.CodeOriginNotAllowed, "the API key is not allowed from this origin").
-			with(map[string]any{"origin": strings.ToValidUTF8(strings.Join(*at.Origins, ", "), "\ufffd")})
+// judge refuses the calling key where, or whence, it may not be used.
+func (x *Session) judge(c *Caller) error {
+	refusal, _ := rules(x.key).Judge(policy.Use[promptrails.Scope]{At: x.now, IP: &c.IP, Origins: &c.Origins})
+	switch refusal {
+	case nil:
+		return nil
+	case policy.IPNotAllowed:
+		return refused(refusal).with(map[string]any{"ip": ipText(c.IP)})
+	case policy.OriginNotAllowed:
+		return refused(refusal).with(map[string]any{"origin": strings.ToValidUTF8(strings.Join(c.Origins, ", "), "\ufffd")})
+	default:
+		return refused(refusal)
 	}
-	if i := slices.IndexFunc(at.Scopes, func(s promptrails.Scope) bool { return !k.Scopes.Covers(s) }); i >= 0 {
-		return insufficientScope(at.Scopes[i], k.Scopes)
-	}
-	return nil
 }
 
 func apiKeyRef(k *promptrails.APIKey) changelog.Ref {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/policy"
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
@@ -54,10 +55,13 @@ func Unauthorized(format string, args ...any) *Problem {
 	return problem(http.StatusUnauthorized, promptrails.CodeUnauthorized, format, args...)
 }
 
-// UnknownAPIKey is the answer to a key that this service never made.
-func UnknownAPIKey() *Problem {
-	return problem(http.StatusUnauthorized, promptrails.CodeInvalidAPIKey, "the API key is not known here")
+// refused is the answer to a key that the policy refuses.
+func refused(r *policy.Refusal) *Problem {
+	return problem(r.Status, promptrails.ErrorCode(r.Code), "%s", r.Message)
 }
+
+// UnknownAPIKey is the answer to a key that this service never made.
+func UnknownAPIKey() *Problem { return refused(policy.KeyUnknown) }
 
 // NoRoute is the answer to a path that names nothing.
 func NoRoute() *Problem {
@@ -95,8 +99,7 @@ func insufficientRole(required, role promptrails.Role) *Problem {
 }
 
 func insufficientScope(required promptrails.Scope, granted promptrails.Scopes) *Problem {
-	return problem(http.StatusForbidden, promptrails.CodeInsufficientScope, "the API key lacks a scope").
-		with(map[string]any{"required": required, "granted": granted})
+	return refused(policy.ScopeMissing).with(map[string]any{"required": required, "granted": granted})
 }
 
 func conflict(code promptrails.ErrorCode, format string, args ...any) *Problem {

@@ -115,8 +115,8 @@ func (x *Session) enterWithKey(r *Request) (err error) {
 	if x.key, err = x.tx.APIKey(calling.ID, x.now); err != nil {
 		return orUnknownKey(err)
 	}
-	if fault := judgeKey(x.key, Circumstances{IP: &r.Caller.IP, Origins: &r.Caller.Origins}); fault != nil {
-		return fault
+	if err := x.judge(r.Caller); err != nil {
+		return err
 	}
 	id := r.Workspace
 	if id != "" && r.Need.Place == ByPath {

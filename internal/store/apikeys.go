@@ -6,6 +6,7 @@ import (
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/policy"
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
@@ -45,13 +46,14 @@ func (d document) Scan(v any) error {
 
 // keyAt sets the status that a key has at a moment: a matter of the clock.
 func keyAt(k *promptrails.APIKey, now time.Time) {
-	overlapEnded := !k.OverlapEndsAt.IsZero() && !now.Before(k.OverlapEndsAt)
+	life := policy.Lifetime{ExpiresAt: k.ExpiresAt, OverlapEndsAt: k.OverlapEndsAt, RevokedAt: k.RevokedAt}
 	switch {
-	case !k.RevokedAt.IsZero():
+	case life.Revoked(now):
 		k.Status = promptrails.APIKeyRevoked
-	case overlapEnded:
-		k.Status, k.RevokedAt = promptrails.APIKeyRevoked, k.OverlapEndsAt
-	case !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt):
+		if k.RevokedAt.IsZero() {
+			k.RevokedAt = k.OverlapEndsAt
+		}
+	case life.Expired(now):
 		k.Status = promptrails.APIKeyExpired
 	case !k.OverlapEndsAt.IsZero():
 		k.Status = promptrails.APIKeyRotating
