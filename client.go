@@ -50,6 +50,7 @@ type connection struct {
 	userAgent   string
 	budget      *retryBudget
 	idempotent  atomic.Bool // the server honours Idempotency-Key
+	scopes      *scopeCheck
 }
 
 // NewClient returns a client for the API at [DefaultBaseURL]. What no option
@@ -76,6 +77,10 @@ func NewClient(opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	scopes, err := cfg.scopeCheck(creds)
+	if err != nil {
+		return nil, err
+	}
 	base, err := parseBaseURL(cfg.baseURL, cfg.insecureHTTP)
 	if err != nil {
 		return nil, err
@@ -89,6 +94,7 @@ func NewClient(opts ...Option) (*Client, error) {
 		logger:      cfg.logger,
 		userAgent:   strings.TrimSpace(cfg.userAgent + " promptrails-go/" + Version + " (" + runtime.Version() + ")"),
 		budget:      newRetryBudget(),
+		scopes:      scopes,
 	}
 	if cfg.maxResponse <= 0 {
 		return nil, invalid("WithMaxResponseSize", "must be more than 0 bytes")

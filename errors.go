@@ -165,7 +165,7 @@ func (e *Error) LogValue() slog.Value {
 type ScopeError struct {
 	Required Scope
 	Granted  Scopes
-	err      *Error
+	err      *Error // without a status where nothing was sent
 }
 
 func (e *ScopeError) Error() string {
@@ -176,7 +176,12 @@ func (e *ScopeError) Error() string {
 func (e *ScopeError) Is(target error) bool { return target == ErrForbidden }
 
 // Unwrap returns the [*Error] beneath, or nil where nothing was sent.
-func (e *ScopeError) Unwrap() error { return beneath(e.err) }
+func (e *ScopeError) Unwrap() error {
+	if e.err != nil && e.err.Status == 0 {
+		return nil
+	}
+	return beneath(e.err)
+}
 
 // RoleError says that the person's role is too low. It matches [ErrForbidden].
 type RoleError struct {

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/promptrails-community/promptrails-go/internal/apikey"
 )
 
 // Option configures a [Client]. An option beats the environment.
@@ -22,6 +24,8 @@ type config struct {
 	logger                          *slog.Logger
 	idempotent                      bool
 	insecureHTTP                    bool
+	scopes                          Scopes // of the key, where they are given
+	checkScopes                     bool
 	noEnvironment                   bool
 }
 
@@ -87,6 +91,23 @@ func WithMaxResponseSize(n int64) Option { return func(c *config) { c.maxRespons
 // WithInsecureHTTP allows plain http to a host that is not this machine, where
 // anyone on the way can read the key.
 func WithInsecureHTTP() Option { return func(c *config) { c.insecureHTTP = true } }
+
+// WithScopes says what the API key may do: an operation that takes another
+// scope is a [*ScopeError] before anything is sent. Without it, and without
+// [WithScopeCheck], the server's refusal is the same [*ScopeError]. With an
+// access token, which has no scopes, it is an error of [NewClient].
+func WithScopes(scopes ...Scope) Option {
+	return func(c *config) { c.scopes = append(Scopes{}, scopes...) }
+}
+
+// WithScopeCheck asks the server, before the first call, what the API key may
+// do, and then refuses what it may not like [WithScopes]. Before it refuses by
+// an older answer it asks once more, at most once a minute, and it asks anew
+// after the server has refused a scope that it held for granted. A server that
+// cannot tell switches the check off, which is logged; while the question
+// fails, calls go unchecked. Another key that [WithAPIKeySource] gives is taken
+// to have the scopes of the one before.
+func WithScopeCheck() Option { return func(c *config) { c.checkScopes = true } }
 
 // WithoutEnvironment ignores the PROMPTRAILS_ variables.
 func WithoutEnvironment() Option { return func(c *config) { c.noEnvironment = true } }
@@ -154,7 +175,7 @@ func (c credentials) check(s Secret) error {
 		if !visibleASCII(text) || strings.HasPrefix(text, "pr_") {
 			return invalid("access token", "cannot be one: visible ASCII characters, not beginning with pr_ (which is how API keys begin)")
 		}
-	} else if !visibleASCII(text) || !strings.HasPrefix(text, "pr_") {
+	} else if !apikey.IsKey(text) {
 		return invalid("API key", "cannot be one: visible ASCII characters, beginning with pr_")
 	}
 	return nil

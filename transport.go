@@ -54,7 +54,14 @@ func (c *Client) send(ctx context.Context, call call, out receiver) error {
 	if err != nil {
 		return err
 	}
-	return ex.run(ctx, req)
+	if err := c.checkScope(ctx, call.op); err != nil {
+		return err
+	}
+	err = ex.run(ctx, req)
+	if _, ok := errors.AsType[*ScopeError](err); ok {
+		c.conn.scopes.forget()
+	}
+	return err
 }
 
 // build makes the request, but for its authentication.
