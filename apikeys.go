@@ -14,9 +14,9 @@ var (
 	opAPIKeysGet     = operation{"APIKeys.Get", "GET", "/api-keys/{id}", ScopeAPIKeysRead, 0}
 	opAPIKeysCurrent = operation{"APIKeys.Current", "GET", "/api-keys/current", "", acrossWorkspaces}
 	opAPIKeysCreate  = operation{"APIKeys.Create", "POST", "/api-keys", ScopeAPIKeysWrite, 0}
-	opAPIKeysUpdate  = operation{"APIKeys.Update", "PATCH", "/api-keys/{id}", ScopeAPIKeysWrite, 0}
-	opAPIKeysRevoke  = operation{"APIKeys.Revoke", "DELETE", "/api-keys/{id}", ScopeAPIKeysWrite, endsOwnRight}
-	opAPIKeysRotate  = operation{"APIKeys.Rotate", "POST", "/api-keys/{id}/rotate", ScopeAPIKeysWrite, 0}
+	opAPIKeysUpdate  = operation{"APIKeys.Update", "PATCH", "/api-keys/{id}", ScopeAPIKeysWrite, changesKeys}
+	opAPIKeysRevoke  = operation{"APIKeys.Revoke", "DELETE", "/api-keys/{id}", ScopeAPIKeysWrite, endsOwnRight | changesKeys}
+	opAPIKeysRotate  = operation{"APIKeys.Rotate", "POST", "/api-keys/{id}/rotate", ScopeAPIKeysWrite, changesKeys}
 	opAPIKeysVerify  = operation{"APIKeys.Verify", "POST", "/api-keys/verify", ScopeAPIKeysVerify, 0}
 )
 

@@ -51,6 +51,7 @@ type connection struct {
 	budget      *retryBudget
 	idempotent  atomic.Bool // the server honours Idempotency-Key
 	scopes      *scopeCheck
+	keyChanges  atomic.Uint64 // counts calls that may have ended or narrowed a key
 }
 
 // NewClient returns a client for the API at [DefaultBaseURL]. What no option

@@ -80,7 +80,8 @@ type Error struct {
 	Details   json.RawMessage // as the server sent them, or nil
 	Attempts  int             // how often the request was sent
 
-	cause error
+	cause      error
+	retryAfter time.Duration // of an [Authenticator] that cannot tell
 }
 
 // Error reads as promptrails: GET /members/{id}: 404 not_found: member not

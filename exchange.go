@@ -22,13 +22,14 @@ import (
 // exchange is one call on its way: its attempts, and what became of the last.
 // Its methods are the hooks of go-retryablehttp, which runs the loop.
 type exchange struct {
-	conn     *connection
-	op       operation
-	body     any    // what payload was made from
-	payload  []byte // of the request
-	key      string // Idempotency-Key; empty on a GET
-	out      receiver
-	response *Response // the caller's, or nil
+	conn        *connection
+	credentials credentials
+	op          operation
+	body        any    // what payload was made from
+	payload     []byte // of the request
+	key         string // Idempotency-Key; empty on a GET
+	out         receiver
+	response    *Response // the caller's, or nil
 
 	secret    Secret // what the last attempt authenticated with
 	renewed   bool   // the source was asked again after a 401
@@ -77,7 +78,7 @@ func (ex *exchange) run(ctx context.Context, r *http.Request) error {
 
 // authorize puts the key or token on a request, at each attempt anew.
 func (ex *exchange) authorize(r *http.Request) error {
-	creds := ex.conn.credentials
+	creds := ex.credentials
 	if creds.header == "" {
 		return &Error{
 			Operation: ex.op.String(), Code: CodeUnauthorized,
@@ -97,7 +98,7 @@ func (ex *exchange) authorize(r *http.Request) error {
 }
 
 func (ex *exchange) prepareRetry(r *http.Request) error {
-	if !ex.conn.credentials.rotates {
+	if !ex.credentials.rotates {
 		return nil
 	}
 	r.Header = r.Header.Clone() // the transport may still read the last attempt's
@@ -198,7 +199,7 @@ func (ex *exchange) broken(ctx context.Context, err error) bool {
 // repeat reports whether the retry rules ask for another attempt, and sets how
 // long to wait for it.
 func (ex *exchange) repeat(ctx context.Context, e *Error, after retryAfter) bool {
-	if e.Status == http.StatusUnauthorized && ex.conn.credentials.rotates && !ex.renewed {
+	if e.Status == http.StatusUnauthorized && ex.credentials.rotates && !ex.renewed {
 		ex.renewed, ex.wait = true, 0
 		return true
 	}

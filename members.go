@@ -15,7 +15,7 @@ var (
 	opMembersGet    = operation{"Members.Get", "GET", "/members/{id}", ScopeMembersRead, 0}
 	opMembersSelf   = operation{"Members.Self", "GET", "/members/me", "", personOnly}
 	opMembersUpdate = operation{"Members.UpdateRole", "PATCH", "/members/{id}", ScopeMembersWrite, 0}
-	opMembersRemove = operation{"Members.Remove", "DELETE", "/members/{id}", ScopeMembersWrite, 0}
+	opMembersRemove = operation{"Members.Remove", "DELETE", "/members/{id}", ScopeMembersWrite, changesKeys}
 	opMembersLeave  = operation{"Members.Leave", "DELETE", "/members/me", "", personOnly}
 )
 

@@ -24,6 +24,7 @@ const (
 	personOnly                         // closed to every API key
 	endsOwnRight                       // a retry may be refused, since it is done
 	anyWorkspace                       // sends X-Workspace-ID where there is one, and asks for none
+	changesKeys                        // may end or narrow an API key
 )
 
 func (op operation) String() string        { return op.method + " " + op.path }

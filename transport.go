@@ -20,6 +20,7 @@ type call struct {
 	raw   *url.URL // instead of the template and query, for Client.Do
 	query any      // a pointer to a struct for go-querystring, or url.Values
 	body  any
+	as    *credentials // instead of the client's own
 	opts  []RequestOption
 }
 
@@ -49,7 +50,10 @@ func required[T any](params *T) any {
 // decodes the answer into out; nil where none is expected.
 func (c *Client) send(ctx context.Context, call call, out receiver) error {
 	options := newRequestOptions(call.opts)
-	ex := &exchange{conn: c.conn, op: call.op, body: call.body, out: out, response: options.response}
+	ex := &exchange{conn: c.conn, credentials: c.conn.credentials, op: call.op, body: call.body, out: out, response: options.response}
+	if call.as != nil {
+		ex.credentials = *call.as
+	}
 	req, err := c.build(ctx, call, &options, ex)
 	if err != nil {
 		return err
@@ -58,6 +62,9 @@ func (c *Client) send(ctx context.Context, call call, out receiver) error {
 		return err
 	}
 	err = ex.run(ctx, req)
+	if call.op.has(changesKeys) {
+		c.conn.keyChanges.Add(1) // even if it failed: it may have been done
+	}
 	if _, ok := errors.AsType[*ScopeError](err); ok {
 		c.conn.scopes.forget()
 	}

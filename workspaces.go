@@ -15,7 +15,7 @@ var (
 	opWorkspacesGet      = operation{"Workspaces.Get", "GET", "/workspaces/{id}", ScopeWorkspacesRead, acrossWorkspaces}
 	opWorkspacesCreate   = operation{"Workspaces.Create", "POST", "/workspaces", "", acrossWorkspaces | personOnly}
 	opWorkspacesUpdate   = operation{"Workspaces.Update", "PATCH", "/workspaces/{id}", ScopeWorkspacesWrite, acrossWorkspaces}
-	opWorkspacesDelete   = operation{"Workspaces.Delete", "DELETE", "/workspaces/{id}", "", acrossWorkspaces | personOnly}
+	opWorkspacesDelete   = operation{"Workspaces.Delete", "DELETE", "/workspaces/{id}", "", acrossWorkspaces | personOnly | changesKeys}
 	opWorkspacesTransfer = operation{"Workspaces.TransferOwnership", "POST", "/workspaces/{id}/transfer", "", acrossWorkspaces | personOnly}
 )
 

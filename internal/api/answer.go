@@ -65,17 +65,6 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	_, _ = w.Write(body) // a caller that is gone needs no answer
 }
 
-// failure is the envelope of an error.
-type failure struct {
-	Error failureBody `json:"error"`
-}
-
-type failureBody struct {
-	Code    string         `json:"code"`
-	Message string         `json:"message"`
-	Details map[string]any `json:"details,omitzero"`
-}
-
 func writeProblem(w http.ResponseWriter, p *service.Problem) {
 	if p.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="promptrails"`)
@@ -83,7 +72,11 @@ func writeProblem(w http.ResponseWriter, p *service.Problem) {
 	if p.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
 	}
-	body, err := wire.Encode(failure{failureBody{Code: string(p.Code), Message: p.Message, Details: p.Details}})
+	failure := wire.Failure{Error: wire.FailureBody{Code: string(p.Code), Message: p.Message}}
+	if p.Details != nil {
+		failure.Error.Details = p.Details
+	}
+	body, err := wire.Encode(failure)
 	if err != nil { // text of the caller's that is no UTF-8
 		body = []byte(`{"error":{"code":"` + string(p.Code) + `","message":"the request is not valid"}}`)
 	}
