@@ -419,7 +419,7 @@ func TestAuthenticatorDoesNotWaitForWhatIsDown(t *testing.T) {
 		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), "")
 		time.Sleep(10 * time.Second)
 		g.forgets()
-		g.answersWith(func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }) // it hangs
+		g.answersWith(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }) // it hangs
 		before := time.Now()
 		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), "")
 		if waited := time.Since(before); waited != 10*time.Second {
@@ -558,8 +558,9 @@ func (v verifier) VerifyKey(ctx context.Context, key promptrails.Secret) (*promp
 	return v(ctx, key)
 }
 
-// However many keys come by, memory is bounded by the size of the cache.
-func TestAuthenticatorMemory(t *testing.T) { //nolint:paralleltest // it measures the heap
+// However many keys come by, memory is bounded by the size of the cache. It runs
+// alone, since it measures the heap.
+func TestAuthenticatorMemory(t *testing.T) {
 	const size, keys = 500, 50_000
 	half := verifier(func(_ context.Context, key promptrails.Secret) (*promptrails.APIKey, error) {
 		if strings.HasSuffix(key.Reveal(), "0") {

@@ -11,7 +11,8 @@ import (
 // (RFC 6454), or every host below one.
 type Origin struct {
 	scheme, host, port string
-	below              bool // every host below host, and not host itself
+	below              bool   // every host below host, and not host itself
+	sent               string // as a browser sends it; empty where below
 }
 
 var errOrigin = errors.New("must be an origin such as https://app.example.com or https://*.example.com, without a path")
@@ -24,7 +25,9 @@ func ParseOrigin(s string) (Origin, error) {
 	if !ok || err != nil || below && !strings.Contains(o.host, ".") {
 		return Origin{}, errOrigin
 	}
-	o.below = below
+	if o.below = below; !below {
+		o.sent = s
+	}
 	return o, nil
 }
 
@@ -64,6 +67,9 @@ func AllowsOrigin(list []Origin, headers []string) bool {
 	}
 	if len(headers) != 1 {
 		return false
+	}
+	if slices.ContainsFunc(list, func(o Origin) bool { return o.sent == headers[0] && o.sent != "" }) {
+		return true // the usual case, without a parse
 	}
 	sent, err := parseOrigin(headers[0])
 	return err == nil && slices.ContainsFunc(list, func(o Origin) bool { return o.covers(sent) })
