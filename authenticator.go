@@ -216,11 +216,11 @@ func (a *Authenticator) verify(ctx context.Context, key Secret) (*APIKey, *Error
 
 // admit judges one use of a key.
 func (k *heldKey) admit(now time.Time, r *AuthRequest) (*Principal, error) {
-	use := policy.Use[Scope]{At: now, IP: &r.IP, Origins: new([]string), Scopes: r.Scopes}
-	if r.Origin != "" {
-		*use.Origins = []string{r.Origin}
+	origins := []string{r.Origin}
+	if r.Origin == "" {
+		origins = nil
 	}
-	refusal, lacking := k.rules.Judge(use)
+	refusal, lacking := k.rules.Judge(policy.Use{At: now, IP: &r.IP, Origins: &origins}, r.Scopes...)
 	switch refusal {
 	case nil:
 		p := k.principal

@@ -36,7 +36,12 @@ type guarded struct {
 // newGuarded opens a service without a port, so that it runs by a test's clock.
 func newGuarded(t *testing.T) *guarded {
 	t.Helper()
-	service := must[*embedded.Service](t)(embedded.Open(t.Context(), embedded.Config{DefaultPlan: promptrails.PlanStarter}))
+	return newGuardedBy(t, embedded.Config{DefaultPlan: promptrails.PlanStarter})
+}
+
+func newGuardedBy(t *testing.T, cfg embedded.Config) *guarded {
+	t.Helper()
+	service := must[*embedded.Service](t)(embedded.Open(t.Context(), cfg))
 	t.Cleanup(func() {
 		if err := service.Close(); err != nil {
 			t.Error(err)

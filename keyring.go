@@ -153,7 +153,7 @@ func (r *keyring) refresh(ctx context.Context, key string, hash keyHash, epoch u
 	answer, err := r.verify(ctx, NewSecret(key))
 	if err == nil {
 		k = r.newHeldKey(answer, epoch, asked)
-		if refusal, _ := k.rules.Judge(policy.Use[Scope]{At: time.Now()}); refusal != nil {
+		if refusal, _ := k.rules.Judge(policy.Use{At: time.Now()}); refusal != nil {
 			err = refusedKey(refusal, nil)
 		}
 	}

@@ -59,17 +59,16 @@ func (l Lifetime) Expired(at time.Time) bool { return ended(l.ExpiresAt, at) }
 
 func ended(end, at time.Time) bool { return !end.IsZero() && !at.Before(end) }
 
-// Use is what a key is used for. What is nil is not judged.
-type Use[S ~string] struct {
+// Use is when, and whence, a key is used. What is nil is not judged.
+type Use struct {
 	At      time.Time
 	IP      *netip.Addr
 	Origins *[]string // the Origin headers
-	Scopes  []S
 }
 
-// Judge returns the first reason to refuse a use, and the scope that is missing
-// where that is the reason; nil where there is none.
-func (k *Key[S]) Judge(use Use[S]) (*Refusal, S) {
+// Judge returns the first reason to refuse a use that takes these scopes, and
+// the one that is missing where that is the reason; nil where there is none.
+func (k *Key[S]) Judge(use Use, scopes ...S) (*Refusal, S) {
 	switch {
 	case k.Revoked(use.At):
 		return KeyRevoked, ""
@@ -80,8 +79,8 @@ func (k *Key[S]) Judge(use Use[S]) (*Refusal, S) {
 	case use.Origins != nil && !AllowsOrigin(k.Origins, *use.Origins):
 		return OriginNotAllowed, ""
 	}
-	if i := slices.IndexFunc(use.Scopes, func(s S) bool { return !Covers(k.Scopes, s) }); i >= 0 {
-		return ScopeMissing, use.Scopes[i]
+	if i := slices.IndexFunc(scopes, func(s S) bool { return !Covers(k.Scopes, s) }); i >= 0 {
+		return ScopeMissing, scopes[i]
 	}
 	return nil, ""
 }

@@ -343,7 +343,7 @@ func (x *Session) VerifyAPIKey(p *promptrails.VerifyAPIKeyParams) (*promptrails.
 		}
 		return nil, err
 	}
-	use := policy.Use[promptrails.Scope]{At: x.now, Scopes: p.Scopes}
+	use := policy.Use{At: x.now}
 	if p.IP != "" {
 		use.IP = &ip
 	}
@@ -351,7 +351,7 @@ func (x *Session) VerifyAPIKey(p *promptrails.VerifyAPIKeyParams) (*promptrails.
 		use.Origins = &[]string{*p.Origin}
 	}
 	verdict := &promptrails.APIKeyVerification{Valid: true, APIKey: k}
-	if refusal, _ := rules(k).Judge(use); refusal != nil {
+	if refusal, _ := rules(k).Judge(use, p.Scopes...); refusal != nil {
 		verdict.Valid, verdict.Code = false, promptrails.ErrorCode(refusal.Code)
 	}
 	return verdict, nil
@@ -359,7 +359,7 @@ func (x *Session) VerifyAPIKey(p *promptrails.VerifyAPIKeyParams) (*promptrails.
 
 // judge refuses the calling key where, or whence, it may not be used.
 func (x *Session) judge(c *Caller) error {
-	refusal, _ := rules(x.key).Judge(policy.Use[promptrails.Scope]{At: x.now, IP: &c.IP, Origins: &c.Origins})
+	refusal, _ := rules(x.key).Judge(policy.Use{At: x.now, IP: &c.IP, Origins: &c.Origins})
 	switch refusal {
 	case nil:
 		return nil
