@@ -216,10 +216,7 @@ func (a *Authenticator) verify(ctx context.Context, key Secret) (*APIKey, *Error
 
 // admit judges one use of a key.
 func (k *heldKey) admit(now time.Time, r *AuthRequest) (*Principal, error) {
-	origins := []string{r.Origin}
-	if r.Origin == "" {
-		origins = nil
-	}
+	origins := []string{r.Origin} // an empty one is in no list either
 	refusal, lacking := k.rules.Judge(policy.Use{At: now, IP: &r.IP, Origins: &origins}, r.Scopes...)
 	switch refusal {
 	case nil:

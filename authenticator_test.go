@@ -434,6 +434,7 @@ func TestAuthenticatorDoesNotWaitForWhatIsDown(t *testing.T) {
 		for range 100 {
 			wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), "")
 		}
+		synctest.Wait()
 		if time.Since(before) != 0 || g.asked() != 1 {
 			t.Errorf("waited %s, asked %d times", time.Since(before), g.asked())
 		}

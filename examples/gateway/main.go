@@ -1,0 +1,143 @@
+// Gateway is an HTTP service of one's own that PromptRails API keys open: each
+// route names the scope that it takes, and a handler knows whose key it is.
+//
+//	go run ./examples/gateway -addr 127.0.0.1:8081
+//
+// It asks the API that PROMPTRAILS_API_URL and PROMPTRAILS_API_KEY name, a key
+// with the scope api_keys:verify. Without them it runs the workspace service
+// inside, makes two keys and prints how to call it with them.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/embedded"
+)
+
+func main() {
+	addr := flag.String("addr", "127.0.0.1:8081", "where to listen")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *addr, os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// run serves until ctx ends.
+func run(ctx context.Context, addr string, out io.Writer) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	client, done, err := connect(ctx, listener.Addr(), out)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer done()
+	handler, err := newGateway(client)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// newGateway is what a program of yours would take from here.
+func newGateway(client *promptrails.Client) (http.Handler, error) {
+	auth, err := promptrails.NewAuthenticator(client,
+		promptrails.WithAuthCacheTTL(10*time.Second), // how long a revoked key may live on
+		promptrails.WithAuthMaxStale(time.Minute),    // while PromptRails cannot be reached
+	)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /reports", auth.Middleware(promptrails.ScopeTracesRead)(http.HandlerFunc(listReports)))
+	mux.Handle("POST /reports", auth.Middleware(promptrails.ScopeTracesRead, promptrails.ScopeAgentsExecute)(http.HandlerFunc(makeReport)))
+	return mux, nil
+}
+
+func listReports(w http.ResponseWriter, r *http.Request) {
+	key, _ := promptrails.PrincipalFromContext(r.Context())
+	fmt.Fprintf(w, "the reports of the workspace %s, for %s\n", key.WorkspaceID, key.Name)
+}
+
+func makeReport(w http.ResponseWriter, r *http.Request) {
+	key, _ := promptrails.PrincipalFromContext(r.Context())
+	w.WriteHeader(http.StatusCreated)
+	fmt.Fprintf(w, "%s made a report\n", key.Name)
+}
+
+// connect returns the client that keys are verified through.
+func connect(ctx context.Context, addr net.Addr, out io.Writer) (client *promptrails.Client, done func(), err error) {
+	if os.Getenv("PROMPTRAILS_API_URL") != "" {
+		client, err = promptrails.NewClient(promptrails.WithLogger(slog.Default()))
+		return client, func() {}, err
+	}
+	service, err := embedded.Open(ctx, embedded.Config{})
+	if err != nil {
+		return nil, nil, err
+	}
+	done = func() {
+		if err := service.Close(); err != nil {
+			log.Print(err)
+		}
+	}
+	client, err = prepare(ctx, service, addr, out)
+	if err != nil {
+		done()
+	}
+	return client, done, err
+}
+
+// prepare makes a workspace with a key to verify with and two to call with.
+func prepare(ctx context.Context, service *embedded.Service, addr net.Addr, out io.Writer) (*promptrails.Client, error) {
+	user, err := service.CreateUser(ctx, "ada@example.com", "Ada")
+	if err != nil {
+		return nil, err
+	}
+	ada, err := service.Client(promptrails.WithAccessToken(user.AccessToken.Reveal()))
+	if err != nil {
+		return nil, err
+	}
+	workspace, err := ada.Workspaces.Create(ctx, &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"})
+	if err != nil {
+		return nil, err
+	}
+	keys := ada.InWorkspace(workspace.ID).APIKeys
+	issue := func(name string, scopes ...promptrails.Scope) (key *promptrails.CreatedAPIKey) {
+		if err == nil {
+			key, err = keys.Create(ctx, &promptrails.CreateAPIKeyParams{Name: name, Scopes: scopes})
+		}
+		return key
+	}
+	own := issue("Gateway", promptrails.ScopeAPIKeysVerify)
+	reader := issue("Reader", promptrails.ScopeTracesRead)
+	writer := issue("Writer", promptrails.ScopeTracesRead, promptrails.ScopeAgentsExecute)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(out, "listening on http://%s; try\n\n"+
+		"curl -i -H 'X-API-Key: %s' http://%s/reports\n"+
+		"curl -i -H 'X-API-Key: %[2]s' -X POST http://%[1]s/reports\n"+
+		"curl -i -H 'Authorization: Bearer %[4]s' -X POST http://%[1]s/reports\n"+
+		"curl -i http://%[1]s/reports\n\n", addr, reader.Key.Reveal(), addr, writer.Key.Reveal())
+	return service.Client(promptrails.WithAPIKey(own.Key.Reveal()), promptrails.WithLogger(slog.Default()))
+}
