@@ -30,8 +30,8 @@ type keyring struct {
 	ttl, negativeTTL, maxStale time.Duration
 	unknown                    *rate.Limiter // of verifications of keys that are not held
 	logger                     *slog.Logger
-	// epoch counts the changes that may have ended a key. What was asked in an
-	// earlier one is not believed any more.
+	// epoch counts the changes that may have ended a key. A key that was accepted
+	// in an earlier one is asked about anew.
 	epoch   *atomic.Uint64
 	flights singleflight.Group
 
@@ -75,7 +75,7 @@ func newKeyring(cfg *authenticatorConfig) *keyring {
 // leaves.
 func (r *keyring) get(ctx context.Context, key string) (*heldKey, time.Time, error) {
 	hash, epoch, now := keyHash(apikey.Hash(key)), r.epoch.Load(), time.Now()
-	k, refused := r.remembered(hash, epoch, now)
+	k, refused := r.remembered(hash, now)
 	if refused != nil {
 		return nil, now, refused
 	}
@@ -116,13 +116,13 @@ func (k *heldKey) usableStale(epoch uint64, now time.Time) bool {
 }
 
 // remembered returns a key that is held, fresh or not, or why it is refused.
-func (r *keyring) remembered(hash keyHash, epoch uint64, now time.Time) (*heldKey, *Error) {
+func (r *keyring) remembered(hash keyHash, now time.Time) (*heldKey, *Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if k, ok := r.held.Get(hash); ok {
 		return k, nil
 	}
-	if x, ok := r.refusals.Get(hash); ok && x.epoch == epoch && now.Before(x.until) {
+	if x, ok := r.refusals.Get(hash); ok && now.Before(x.until) {
 		return nil, new(*x.err) // the caller's own
 	}
 	return nil, nil
@@ -138,7 +138,7 @@ type verified struct {
 // came of it.
 func (r *keyring) refresh(ctx context.Context, key string, hash keyHash, epoch uint64) verified {
 	asked := time.Now()
-	k, refused := r.remembered(hash, epoch, asked)
+	k, refused := r.remembered(hash, asked)
 	switch {
 	case refused != nil:
 		return verified{err: refused}

@@ -1,6 +1,7 @@
 // Quickstart administers two workspaces: it shows that one cannot see the
-// other, takes a member in, is refused what a member may not do, and reads the
-// changelog. It needs no key and no network: the workspace service runs inside.
+// other, takes a member in, is refused what a member may not do, stores a
+// credential, issues an API key that may only read, and reads the changelog. It
+// needs no key and no network: the workspace service runs inside.
 //
 // Set PROMPTRAILS_API_URL, PROMPTRAILS_ACCESS_TOKEN and
 // PROMPTRAILS_GUEST_ACCESS_TOKEN to do the same over a port: examples/server
@@ -29,16 +30,19 @@ func main() {
 }
 
 func run(ctx context.Context, out io.Writer) error {
-	ada, grace, done, err := connect(ctx)
+	ada, grace, newClient, done, err := connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
-	return tour(ctx, out, ada, grace)
+	return tour(ctx, out, ada, grace, newClient)
 }
 
+// clientFunc makes another client of the same server.
+type clientFunc func(...promptrails.Option) (*promptrails.Client, error)
+
 // tour is what a program does with the library; connect only finds a server.
-func tour(ctx context.Context, out io.Writer, ada, grace *promptrails.Client) error {
+func tour(ctx context.Context, out io.Writer, ada, grace *promptrails.Client, newClient clientFunc) error {
 	fmt.Fprintln(out, "1. Ada creates two workspaces.")
 	// Slugs are unique over the platform, so they carry a suffix here.
 	suffix := strings.ToLower(rand.Text()[:8])
@@ -95,8 +99,56 @@ func tour(ctx context.Context, out io.Writer, ada, grace *promptrails.Client) er
 		return err
 	}
 
-	fmt.Fprintln(out, "6. The changelog of Research tells it all, oldest first.")
+	if err := keys(ctx, out, adaInResearch, newClient); err != nil {
+		return err
+	}
+
+	fmt.Fprintln(out, "9. The changelog of Research tells it all, oldest first.")
 	return printChangelog(ctx, out, adaInResearch)
+}
+
+// keys stores a secret, and gives a program a key that may look at it.
+func keys(ctx context.Context, out io.Writer, ada *promptrails.Client, newClient clientFunc) error {
+	fmt.Fprintln(out, "6. Ada stores a credential; its value never comes back.")
+	credential, err := ada.Credentials.Create(ctx, &promptrails.CreateCredentialParams{
+		Name: "Production", Type: "openai", Value: promptrails.NewSecret("sk-proj-quickstart-0123456789"),
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "   %s, of the type %s: %s\n", credential.Name, credential.Type, credential.MaskedContent)
+
+	fmt.Fprintln(out, "7. She issues an API key that may read credentials, and nothing else.")
+	key, err := ada.APIKeys.Create(ctx, &promptrails.CreateAPIKeyParams{Name: "Dashboard", Scopes: promptrails.Scopes{promptrails.ScopeCredentialsRead}})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "   %s…%s may %v; the key itself prints as %v\n", key.Prefix, key.Last4, key.Scopes, key.Key)
+	plain, err := newClient(promptrails.WithAPIKey(key.Key.Reveal()))
+	if err != nil {
+		return err
+	}
+	for credential, err := range plain.Credentials.All(ctx, nil) {
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "   with it a program sees %s\n", credential.Name)
+	}
+
+	fmt.Fprintln(out, "8. What the key may not do is refused: by the server, or before anything is sent.")
+	checked, err := newClient(promptrails.WithAPIKey(key.Key.Reveal()), promptrails.WithScopeCheck())
+	if err != nil {
+		return err
+	}
+	for _, client := range []*promptrails.Client{plain, checked} {
+		err := client.Credentials.Delete(ctx, credential.ID, nil)
+		var refused *promptrails.ScopeError
+		if !errors.As(err, &refused) {
+			return fmt.Errorf("expected a *ScopeError: %w", err)
+		}
+		fmt.Fprintf(out, "   *promptrails.ScopeError: needs %s, has %v\n   %v\n", refused.Required, refused.Granted, err)
+	}
+	return nil
 }
 
 func printChangelog(ctx context.Context, out io.Writer, client *promptrails.Client) error {
@@ -118,23 +170,23 @@ func printChangelog(ctx context.Context, out io.Writer, client *promptrails.Clie
 	return table.Flush()
 }
 
-// connect returns two people's clients: of the server that the environment
-// names, or of a service in this program.
-func connect(ctx context.Context) (ada, grace *promptrails.Client, done func(), err error) {
+// connect returns two people's clients, and a way to make more: of the server
+// that the environment names, or of a service in this program.
+func connect(ctx context.Context) (ada, grace *promptrails.Client, newClient clientFunc, done func(), err error) {
 	if os.Getenv("PROMPTRAILS_API_URL") != "" {
 		if ada, err = promptrails.NewClient(); err != nil {
-			return nil, nil, nil, err
+			return nil, nil, nil, nil, err
 		}
 		guest := os.Getenv("PROMPTRAILS_GUEST_ACCESS_TOKEN")
 		if guest == "" {
-			return nil, nil, nil, errors.New("set PROMPTRAILS_GUEST_ACCESS_TOKEN to a second person's access token")
+			return nil, nil, nil, nil, errors.New("set PROMPTRAILS_GUEST_ACCESS_TOKEN to a second person's access token")
 		}
 		grace, err = promptrails.NewClient(promptrails.WithAccessToken(guest))
-		return ada, grace, func() {}, err
+		return ada, grace, promptrails.NewClient, func() {}, err
 	}
 	service, err := embedded.Open(ctx, embedded.Config{DefaultPlan: promptrails.PlanStarter})
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, nil, err
 	}
 	done = func() {
 		if err := service.Close(); err != nil {
@@ -156,7 +208,7 @@ func connect(ctx context.Context) (ada, grace *promptrails.Client, done func(), 
 	ada, grace = person("ada@example.com", "Ada"), person("grace@example.com", "Grace")
 	if err != nil {
 		done()
-		return nil, nil, nil, err
+		return nil, nil, nil, nil, err
 	}
-	return ada, grace, done, nil
+	return ada, grace, service.Client, done, nil
 }

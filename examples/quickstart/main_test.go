@@ -62,12 +62,14 @@ func TestQuickstart(t *testing.T) {
 	for _, part := range []string{
 		"Research and Support", "prints as [redacted]", "grace@example.com is in, with the role user", "for Grace, Support does not exist",
 		"*promptrails.RoleError: needs admin, has user", `role "user" → "admin"`, "7  Grace  created  invitation",
+		"sk-****************789", "with it a program sees Production", "needs credentials:write, has credentials:read\n   promptrails: DELETE /credentials/{id}: 403 insufficient_scope",
+		"needs credentials:write, has credentials:read\n   promptrails: DELETE /credentials/{id}: refused before anything was sent", "9  Ada    created  api_key",
 	} {
 		if !strings.Contains(out.String(), part) {
 			t.Errorf("the tour does not say %q:\n%s", part, out.String())
 		}
 	}
-	for _, secret := range []string{"pat_", "inv_"} {
+	for _, secret := range []string{"pat_", "inv_", "quickstart-0123"} {
 		if strings.Contains(out.String(), secret) {
 			t.Errorf("the tour shows a secret that begins with %s", secret)
 		}
