@@ -484,6 +484,21 @@ func TestAuthenticatorEndsWithTheKey(t *testing.T) {
 	})
 }
 
+// A key whose expiry somebody else has put off goes on: at the expiry that is
+// remembered it is asked about anew, however long the TTL.
+func TestAuthenticatorAsksAtTheExpiry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuarded(t)
+		a := g.authenticator(promptrails.WithAuthCacheTTL(time.Hour))
+		key := g.keyOf(&promptrails.CreateAPIKeyParams{ExpiresAt: time.Now().Add(time.Minute)})
+		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), "")
+		must[*promptrails.APIKey](t)(g.owner.APIKeys.Update(t.Context(), key.ID, &promptrails.UpdateAPIKeyParams{ExpiresAt: new(time.Now().Add(time.Hour))}))
+		time.Sleep(time.Minute)
+		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), "")
+	})
+}
+
 // What is cached is what a key is; what it may do is judged each time.
 func TestAuthenticatorJudgesEachUse(t *testing.T) {
 	t.Parallel()

@@ -198,7 +198,6 @@ func (r *keyring) hold(hash keyHash, k *heldKey) {
 	defer r.mu.Unlock()
 	if !r.younger(hash, k.epoch) {
 		r.held.Add(hash, k)
-		r.refusals.Remove(hash)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -19,7 +20,12 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/apicheck"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if file := os.Getenv(resealVariable); file != "" {
+		os.Exit(resealAndExit(file)) // a process that a test kills
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // server is a service behind a port, spoken to in plain HTTP: each exchange is
 // held against the API's description.
