@@ -63,6 +63,16 @@ func (g *guarded) workspace(slug string) *promptrails.Client {
 	return person.InWorkspace(made.ID)
 }
 
+// member returns an admin of the owner's workspace.
+func (g *guarded) member(email string) *promptrails.Client {
+	g.t.Helper()
+	user := must[*embedded.User](g.t)(g.service.CreateUser(g.t.Context(), email, ""))
+	person := must[*promptrails.Client](g.t)(g.service.Client(promptrails.WithAccessToken(user.AccessToken.Reveal())))
+	invitation := must[*promptrails.Invitation](g.t)(g.owner.Invitations.Create(g.t.Context(), &promptrails.CreateInvitationParams{Email: email, Role: promptrails.RoleAdmin}))
+	member := must[*promptrails.Member](g.t)(person.Invitations.Accept(g.t.Context(), invitation.Token))
+	return person.InWorkspace(member.WorkspaceID)
+}
+
 // client returns one that reaches the service through g.
 func (g *guarded) client(opts ...promptrails.Option) *promptrails.Client {
 	g.t.Helper()
@@ -346,6 +356,15 @@ func TestAuthenticatorSeesItsOwnClientsChanges(t *testing.T) {
 			t.Errorf("after %s: %q", name, got)
 		}
 	}
+	admin := g.member("admin@example.com")
+	made := must[*promptrails.CreatedAPIKey](t)(admin.APIKeys.Create(t.Context(), &promptrails.CreateAPIKeyParams{Name: "A", Scopes: promptrails.Scopes{promptrails.ScopeAll}}))
+	wants(t, code(t, a, made.Key, promptrails.AuthRequest{}), "")
+	self := must[*promptrails.Member](t)(admin.Members.Self(t.Context()))
+	if err := g.owner.Members.Remove(t.Context(), self.ID, &promptrails.RemoveMemberParams{RevokeAPIKeys: true}); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, code(t, a, made.Key, promptrails.AuthRequest{}), promptrails.CodeAPIKeyRevoked)
+
 	other := g.workspace("other")
 	member := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(other))
 	key := must[*promptrails.CreatedAPIKey](t)(other.APIKeys.Create(t.Context(), &promptrails.CreateAPIKeyParams{Name: "A", Scopes: promptrails.Scopes{promptrails.ScopeAll}}))
@@ -640,6 +659,7 @@ func TestAuthenticatorWhenNobodyCanTell(t *testing.T) {
 		"HTML":                     status(200, `<html>`, "Content-Type", "text/html"),
 		"nothing":                  status(200, `{}`),
 		"no verdict":               status(200, `{"data":{"valid":false}}`),
+		"no reason":                status(200, `{"data":{"valid":false,"api_key":{"id":"k","workspace_id":"w"}}}`),
 		"valid, but no key":        status(200, `{"data":{"valid":true}}`),
 		"a key without an id":      status(200, `{"data":{"valid":true,"api_key":{"name":"x"},"name":"x"}}`),
 		"a proxy's 401":            status(401, `<html>`),
@@ -658,6 +678,9 @@ func TestAuthenticatorWhenNobodyCanTell(t *testing.T) {
 			}
 		}
 	}
+	// A reason is a reason, whatever stands beside it.
+	g.answersWith(status(200, `{"data":{"valid":false,"code":"api_key_expired","api_key":{"id":"k","workspace_id":"w"}}}`))
+	wants(t, code(t, g.authenticator(), key, promptrails.AuthRequest{}), promptrails.CodeAPIKeyExpired)
 	// Its own credentials are refused: that is no word about the caller's key.
 	g.isUp()
 	a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(g.client(promptrails.WithAPIKey("pr_live_nobody"))))
@@ -826,6 +849,9 @@ func TestAuthenticatorVerifierErrors(t *testing.T) {
 				}))))
 			for range 2 {
 				wants(t, code(t, a, promptrails.NewSecret(key), promptrails.AuthRequest{}), c.want)
+			}
+			if e, ok := errors.AsType[*promptrails.Error](c.err); ok && !strings.HasSuffix(e.Message, key) {
+				t.Errorf("the verifier's own error was changed to %v", e)
 			}
 			if kept := asked.Load() == 1; kept == (c.want == promptrails.CodeUnavailable) {
 				t.Errorf("asked %d times", asked.Load())
