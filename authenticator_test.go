@@ -245,15 +245,17 @@ func TestAuthenticatorAsksOnceForStragglers(t *testing.T) {
 	t.Parallel()
 	g := newGuarded(t)
 	for range 50 {
-		g.forgets()
-		a, key := g.authenticator(), g.key().Key
-		var callers sync.WaitGroup
-		for range 64 {
-			callers.Go(func() { wants(t, code(t, a, key, promptrails.AuthRequest{}), "") })
-		}
-		callers.Wait()
-		if g.asked() != 1 {
-			t.Fatalf("asked %d times", g.asked())
+		for want, key := range map[promptrails.ErrorCode]promptrails.Secret{"": g.key().Key, promptrails.CodeInvalidAPIKey: promptrails.NewSecret("pr_live_nobody")} {
+			g.forgets()
+			a := g.authenticator()
+			var callers sync.WaitGroup
+			for range 64 {
+				callers.Go(func() { wants(t, code(t, a, key, promptrails.AuthRequest{}), want) })
+			}
+			callers.Wait()
+			if g.asked() != 1 {
+				t.Fatalf("asked %d times", g.asked())
+			}
 		}
 	}
 }
@@ -403,6 +405,38 @@ func TestAuthenticatorRevocationRacesAVerification(t *testing.T) {
 		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), promptrails.CodeAPIKeyRevoked)
 		if g.asked() != 0 {
 			t.Errorf("the late answer put out the younger one: asked %d times", g.asked())
+		}
+	})
+}
+
+// Nor does one that ends late put out a younger acceptance.
+func TestAuthenticatorKeepsTheYoungerAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuarded(t)
+		held := make(chan struct{})
+		var asked atomic.Int64
+		a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(g.owner, promptrails.WithAuthAnyWorkspace(), promptrails.WithAuthVerifier(verifier(
+			func(context.Context, promptrails.Secret) (*promptrails.APIKey, error) {
+				if asked.Add(1) == 1 {
+					<-held
+					return nil, promptrails.ErrUnauthorized
+				}
+				return &promptrails.APIKey{ID: "k", WorkspaceID: "w"}, nil
+			}))))
+		key := promptrails.NewSecret(someKey)
+		var early sync.WaitGroup
+		early.Go(func() { wants(t, code(t, a, key, promptrails.AuthRequest{}), promptrails.CodeInvalidAPIKey) })
+		synctest.Wait()
+		if err := g.owner.APIKeys.Revoke(t.Context(), g.key().ID); err != nil {
+			t.Fatal(err)
+		}
+		wants(t, code(t, a, key, promptrails.AuthRequest{}), "")
+		close(held)
+		early.Wait()
+		wants(t, code(t, a, key, promptrails.AuthRequest{}), "")
+		if asked.Load() != 2 {
+			t.Errorf("asked %d times", asked.Load())
 		}
 	})
 }
@@ -562,7 +596,7 @@ func TestAuthenticatorUnderAFlood(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuarded(t)
-		a := g.authenticator(promptrails.WithAuthUnknownKeyRate(10, 20), promptrails.WithAuthCacheSize(16), promptrails.WithAuthCacheTTL(10*time.Second))
+		a := g.authenticator(promptrails.WithAuthUnknownKeyRate(10, 20), promptrails.WithAuthCacheSize(1), promptrails.WithAuthCacheTTL(10*time.Second))
 		known := g.key().Key
 		wants(t, code(t, a, known, promptrails.AuthRequest{}), "")
 		time.Sleep(9 * time.Second) // the burst is whole again
@@ -714,6 +748,9 @@ func TestAuthenticatorAskingAsTheKey(t *testing.T) {
 	} {
 		wants(t, code(t, c.a, c.key, promptrails.AuthRequest{Origin: "https://app.example.com"}), c.want)
 	}
+	g.answersWith(status(200, `{"data":{"id":"k","workspace_id":"`+here.WorkspaceID+`","allowed_origins":["https://app.example.com"]}}`))
+	wants(t, code(t, a, promptrails.NewSecret("pr_live_listed"), promptrails.AuthRequest{Origin: "https://app.example.com"}), promptrails.CodeOriginNotAllowed)
+	g.isUp()
 	revoked := g.key()
 	if err := g.owner.APIKeys.Revoke(t.Context(), revoked.ID); err != nil {
 		t.Fatal(err)

@@ -163,7 +163,7 @@ func (r *keyring) refresh(ctx context.Context, key string, hash keyHash, epoch u
 		return verified{key: k}
 	case err.Code == CodeUnavailable:
 		r.logger.WarnContext(ctx, "promptrails: an API key cannot be verified", "error", err)
-		r.failed(hash, epoch)
+		r.failed(hash)
 	default:
 		r.refuse(hash, &refusal{err: err, epoch: epoch, until: time.Now().Add(r.negativeTTL)})
 	}
@@ -220,10 +220,10 @@ func (r *keyring) younger(hash keyHash, epoch uint64) bool {
 }
 
 // failed marks a key that could not be verified.
-func (r *keyring) failed(hash keyHash, epoch uint64) {
+func (r *keyring) failed(hash keyHash) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if k, ok := r.held.Peek(hash); ok && k.epoch == epoch {
+	if k, ok := r.held.Peek(hash); ok {
 		marked := *k
 		marked.retryAt = time.Now().Add(stalePause)
 		r.held.Add(hash, &marked)
