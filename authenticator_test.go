@@ -84,13 +84,10 @@ func (g *guarded) client(opts ...promptrails.Option) *promptrails.Client {
 // RoundTrip lets the service answer, or what was set to answer in its place.
 func (g *guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 	g.calls.Add(1)
-	answer := g.service.ServeHTTP
 	if instead := g.answer.Load(); instead != nil {
-		answer = *instead
+		return handlerTransport{instead}.RoundTrip(r)
 	}
-	r = r.Clone(r.Context())
-	r.RemoteAddr, r.RequestURI, r.Host = "127.0.0.1:1", r.URL.RequestURI(), r.URL.Host
-	return (&answers{script: []http.HandlerFunc{answer}}).RoundTrip(r)
+	return handlerTransport{g.service}.RoundTrip(r)
 }
 
 // answersWith puts something else in the service's place.

@@ -2,7 +2,10 @@ package promptrails_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,5 +60,39 @@ func FuzzRetryAfter(f *testing.F) {
 				t.Errorf("%q: waited %s", header, waited)
 			}
 		})
+	})
+}
+
+// Whatever a caller presents, the middleware answers in its own envelope, lets
+// nobody in whom the verifier does not know, and repeats no key.
+func FuzzMiddleware(f *testing.F) {
+	for _, header := range []string{"", "pr_live_x", "Bearer pr_live_x", "bearer  pr_x", "Basic YTpi", "Bearer", "pr_\x00", "https://a.example.com", "null"} {
+		f.Add(header, header, header, header)
+	}
+	refusing := verifier(func(context.Context, promptrails.Secret) (*promptrails.APIKey, error) { return nil, promptrails.ErrUnauthorized })
+	auth, err := promptrails.NewAuthenticator(nil, promptrails.WithAuthVerifier(refusing), promptrails.WithAuthUnknownKeyRate(1e9, 1e9))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, key, authorization, origin, forwarded string) {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		for name, value := range map[string]string{"X-API-Key": key, "Authorization": authorization, "Origin": origin, "X-Forwarded-For": forwarded} {
+			if value != "" {
+				r.Header.Set(name, value)
+			}
+		}
+		w := httptest.NewRecorder()
+		auth.Middleware(promptrails.ScopeAgentsRead)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("let in") })).ServeHTTP(w, r)
+		var envelope struct {
+			Error struct {
+				Code, Message string
+			}
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &envelope); err != nil || envelope.Error.Code == "" || envelope.Error.Message == "" {
+			t.Errorf("%v in %s", err, w.Body)
+		}
+		if w.Code != 400 && w.Code != 401 || w.Header().Get("WWW-Authenticate") == "" || len(key) > 40 && strings.Contains(w.Body.String(), key) {
+			t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+		}
 	})
 }

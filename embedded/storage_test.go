@@ -136,33 +136,6 @@ func lock(t *testing.T, file string) (release func()) {
 	}
 }
 
-// No token and no invitation's token stands in the database, nor in its log.
-func TestNoSecretAtRest(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "workspaces.db")
-	s := newServer(t, embedded.Config{DSN: file})
-	ada := s.owner("ada@example.com", "research")
-	token := ada.do("POST", "/invitations", `{"email":"grace@example.com","role":"user"}`, idempotencyKey, "k").expect(201).text("token")
-	files, err := filepath.Glob(filepath.Join(dir, "*"))
-	if err != nil || len(files) < 2 {
-		t.Fatal(files, err)
-	}
-	found := false
-	for _, name := range files {
-		content := read(t, name)
-		for _, secret := range []string{token, ada.user.AccessToken.Reveal()} {
-			if bytes.Contains(content, []byte(secret)) {
-				t.Errorf("%s holds a secret", filepath.Base(name))
-			}
-		}
-		found = found || bytes.Contains(content, []byte("grace@example.com"))
-	}
-	if !found {
-		t.Error("the search does not even find the address")
-	}
-}
-
 // A cancelled call ends at once, and its database goes on.
 func TestCancelledCalls(t *testing.T) {
 	t.Parallel()
