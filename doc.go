@@ -1,6 +1,7 @@
 // Package promptrails administers PromptRails workspaces: members,
-// invitations, credentials and API keys, and the changelog of what was changed by whom. It is a client of
-// the API over HTTP, made by its users and not by the vendor.
+// invitations, credentials and API keys, and the changelog of what was changed
+// by whom. It is a client of the API over HTTP, made by its users and not by
+// the vendor. Its [Authenticator] guards other services with the same keys.
 //
 // # Quick start
 //
@@ -27,6 +28,13 @@
 // A workspace is the top-level container: everything belongs to exactly one. An
 // API key is bound to its workspace. A person, with an access token, may be a
 // member of many, and names one with [WithWorkspace] or [Client.InWorkspace].
+//
+// # Scopes
+//
+// What an API key may do, its [Scopes] say; the documentation of each method
+// names the one that it takes. The server refuses what is missing with a
+// [*ScopeError]; with [WithScopes] or [WithScopeCheck] the client does, before
+// anything is sent.
 //
 // # Errors
 //

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/http"
+	"net/http/httptest"
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -221,4 +223,59 @@ func ExampleAPIKeysService() {
 	// Output:
 	// active members:read [redacted]
 	// false ip_not_allowed rotating
+}
+
+// A handler of one's own, which PromptRails keys open.
+func ExampleAuthenticator() {
+	ctx := context.Background()
+	ada, _, done := twoPeople(ctx)
+	defer done()
+	workspace, err := ada.Workspaces.Create(ctx, &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ada = ada.InWorkspace(workspace.ID)
+	key, err := ada.APIKeys.Create(ctx, &promptrails.CreateAPIKeyParams{Name: "Dashboard", Scopes: promptrails.Scopes{promptrails.ScopeTracesRead}})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	auth, err := promptrails.NewAuthenticator(ada, promptrails.WithAuthCacheTTL(10*time.Second))
+	if err != nil {
+		log.Fatal(err)
+	}
+	reports := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		key, _ := promptrails.PrincipalFromContext(r.Context())
+		fmt.Fprint(w, "reports for ", key.Name)
+	})
+	mux := http.NewServeMux()
+	mux.Handle("GET /reports", auth.Middleware(promptrails.ScopeTracesRead)(reports))
+	mux.Handle("DELETE /reports", auth.Middleware(promptrails.ScopeTracesWrite)(reports))
+
+	for _, method := range []string{http.MethodGet, http.MethodDelete} {
+		r := httptest.NewRequestWithContext(ctx, method, "/reports", nil)
+		r.Header.Set("Authorization", "Bearer "+key.Key.Reveal())
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, r)
+		fmt.Println(w.Code, w.Body)
+	}
+	// Output:
+	// 200 reports for Dashboard
+	// 403 {"error":{"code":"insufficient_scope","message":"the API key lacks a scope","details":{"required":"traces:write","granted":["traces:read"]}}}
+}
+
+// What the key may not do is refused before anything is sent.
+func ExampleWithScopes() {
+	client, err := promptrails.NewClient(promptrails.WithAPIKey("pr_live_example"), promptrails.WithScopes(promptrails.ScopeMembersRead))
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = client.Credentials.Delete(context.Background(), "2N8Dx8a2a1qUspBKbP02vqP29eH", nil)
+	if refused, ok := errors.AsType[*promptrails.ScopeError](err); ok {
+		fmt.Println("ask for a key with the scope", refused.Required)
+	}
+	fmt.Println(err)
+	// Output:
+	// ask for a key with the scope credentials:write
+	// promptrails: DELETE /credentials/{id}: refused before anything was sent: the API key needs the scope credentials:write; it has members:read
 }

@@ -69,7 +69,9 @@ func FuzzMiddleware(f *testing.F) {
 	for _, header := range []string{"", "pr_live_x", "Bearer pr_live_x", "bearer  pr_x", "Basic YTpi", "Bearer", "pr_\x00", "https://a.example.com", "null"} {
 		f.Add(header, header, header, header)
 	}
-	refusing := verifier(func(context.Context, promptrails.Secret) (*promptrails.APIKey, error) { return nil, promptrails.ErrUnauthorized })
+	refusing := verifier(func(context.Context, promptrails.Secret) (*promptrails.APIKey, error) {
+		return nil, promptrails.ErrUnauthorized
+	})
 	auth, err := promptrails.NewAuthenticator(nil, promptrails.WithAuthVerifier(refusing), promptrails.WithAuthUnknownKeyRate(1e9, 1e9))
 	if err != nil {
 		f.Fatal(err)

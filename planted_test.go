@@ -35,6 +35,8 @@ func (e *eavesdropper) Write(p []byte) (int, error) {
 	return e.text.Write(p)
 }
 
+func (e *eavesdropper) note(format string, args ...any) { _, _ = fmt.Fprintf(e, format, args...) }
+
 // RoundTrip keeps an answer, but for the one place where a secret may stand.
 func (e *eavesdropper) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := e.next.RoundTrip(r)
@@ -53,7 +55,7 @@ func (e *eavesdropper) RoundTrip(r *http.Request) (*http.Response, error) {
 			}
 		}
 	}
-	fmt.Fprintf(e, "%s %d %v\n%s\n", r.URL.Path, resp.StatusCode, resp.Header, kept)
+	e.note("%s %d %v\n%s\n", r.URL.Path, resp.StatusCode, resp.Header, kept)
 	return resp, err
 }
 
@@ -99,7 +101,7 @@ func TestPlantedSecretsAreNowhere(t *testing.T) {
 		if err == nil {
 			t.Error("it did not fail")
 		}
-		fmt.Fprintf(heard, "%v %+v\n", err, err)
+		heard.note("%v %+v\n", err, err)
 	}
 
 	ada, grace := person("ada@example.com"), person("grace@example.com")
@@ -135,12 +137,12 @@ func TestPlantedSecretsAreNowhere(t *testing.T) {
 		_, err := client(promptrails.WithAPIKey(k.Reveal())).Members.List(t.Context(), nil)
 		fails(err)
 		p, err := auth.Authenticate(t.Context(), k.Reveal(), promptrails.AuthRequest{})
-		fmt.Fprintf(heard, "%+v %v %+v\n", p, err, auth)
+		heard.note("%+v %v %+v\n", p, err, auth)
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 		r.Header.Set("X-API-Key", k.Reveal())
 		w := httptest.NewRecorder()
 		auth.Middleware(promptrails.ScopeAll)(http.NotFoundHandler()).ServeHTTP(w, r)
-		fmt.Fprintf(heard, "%v %s\n", w.Header(), w.Body)
+		heard.note("%v %s\n", w.Header(), w.Body)
 	}
 	unknown := "pr_live_planted0planted0planted"
 	planted["a key that nobody knows"] = unknown
