@@ -246,7 +246,7 @@ func ExampleAuthenticator() {
 	}
 	reports := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		key, _ := promptrails.PrincipalFromContext(r.Context())
-		fmt.Fprint(w, "reports for ", key.Name)
+		_, _ = fmt.Fprint(w, "reports for ", key.Name)
 	})
 	mux := http.NewServeMux()
 	mux.Handle("GET /reports", auth.Middleware(promptrails.ScopeTracesRead)(reports))
