@@ -865,6 +865,7 @@ func TestAuthenticatorVerifierErrors(t *testing.T) {
 		"unauthorized":         {nil, promptrails.ErrUnauthorized, promptrails.CodeInvalidAPIKey},
 		"forbidden":            {nil, fmt.Errorf("not here: %w", promptrails.ErrForbidden), promptrails.CodeForbidden},
 		"with a code":          {nil, &promptrails.Error{Status: 401, Code: promptrails.CodeAPIKeyRevoked, Message: "no " + key}, promptrails.CodeAPIKeyRevoked},
+		"without a code":       {nil, &promptrails.Error{Status: 401, Message: key}, promptrails.CodeInvalidAPIKey},
 		"anything else":        {nil, errors.New("no luck with " + key), promptrails.CodeUnavailable},
 		"no key":               {nil, nil, promptrails.CodeUnavailable},
 		"a key that is nobody": {&promptrails.APIKey{ID: "k"}, nil, promptrails.CodeUnavailable},

@@ -90,7 +90,7 @@ func keyError(err error, key Secret) *Error {
 	e := unavailable(err)
 	answer, ok := errors.AsType[*Error](err)
 	switch {
-	case ok && (answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden || answer.retryAfter > 0):
+	case ok && answer.Code != "" && (answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden || answer.retryAfter > 0):
 		e = new(*answer)
 	case errors.Is(err, ErrUnauthorized):
 		e = refusedKey(policy.KeyUnknown, nil)

@@ -3,6 +3,7 @@ package promptrails
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
 	"sync"
@@ -23,6 +24,7 @@ type scopeCheck struct {
 
 	mu        sync.Mutex
 	granted   Scopes    // nil: not known, so that nothing is refused
+	round     int       // counted up by all that is learned or forgotten
 	off       bool      // the server cannot tell
 	notBefore time.Time // after a failure: when to ask the next time
 	again     time.Time // when scopes that refuse may be asked for once more
@@ -46,14 +48,13 @@ func (cfg *config) scopeCheck(creds credentials) (*scopeCheck, error) {
 // checkScope refuses an operation that the key cannot do, before a byte of it
 // is sent. What is not known is not refused.
 func (c *Client) checkScope(ctx context.Context, op operation) (err error) {
-	s := c.conn.scopes
 	if op.scope == "" {
 		return nil
 	}
-	granted := s.known()
-	switch {
-	case granted == nil && s.mayAsk(), granted != nil && !granted.Covers(op.scope) && s.mayAskAgain():
-		if granted, err = s.ask(ctx, c, op); err != nil {
+	s := c.conn.scopes
+	granted, round := s.known()
+	if s.asks && !granted.Covers(op.scope) {
+		if granted, err = s.ask(ctx, c, op, round); err != nil {
 			return err
 		}
 	}
@@ -64,29 +65,10 @@ func (c *Client) checkScope(ctx context.Context, op operation) (err error) {
 	return &ScopeError{Required: op.scope, Granted: slices.Clone(granted), err: unsent}
 }
 
-func (s *scopeCheck) known() Scopes {
+func (s *scopeCheck) known() (granted Scopes, round int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.granted
-}
-
-func (s *scopeCheck) mayAsk() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.asks && !s.off && !time.Now().Before(s.notBefore)
-}
-
-// mayAskAgain reports whether scopes that refuse a call may be out of date. It
-// says so to one caller a minute.
-func (s *scopeCheck) mayAskAgain() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	if !s.asks || now.Before(s.again) {
-		return false
-	}
-	s.again = now.Add(scopePause)
-	return true
+	return s.granted, s.round
 }
 
 // forget drops what was asked for, since the server has said otherwise.
@@ -95,16 +77,25 @@ func (s *scopeCheck) forget() {
 	defer s.mu.Unlock()
 	if s.asks {
 		s.granted, s.notBefore = nil, time.Time{}
+		s.round++
 	}
 }
 
 // ask returns the key's scopes, or nil where they cannot be known now.
 // Concurrent callers share one question, which outlives a caller that leaves.
-func (s *scopeCheck) ask(ctx context.Context, c *Client, op operation) (Scopes, error) {
+func (s *scopeCheck) ask(ctx context.Context, c *Client, op operation, round int) (Scopes, error) {
 	answer := s.flights.DoChan("", func() (any, error) {
+		if !s.due(round) {
+			granted, _ := s.known()
+			return granted, nil
+		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), scopeAskTimeout)
 		defer cancel()
-		return s.learn(ctx, c)
+		key, err := c.APIKeys.Current(ctx)
+		if errors.Is(err, ErrUnauthorized) {
+			return nil, err
+		}
+		return s.learn(key, err, c.conn.logger), nil
 	})
 	select {
 	case <-ctx.Done():
@@ -115,22 +106,39 @@ func (s *scopeCheck) ask(ctx context.Context, c *Client, op operation) (Scopes, 
 	}
 }
 
-func (s *scopeCheck) learn(ctx context.Context, c *Client) (Scopes, error) {
-	key, err := c.APIKeys.Current(ctx)
-	if errors.Is(err, ErrUnauthorized) {
-		return nil, err
-	}
+// due reports whether to ask, for a caller that has seen a round: not if more
+// has been learned since, and once a minute if the last answer was a failure,
+// or scopes that refuse.
+func (s *scopeCheck) due(round int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := time.Now()
+	switch {
+	case s.off || s.round != round:
+		return false
+	case s.granted == nil:
+		return !now.Before(s.notBefore)
+	case now.Before(s.again):
+		return false
+	default:
+		s.again = now.Add(scopePause)
+		return true
+	}
+}
+
+func (s *scopeCheck) learn(key *APIKey, err error, logger *slog.Logger) Scopes {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.round++
 	failed, _ := errors.AsType[*Error](err)
 	switch {
 	case err == nil && len(key.Scopes) > 0:
 		s.granted = key.Scopes
 	case failed != nil && (failed.Status == http.StatusNotFound || failed.Status == http.StatusMethodNotAllowed):
 		s.granted, s.off = nil, true
-		c.conn.logger.WarnContext(ctx, "promptrails: the server does not tell the scopes of a key; calls go unchecked", "operation", opAPIKeysCurrent.String())
+		logger.Warn("promptrails: the server does not tell the scopes of a key; calls go unchecked", "operation", opAPIKeysCurrent.String())
 	default:
 		s.granted, s.notBefore = nil, time.Now().Add(scopePause)
 	}
-	return s.granted, nil
+	return s.granted
 }

@@ -164,6 +164,27 @@ func TestScopeCheckAsksOnce(t *testing.T) {
 	})
 }
 
+// Whoever comes while the answer is landing does not ask a second time.
+func TestScopeCheckAsksOnceForStragglers(t *testing.T) {
+	t.Parallel()
+	for range 200 {
+		s := &keyServer{current: keyWith("credentials:read")}
+		c := s.client(t, promptrails.WithScopeCheck())
+		var callers sync.WaitGroup
+		for range 16 {
+			callers.Go(func() {
+				if err := readCredentials(t.Context(), c); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		callers.Wait()
+		if s.wants(t, 1, 16); t.Failed() {
+			return
+		}
+	}
+}
+
 // A caller that leaves does not take the question with it.
 func TestScopeCheckOutlivesACaller(t *testing.T) {
 	t.Parallel()
