@@ -25,9 +25,9 @@ import (
 
 const (
 	rotations = 3
-	workers   = 8
+	workers   = 4
 	rollOut   = time.Second           // until a new key has reached the program
-	pace      = 20 * time.Millisecond // between two requests of a worker
+	pace      = 50 * time.Millisecond // between two requests of a worker
 )
 
 func main() {
