@@ -123,8 +123,9 @@ func (cfg *Config) complete() error {
 	if cfg.DefaultPlan == "" {
 		cfg.DefaultPlan = promptrails.PlanFree
 	}
+	_, isPlan := policy.PlanByID(string(cfg.DefaultPlan))
 	switch {
-	case !policy.IsPlan(string(cfg.DefaultPlan)):
+	case !isPlan:
 		return fmt.Errorf("Config.DefaultPlan: there is no plan %q", cfg.DefaultPlan)
 	case strings.Contains(cfg.DSN, "://"):
 		return errors.New("Config.DSN: this version keeps its data in memory or in a SQLite file; give a file name")

@@ -33,18 +33,3 @@ func AtLeast(role, least string) bool { return rank(role) >= rank(least) }
 func MayChangeRole(actor, target, to string) bool {
 	return AtLeast(actor, Admin) && rank(target) < rank(actor) && rank(to) <= rank(actor)
 }
-
-// Unlimited is the maximum of a limit that a plan does not set.
-const Unlimited = -1
-
-// teamMembers is how many seats a plan has.
-var teamMembers = map[string]int64{"free": 1, "starter": 5, "pro": 20, "enterprise": Unlimited}
-
-// IsPlan reports whether plan is in the catalogue.
-func IsPlan(plan string) bool {
-	_, ok := teamMembers[plan]
-	return ok
-}
-
-// TeamMembers returns how many seats a plan has, or [Unlimited].
-func TeamMembers(plan string) int64 { return teamMembers[plan] }

@@ -6,7 +6,6 @@ import (
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/internal/changelog"
-	"github.com/promptrails-community/promptrails-go/internal/policy"
 	"github.com/promptrails-community/promptrails-go/internal/store"
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
@@ -78,12 +77,7 @@ func (x *Session) takeSeat() error {
 	if err != nil {
 		return err
 	}
-	seats, used := policy.TeamMembers(string(w.Plan)), int64(w.MemberCount)+pending
-	if seats == policy.Unlimited || used < seats {
-		return nil
-	}
-	return problem(http.StatusPaymentRequired, promptrails.CodeQuotaExceeded, "the plan %s has %d seats; remove a member, revoke an invitation or change the plan", w.Plan, seats).
-		with(map[string]any{"limit": promptrails.LimitTeamMembers, "max": seats, "used": used, "plan": w.Plan})
+	return takePlace(w, promptrails.LimitTeamMembers, int64(w.MemberCount)+pending, "seats; remove a member, revoke an invitation or change the plan")
 }
 
 // mayInvite refuses an address that is a member or invited already.
