@@ -1,6 +1,10 @@
 package store
 
-import promptrails "github.com/promptrails-community/promptrails-go"
+import (
+	"slices"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+)
 
 const workspaceColumns = `w.id, w.name, w.slug, w.plan, w.owner_id, w.version, w.created_at, w.updated_at,
 	(SELECT c.n FROM counters c WHERE c.workspace_id = w.id AND c.kind = 'members')`
@@ -52,13 +56,18 @@ func (t *Tx) counted(kind string) (n int, err error) {
 
 // total returns how many rows a list has: as it is kept, or counted where the
 // list is narrowed. Behind a cursor nobody asks.
-func (t *Tx) total(kind string, from scoped, f *filter, p Paging) (n int, err error) {
+func (t *Tx) total(kind string, from scoped, f *filter, p Paging) (int, error) {
+	return t.totalIn(kind, from, nil, f, p)
+}
+
+// totalIn is total for a list whose SQL has arguments before the filter's.
+func (t *Tx) totalIn(kind string, from scoped, args []any, f *filter, p Paging) (n int, err error) {
 	if p.After != nil {
 		return 0, nil
 	}
 	if !f.narrowed() {
 		return t.counted(kind)
 	}
-	err = t.row("SELECT count(*) "+from+scoped(f.sql.String()), f.args, &n)
+	err = t.row("SELECT count(*) "+from+scoped(f.sql.String()), append(slices.Clip(args), f.args...), &n)
 	return n, err
 }

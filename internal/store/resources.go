@@ -1,0 +1,168 @@
+package store
+
+import (
+	"database/sql"
+	"time"
+)
+
+// Resource is what belongs to a workspace and has no table of its own.
+type Resource struct {
+	ID, Kind, Parent     string // Kind is the collection's name; Parent is empty where it is not nested
+	Name, Status         string
+	CreatedBy            string
+	Version              int64
+	CreatedAt, UpdatedAt time.Time
+	Document             string   // as it is served
+	References           []string // the identifiers that the document names; not read back
+}
+
+// Ref names a resource.
+type Ref struct{ Kind, ID string }
+
+const (
+	resourceColumns        = "r.id, r.kind, coalesce(r.parent_id, ''), r.name, r.status, r.created_by, r.version, r.created_at, r.updated_at, r.document"
+	resourceRows    scoped = "FROM resources r WHERE r.workspace_id = $1"
+	inCollection    scoped = resourceRows + " AND r.kind = $2 AND coalesce(r.parent_id, '') = $3"
+)
+
+func resourceFields(r *Resource) []any {
+	return []any{
+		&r.ID, &r.Kind, &r.Parent, &r.Name, &r.Status, &r.CreatedBy, &r.Version,
+		stamp{&r.CreatedAt},
+		stamp{&r.UpdatedAt},
+		&r.Document,
+	}
+}
+
+// Resources returns a page of a collection, and how many there are in it.
+func (t *Tx) Resources(kind, parent, status, q string, p Paging) (page []*Resource, total int, err error) {
+	f := filter{base: 3}
+	f.andText("r.status = ?", status)
+	f.andSearch("r.search", q)
+	args := []any{kind, parent}
+	if total, err = t.totalIn(collection(kind, parent), inCollection, args, &f, p); err != nil {
+		return nil, 0, err
+	}
+	query := "SELECT " + resourceColumns + " " + inCollection + scoped(f.page(p, "r.created_at", "r.id"))
+	err = t.rows(query, append(args, f.args...), func(rows *sql.Rows) error {
+		r := new(Resource)
+		page = append(page, r)
+		return rows.Scan(resourceFields(r)...)
+	})
+	return page, total, err
+}
+
+// Resource returns one item of a collection.
+func (t *Tx) Resource(kind, parent, id string) (*Resource, error) {
+	r := new(Resource)
+	return r, t.row("SELECT "+resourceColumns+" "+inCollection+" AND r.id = $4", []any{kind, parent, id}, resourceFields(r)...)
+}
+
+// HasResource reports whether something of a kind exists, nested or not.
+func (t *Tx) HasResource(kind, id string) (bool, error) {
+	var n int
+	err := t.row("SELECT count(*) "+resourceRows+" AND r.kind = $2 AND r.id = $3", []any{kind, id}, &n)
+	return n > 0, err
+}
+
+// NestedResources returns what stands under a resource.
+func (t *Tx) NestedResources(parent string) (nested []*Resource, err error) {
+	err = t.rows("SELECT "+resourceColumns+" "+resourceRows+" AND r.parent_id = $2 ORDER BY r.created_at, r.id", []any{parent}, func(rows *sql.Rows) error {
+		r := new(Resource)
+		nested = append(nested, r)
+		return rows.Scan(resourceFields(r)...)
+	})
+	return nested, err
+}
+
+// UsedBy returns some of the resources whose documents name an identifier.
+func (t *Tx) UsedBy(id string, most int) (users []Ref, err error) {
+	err = t.rows(`SELECT r.kind, r.id FROM resource_references f JOIN resources r ON r.workspace_id = f.workspace_id AND r.id = f.from_id
+		WHERE f.workspace_id = $1 AND f.to_id = $2 ORDER BY r.created_at, r.id LIMIT $3`, []any{id, most}, func(rows *sql.Rows) error {
+		var u Ref
+		if err := rows.Scan(&u.Kind, &u.ID); err != nil {
+			return err
+		}
+		users = append(users, u)
+		return nil
+	})
+	return users, err
+}
+
+// CreateResource adds a resource and what it names.
+func (t *Tx) CreateResource(r *Resource) error {
+	parent := sql.NullString{String: r.Parent, Valid: r.Parent != ""}
+	_, err := t.exec(`INSERT INTO resources (workspace_id, id, kind, parent_id, name, search, status, created_by, version, created_at, updated_at, document)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		r.ID, r.Kind, parent, r.Name, searchable(r.Name), r.Status, r.CreatedBy, r.Version, micros(r.CreatedAt), micros(r.UpdatedAt), r.Document)
+	if err != nil {
+		return err
+	}
+	if err := t.refer(r); err != nil {
+		return err
+	}
+	return t.count(collection(r.Kind, r.Parent), 1)
+}
+
+// UpdateResource stores what can change of a resource.
+func (t *Tx) UpdateResource(r *Resource) error {
+	err := one(t.exec(`UPDATE resources SET name = $3, search = $4, status = $5, version = $6, updated_at = $7, document = $8 WHERE workspace_id = $1 AND id = $2`,
+		r.ID, r.Name, searchable(r.Name), r.Status, r.Version, micros(r.UpdatedAt), r.Document))
+	if err != nil {
+		return err
+	}
+	if _, err := t.exec("DELETE FROM resource_references WHERE workspace_id = $1 AND from_id = $2", r.ID); err != nil {
+		return err
+	}
+	return t.refer(r)
+}
+
+func (t *Tx) refer(r *Resource) error {
+	for _, to := range r.References {
+		if _, err := t.exec("INSERT INTO resource_references (workspace_id, from_id, to_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", r.ID, to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DeleteResource removes a resource, with what stands under it.
+func (t *Tx) DeleteResource(r *Resource) error {
+	if err := one(t.exec("DELETE FROM resources WHERE workspace_id = $1 AND id = $2", r.ID)); err != nil {
+		return err
+	}
+	if _, err := t.exec("DELETE FROM counters WHERE workspace_id = $1 AND kind LIKE $2", "%/"+r.ID+"/%"); err != nil {
+		return err
+	}
+	return t.count(collection(r.Kind, r.Parent), -1)
+}
+
+// collection is what the items of a collection are counted under.
+func collection(kind, parent string) string {
+	if parent == "" {
+		return kind
+	}
+	return "under/" + parent + "/" + kind
+}
+
+// ActiveAgents counts the agents that are not archived.
+func (t *Tx) ActiveAgents() (n int64, err error) {
+	err = t.row("SELECT count(*) "+resourceRows+" AND r.kind = 'agents' AND r.status <> 'archived'", nil, &n)
+	return n, err
+}
+
+// Counted returns how many items a collection has.
+func (t *Tx) Counted(kind, parent string) (int, error) { return t.counted(collection(kind, parent)) }
+
+// Subscription returns when the subscription began, zero for with the
+// workspace, and the period that executions were counted in last, with their
+// number.
+func (t *Tx) Subscription() (began, period time.Time, executions int64, err error) {
+	err = t.row("SELECT subscribed_at, executions_period, executions_used FROM workspaces WHERE id = $1", nil, stamp{&began}, stamp{&period}, &executions)
+	return began, period, executions, err
+}
+
+// CountExecutions stores how many executions a period has had.
+func (t *Tx) CountExecutions(period time.Time, n int64) error {
+	return one(t.exec("UPDATE workspaces SET executions_period = $2, executions_used = $3 WHERE id = $1", micros(period), n))
+}
