@@ -97,11 +97,22 @@ type ResourceType string
 
 // The kinds of objects that this version of the package covers.
 const (
-	ResourceWorkspace  ResourceType = "workspace"
-	ResourceMember     ResourceType = "member"
-	ResourceInvitation ResourceType = "invitation"
-	ResourceCredential ResourceType = "credential"
-	ResourceAPIKey     ResourceType = "api_key"
+	ResourceWorkspace   ResourceType = "workspace"
+	ResourceMember      ResourceType = "member"
+	ResourceInvitation  ResourceType = "invitation"
+	ResourceCredential  ResourceType = "credential"
+	ResourceAPIKey      ResourceType = "api_key"
+	ResourceAgent       ResourceType = "agent"
+	ResourcePrompt      ResourceType = "prompt"
+	ResourceDataSource  ResourceType = "data_source"
+	ResourceMCPTool     ResourceType = "mcp_tool"
+	ResourceChatSession ResourceType = "chat_session"
+	ResourceMemory      ResourceType = "memory"
+	ResourceScore       ResourceType = "score"
+	ResourceGuardrail   ResourceType = "guardrail"
+	ResourceTrigger     ResourceType = "trigger"
+	ResourceApproval    ResourceType = "approval"
+	ResourceApp         ResourceType = "app"
 )
 
 // ChangelogEntry is one change of one object. It keeps the bytes that it was

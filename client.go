@@ -34,6 +34,7 @@ type Client struct {
 	Credentials *CredentialsService
 	APIKeys     *APIKeysService
 	Changelog   *ChangelogService
+	Resources   *ResourcesService
 
 	workspace string
 	conn      *connection
@@ -120,6 +121,7 @@ func newClient(conn *connection, workspace string) *Client {
 	c.Credentials = &CredentialsService{c}
 	c.APIKeys = &APIKeysService{c}
 	c.Changelog = &ChangelogService{c}
+	c.Resources = &ResourcesService{c}
 	return c
 }
 

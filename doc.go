@@ -28,6 +28,8 @@
 // A workspace is the top-level container: everything belongs to exactly one. An
 // API key is bound to its workspace. A person, with an access token, may be a
 // member of many, and names one with [WithWorkspace] or [Client.InWorkspace].
+// Agents, prompts and all else that a workspace holds are [ResourcesService]'s,
+// by their [ResourceKind].
 //
 // # Scopes
 //

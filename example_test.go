@@ -279,3 +279,45 @@ func ExampleWithScopes() {
 	// ask for a key with the scope credentials:write
 	// promptrails: DELETE /credentials/{id}: refused before anything was sent: the API key needs the scope credentials:write; it has members:read
 }
+
+func ExampleResourcesService() {
+	ctx := context.Background()
+	ada, _, done := twoPeople(ctx)
+	defer done()
+	workspace, err := ada.Workspaces.Create(ctx, &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	resources := ada.InWorkspace(workspace.ID).Resources
+	agent, err := resources.Create(ctx, promptrails.KindAgents, map[string]any{"name": "Scout", "labels": []string{"eu"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s is %s: %s\n", agent.Name, agent.Status, agent.Fields)
+
+	// Memories stand under their agent.
+	if _, err := resources.Create(ctx, promptrails.KindMemories.Of(agent.ID), map[string]any{"content": "likes rain"}); err != nil {
+		log.Fatal(err)
+	}
+	execution, err := resources.Execute(ctx, agent.ID, &promptrails.ExecuteParams{Input: "Will it rain?"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("the execution is", execution.Status)
+
+	// What names something that is not in the workspace is refused.
+	_, err = resources.Create(ctx, promptrails.KindPrompts, map[string]any{"name": "Greeting", "agent_id": "2N8Dx8a2a1qUspBKbP02vqP29eH"})
+	fmt.Println(errors.Is(err, promptrails.ErrNotFound))
+
+	counts, err := resources.Inventory(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(counts[promptrails.KindAgents], counts[promptrails.KindMemories], counts[promptrails.KindExecutions])
+	// Output:
+	// Scout is active: {"labels":["eu"]}
+	// the execution is completed
+	// true
+	// 1 1 1
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/segmentio/ksuid"
 
+	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/embedded"
 	"github.com/promptrails-community/promptrails-go/internal/apicheck"
 )
@@ -20,43 +21,47 @@ import (
 // description, so a new one is covered as it comes.
 func TestIsolation(t *testing.T) {
 	t.Parallel()
+	document, err := apicheck.Document()
+	if err != nil {
+		t.Fatal(err)
+	}
 	databases(t, func(t *testing.T, cfg embedded.Config) {
+		cfg.DefaultPlan = promptrails.PlanEnterprise
 		s := newServer(t, cfg)
-		eve := s.owner("eve@example.com", "mine")
-		ada := s.owner("zoe@example.com", "theirs")
+		eve, ada := s.owner("eve@example.com", "mine"), s.owner("zoe@example.com", "theirs")
 		ada.member("grace@example.com", "user")
 		ada.do("POST", "/invitations", `{"email":"joan@example.com","role":"user"}`).expect(201)
 		ada.credential("sk-theirs")
 		ada.key(all)
+		ada.makeResources(document, "theirs")
+		own := eve.do("POST", "/agents", `{"name":"mine"}`).expect(201).text("id")
 		key := eve.key(all)
-		foreign := ada.everything()
-		before := ada.everything()
+		foreign, samples := ada.everything(document)
 
-		document, err := apicheck.Document()
-		if err != nil {
-			t.Fatal(err)
-		}
 		tried := 0
 		for path, item := range document.Paths.Map() {
 			for method, op := range item.Operations() {
-				for _, id := range slices.Sorted(maps.Keys(foreign)) {
-					if _, err := ksuid.Parse(id); err != nil {
-						continue // an address or a hash
-					}
+				for id, field := range samples {
+					there, inBody := place{id: id, agent: id, field: field}, place{id: id, agent: own, field: field}
 					for _, call := range []struct {
 						name        string
 						as, unknown caller
-						id          string
+						at          place
 					}{
-						{"an id in the path", eve.do, eve.do, id},
-						{"the other workspace in the header", eve.in(ada.workspace).do, eve.in(ksuid.New().String()).do, id},
-						{"the other slug", eve.do, eve.do, "theirs"},
-						{"an id, by a key", key.do, key.do, id},
-						{"the other workspace, by a key", key.in(ada.workspace), key.in(ksuid.New().String()), id},
+						{"an id in the path", eve.do, eve.do, there},
+						{"an id in the body", eve.do, eve.do, inBody},
+						{"the other workspace in the header", eve.in(ada.workspace).do, eve.in(ksuid.New().String()).do, there},
+						{"the other slug", eve.do, eve.do, place{id: "theirs", agent: "theirs", field: "agent_id"}},
+						{"an id, by a key", key.do, key.do, there},
+						{"an id in the body, by a key", key.do, key.do, inBody},
+						{"the other workspace, by a key", key.in(ada.workspace), key.in(ksuid.New().String()), there},
 					} {
 						tried++
-						got := try(t, call.as, method, path, op, call.id)
-						want := try(t, call.unknown, method, path, op, ksuid.New().String())
+						unknown := call.at
+						if unknown.id = ksuid.New().String(); call.at.agent != own {
+							unknown.agent = unknown.id
+						}
+						got, want := try(t, call.as, method, path, op, call.at), try(t, call.unknown, method, path, op, unknown)
 						if got.status != want.status || got.body != want.body {
 							t.Errorf("%s %s, %s: %d %s; an unknown one is %d %s", method, path, call.name, got.status, got.body, want.status, want.body)
 						}
@@ -66,11 +71,14 @@ func TestIsolation(t *testing.T) {
 							}
 						}
 					}
+					if t.Failed() {
+						return // one operation says it
+					}
 				}
 			}
 		}
-		if after := ada.everything(); tried < 200 || !maps.Equal(before, after) {
-			t.Errorf("after %d calls the other workspace has changed: %v, before %v", tried, after, before)
+		if after, _ := ada.everything(document); tried < 2000 || !maps.Equal(foreign, after) {
+			t.Errorf("after %d calls the other workspace has changed: %v, before %v", tried, after, foreign)
 		}
 		if log := eve.do("GET", "/changelog?limit=100", "").body; strings.Contains(log, ada.workspace) || strings.Contains(log, "joan@example.com") {
 			t.Errorf("the changelog tells of the other workspace: %s", log)
@@ -78,11 +86,35 @@ func TestIsolation(t *testing.T) {
 	})
 }
 
-// everything returns the identifiers and addresses of what is in a workspace.
-func (p *person) everything() map[string]bool {
+// makeResources makes one of each kind that the description lets a caller make
+// of any fields.
+func (p *person) makeResources(document *openapi3.T, name string) {
 	p.s.t.Helper()
-	found := map[string]bool{p.workspace: true}
-	for _, path := range []string{"/members?limit=100", "/invitations?limit=100", "/credentials?limit=100", "/api-keys?limit=100", "/changelog?limit=100"} {
+	agent := p.do("POST", "/agents", `{"name":"`+name+`"}`).expect(201).text("id")
+	p.do("POST", "/agents/"+agent+"/execute", `{"input":"`+name+`"}`).expect(201)
+	for path, item := range document.Paths.Map() {
+		if item.Post != nil && takesAnything(item.Post) {
+			p.do("POST", strings.ReplaceAll(path, "{agent_id}", agent), `{"name":"`+name+`"}`).expect(201)
+		}
+	}
+}
+
+// takesAnything reports whether a body may have fields that are not described.
+func takesAnything(op *openapi3.Operation) bool {
+	if op.RequestBody == nil {
+		return false
+	}
+	may := op.RequestBody.Value.Content["application/json"].Schema.Value.AdditionalProperties.Has
+	return may == nil || *may
+}
+
+// everything returns the identifiers, addresses and hashes of what is in a
+// workspace, as the lists of the description show it; and of each list one
+// identifier, with the field that would refer to it.
+func (p *person) everything(document *openapi3.T) (found map[string]bool, samples map[string]string) {
+	p.s.t.Helper()
+	found, samples = map[string]bool{p.workspace: true}, map[string]string{p.workspace: "agent_id"}
+	collect := func(path string) (ids []string) {
 		var page struct {
 			Data []struct {
 				ID    string `json:"id"`
@@ -90,19 +122,53 @@ func (p *person) everything() map[string]bool {
 				Hash  string `json:"hash"`
 			} `json:"data"`
 		}
-		if err := json.Unmarshal([]byte(p.do("GET", path, "").expect(200).body), &page); err != nil {
-			p.s.t.Fatal(err)
+		if err := json.Unmarshal([]byte(p.do("GET", path+"?limit=100", "").expect(200).body), &page); err != nil {
+			p.s.t.Fatal(path, err)
 		}
 		for _, item := range page.Data {
-			found[item.ID] = true
-			for _, text := range []string{item.Email, item.Hash} {
+			ids = append(ids, item.ID)
+			for _, text := range []string{item.ID, item.Email, item.Hash} {
 				if text != "" {
 					found[text] = true
 				}
 			}
 		}
+		if len(ids) > 0 && samples[ids[0]] == "" {
+			samples[ids[0]] = referenceTo(path)
+		}
+		return ids
 	}
-	return found
+	agents := collect("/agents")
+	for path, item := range document.Paths.Map() {
+		switch {
+		case item.Get == nil || !hasParameter(item.Get, "limit") || path == "/workspaces":
+		case strings.Contains(path, "{agent_id}"):
+			for _, agent := range agents {
+				collect(strings.ReplaceAll(path, "{agent_id}", agent))
+			}
+		default:
+			collect(path)
+		}
+	}
+	return found, samples
+}
+
+func hasParameter(op *openapi3.Operation, name string) bool {
+	return op.Parameters.GetByInAndName("query", name) != nil
+}
+
+// referenceTo is the field that names something of a collection; where there is
+// none, one that cannot name it.
+func referenceTo(collection string) string {
+	kind := strings.TrimPrefix(collection[strings.LastIndex(collection, "/")+1:], "webhook-")
+	field := strings.ReplaceAll(strings.TrimSuffix(kind, "s"), "-", "_") + "_id"
+	if kind == "memories" {
+		field = "memory_id"
+	}
+	if slices.Contains([]string{"prompt_id", "credential_id", "data_source_id", "mcp_tool_id", "guardrail_id", "execution_id", "session_id", "memory_id", "trigger_id", "approval_id", "app_id"}, field) {
+		return field
+	}
+	return "agent_id"
 }
 
 // caller sends a request as somebody.
@@ -115,17 +181,23 @@ func (k *keyCaller) in(workspace string) caller {
 	}
 }
 
+// place says where an identifier goes, and under which agent.
+type place struct{ id, agent, field string }
+
 // try calls an operation with an identifier wherever one goes: in the path, in
 // the query and in the body. What else the body takes is left out.
-func try(t *testing.T, as caller, method, path string, op *openapi3.Operation, id string) *reply {
+func try(t *testing.T, as caller, method, path string, op *openapi3.Operation, at place) *reply {
 	t.Helper()
 	body := ""
 	if op.RequestBody != nil {
-		fields := map[string]string{}
+		fields := map[string]any{}
 		for name := range op.RequestBody.Value.Content["application/json"].Schema.Value.Properties {
 			if strings.HasSuffix(name, "_id") {
-				fields[name] = id
+				fields[name] = at.id
 			}
+		}
+		if takesAnything(op) {
+			fields["name"], fields["config"] = "mine", map[string]any{at.field + "s": []string{at.id}}
 		}
 		text, err := json.Marshal(fields)
 		if err != nil {
@@ -136,8 +208,9 @@ func try(t *testing.T, as caller, method, path string, op *openapi3.Operation, i
 	query := url.Values{}
 	for _, parameter := range op.Parameters {
 		if name := parameter.Value.Name; parameter.Value.In == "query" && (name == "q" || name == "created_by" || strings.HasSuffix(name, "_id")) {
-			query.Set(name, id)
+			query.Set(name, at.id)
 		}
 	}
-	return as(method, strings.ReplaceAll(path, "{id}", id)+"?"+query.Encode(), body)
+	path = strings.ReplaceAll(path, "{agent_id}", at.agent)
+	return as(method, strings.ReplaceAll(path, "{id}", at.id)+"?"+query.Encode(), body)
 }

@@ -177,6 +177,29 @@ func (r *reply) fails(status int, code string) map[string]string {
 	return maps.Clone(e.Error.Details.Fields)
 }
 
+// refused is fails for what looks at the whole answer.
+func (r *reply) refused(status int, code string) *reply {
+	r.t.Helper()
+	r.fails(status, code)
+	return r
+}
+
+// listed returns the ids on a page, and the total of the list.
+func (r *reply) listed() (ids []string, total int) {
+	r.t.Helper()
+	var page struct {
+		Data []struct{ ID string }
+		Meta struct{ Total int }
+	}
+	if err := json.Unmarshal([]byte(r.expect(200).body), &page); err != nil {
+		r.t.Fatalf("%s: %s: %v", r.what, r.body, err)
+	}
+	for _, item := range page.Data {
+		ids = append(ids, item.ID)
+	}
+	return ids, page.Meta.Total
+}
+
 // text returns a field of the object in data.
 func (r *reply) text(field string) string {
 	r.t.Helper()

@@ -57,7 +57,7 @@ func (c *call) run() (*service.Answer, error) {
 		c.request.Workspace = c.r.PathValue("id")
 	case service.Nowhere:
 	}
-	if !isID(c.request.Workspace) || !isID(c.r.PathValue("id")) {
+	if !isID(c.request.Workspace) || !isID(c.id()) || !isID(c.agentID()) {
 		return nil, service.NoRoute()
 	}
 	if c.mutates() {

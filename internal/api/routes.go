@@ -22,7 +22,7 @@ type handler func(*call) (*service.Answer, error)
 // routes is the whole API.
 func routes() []route {
 	type x = *service.Session
-	return []route{
+	return append(resourceRoutes(), []route{
 		{"GET", "/me", need{Place: nowhere}, get(x.Me)},
 
 		{"GET", "/workspaces", need{Scope: promptrails.ScopeWorkspacesRead, Place: nowhere}, list(x.Workspaces)},
@@ -68,7 +68,9 @@ func routes() []route {
 		{"GET", "/changelog", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, list(x.Changelog)},
 		{"GET", "/changelog/head", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, get(x.ChangelogHead)},
 		{"GET", "/changelog/{id}", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, getID(x.ChangelogEntry)},
-	}
+
+		{"POST", "/agents/{id}/execute", need{Scope: promptrails.ScopeAgentsExecute, Role: user}, makeFrom(x.Execute)},
+	}...)
 }
 
 const (

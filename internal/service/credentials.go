@@ -226,13 +226,18 @@ func (x *Session) updateCredential(c *promptrails.Credential, before, after map[
 }
 
 // DeleteCredential removes a credential.
-func (x *Session) DeleteCredential(id string, _ *promptrails.DeleteCredentialParams) error {
+func (x *Session) DeleteCredential(id string, p *promptrails.DeleteCredentialParams) error {
 	c, err := x.Credential(id)
 	if err != nil {
 		return err
 	}
 	if err := x.match(c.Version); err != nil {
 		return err
+	}
+	if !p.Force {
+		if err := x.notInUse(id); err != nil {
+			return err
+		}
 	}
 	sealed, err := x.tx.CredentialValue(id)
 	if err != nil {
@@ -242,6 +247,23 @@ func (x *Session) DeleteCredential(id string, _ *promptrails.DeleteCredentialPar
 		return err
 	}
 	return x.record(x.tx, promptrails.ActionDeleted, credentialRef(c), credentialFields(c, sealed), nil)
+}
+
+// maxUsers is how many of those that use a credential a refusal names.
+const maxUsers = 20
+
+// notInUse refuses a credential that resources name.
+func (x *Session) notInUse(id string) error {
+	users, err := x.tx.UsedBy(id, maxUsers)
+	if err != nil || len(users) == 0 {
+		return err
+	}
+	usedBy := make([]map[string]any, len(users))
+	for i, u := range users {
+		usedBy[i] = map[string]any{"type": kindByName(u.Kind).Type, "id": u.ID}
+	}
+	return conflict(promptrails.CodeInUse, "the credential is in use; details.used_by names by what, and force=true deletes it all the same").
+		with(map[string]any{"used_by": usedBy})
 }
 
 // CheckCredential finds out whether a credential works, outside of any

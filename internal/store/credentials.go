@@ -89,3 +89,10 @@ func (t *Tx) DeleteCredential(id string) error {
 	}
 	return t.count(countCredentials, -1)
 }
+
+// HasCredential reports whether a credential exists.
+func (t *Tx) HasCredential(id string) (bool, error) {
+	var n int
+	err := t.row("SELECT count(*) "+credentialRows+" AND c.id = $2", []any{id}, &n)
+	return n > 0, err
+}

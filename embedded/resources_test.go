@@ -1,0 +1,340 @@
+package embedded_test
+
+import (
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/embedded"
+)
+
+// A document is kept as it came, byte for byte, under the members that all have
+// in common.
+func TestResourceDocuments(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, cfg embedded.Config) {
+		s := newServer(t, cfg)
+		ada := s.owner("ada@example.com", "research")
+		const fields = `"name":"Ünïcode \ud83d\ude00 \u202e","zeta":[1.0,2e3,12345678901234567890,{"b":1,"a":2}],"config":{"x":null},"description":""`
+		made := ada.do("POST", "/agents", "{ "+fields+"}").expect(201)
+		id := made.text("id")
+		const kept = `"name":"Ünïcode 😀 ` + "\u202e" + `","zeta":[1.0,2e3,12345678901234567890,{"b":1,"a":2}],"config":{"x":null},"description":""`
+		for _, body := range []string{made.body, ada.do("GET", "/agents/"+id, "").expect(200).body, ada.do("GET", "/agents", "").expect(200).body} {
+			if !strings.Contains(body, fields) && !strings.Contains(body, kept) {
+				t.Errorf("the fields are not as they came: %s", body)
+			}
+		}
+		if made.text("status") != "active" || made.text("workspace_id") != ada.workspace || made.text("created_by") != ada.user.ID {
+			t.Errorf("made %s", made.body)
+		}
+		changed := ada.do("PATCH", "/agents/"+id, `{"config":{"y":1},"new":true,"status":"archived"}`).expect(200)
+		if !strings.Contains(changed.body, `"config":{"y":1},"description":"","status":"archived","new":true`) || changed.header.Get("ETag") != `"2"` {
+			t.Errorf("changed %s", changed.body)
+		}
+		if again := ada.do("PATCH", "/agents/"+id, `{"new":true}`).expect(200); again.header.Get("ETag") != `"2"` {
+			t.Errorf("what changes nothing is a change: %s", again.body)
+		}
+		ada.do("PATCH", "/agents/"+id, `{"new":false}`, "If-Match", `"1"`).fails(412, "precondition_failed")
+		ada.do("DELETE", "/agents/"+id, "", "If-Match", `"1"`).fails(412, "precondition_failed")
+		ada.do("DELETE", "/agents/"+id, "").expect(204)
+		ada.do("GET", "/agents/"+id, "").fails(404, "not_found")
+		log := ada.do("GET", "/changelog?resource_type=agent", "").expect(200).body
+		for _, part := range []string{`"12345678901234567890"`, `"action":"deleted"`} { // a number that a reader would round
+			if !strings.Contains(log, part) {
+				t.Errorf("the changelog lacks %s: %s", part, log)
+			}
+		}
+	})
+}
+
+func TestResourceForm(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, embedded.Config{DefaultPlan: promptrails.PlanEnterprise})
+	ada := s.owner("ada@example.com", "research")
+	agent := ada.do("POST", "/agents", `{"name":"a"}`).expect(201).text("id")
+	for body, field := range map[string]string{
+		`{}`: "name", `{"name":""}`: "name", `{"name":"  "}`: "name", `{"name":7}`: "name", `{"name":null}`: "name", `{"name":"a","status":1}`: "status",
+		`{"name":"a","id":"x"}`: "id", `{"name":"a","workspace_id":"x"}`: "workspace_id", `{"name":"a","version":1}`: "version",
+		`{"name":"a","x":{"y":["a\u0000b"]}}`: "x", `{"name":"a","x":1,"x":2}`: "x", `{"name":"` + strings.Repeat("a", 201) + `"}`: "name",
+	} {
+		if r := ada.do("POST", "/agents", body).refused(400, "validation_error"); !strings.Contains(r.body, `"`+field+`":`) {
+			t.Errorf("%s does not name %s: %s", body, field, r.body)
+		}
+	}
+	for _, body := range []string{`[]`, `"a"`, ``, `{"name":"a"}{}`} {
+		ada.do("POST", "/agents", body).fails(400, "bad_request")
+	}
+	ada.do("PATCH", "/agents/"+agent, `{"name":null}`).fails(400, "validation_error")
+	// A document does not grow beyond what one body may hold.
+	ada.do("PATCH", "/agents/"+agent, `{"x":"`+strings.Repeat("a", 600<<10)+`"}`).expect(200)
+	ada.do("PATCH", "/agents/"+agent, `{"y":"`+strings.Repeat("a", 600<<10)+`"}`).fails(413, "payload_too_large")
+	ada.do("PATCH", "/agents/"+agent, `{"created_by":"x"}`).fails(400, "validation_error")
+	for _, path := range []string{"/scores", "/chat/sessions", "/agents/" + agent + "/memories", "/agents/" + agent + "/guardrails"} {
+		ada.do("POST", path, `{}`).expect(201) // needs no name
+	}
+	ada.do("POST", "/agents/"+agent+"/memories", `{"agent_id":"other"}`).fails(400, "validation_error")
+	for _, path := range []string{"/executions", "/traces"} {
+		ada.do("POST", path, `{"name":"a"}`).fails(405, "method_not_allowed")
+		ada.do("DELETE", path+"/"+agent, "").fails(405, "method_not_allowed")
+	}
+	// The older path of triggers is the same collection.
+	trigger := ada.do("POST", "/webhook-triggers", `{"name":"hook"}`).expect(201).text("id")
+	ada.do("GET", "/triggers/"+trigger, "").expect(200)
+	if r := ada.do("GET", "/triggers?status=active&q=HOO", "").expect(200); !strings.Contains(r.body, trigger) {
+		t.Errorf("not found by status and name: %s", r.body)
+	}
+}
+
+// A reference must name something of the right kind in the same workspace, at
+// any depth; what is opaque, null or empty names nothing.
+func TestResourceReferences(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, embedded.Config{DefaultPlan: promptrails.PlanEnterprise})
+	ada := s.owner("ada@example.com", "research")
+	agent := ada.do("POST", "/agents", `{"name":"a"}`).expect(201).text("id")
+	prompt := ada.do("POST", "/prompts", `{"name":"p","agent_id":"`+agent+`"}`).expect(201).text("id")
+	credential := ada.credential("sk-value")
+	for fields, field := range map[string]string{
+		`"agent_id":"nothing"`:                               "agent_id",
+		`"agent_id":"` + prompt + `"`:                        "agent_id", // another kind
+		`"prompt_ids":["` + prompt + `","nothing"]`:          "prompt_ids",
+		`"a":[{"b":{"credential_id":"nothing"}}]`:            "a.b.credential_id",
+		`"x":[[{"session_id":"nothing"}]]`:                   "x.session_id",
+		`"execution_id":"nothing"`:                           "execution_id",
+		`"data_source_id":["nothing"]`:                       "data_source_id",
+		`"a":{"metadata":{}, "mcp_tool_id":"` + agent + `"}`: "a.mcp_tool_id",
+	} {
+		if r := ada.do("POST", "/apps", `{"name":"app",`+fields+`}`).refused(404, "not_found"); !strings.Contains(r.body, `"field":"`+field+`"`) {
+			t.Errorf("%s does not name %s: %s", fields, field, r.body)
+		}
+	}
+	for _, fields := range []string{
+		`"agent_id":"` + agent + `"`, `"agent_id":null`, `"agent_id":""`, `"agent_ids":[]`, `"agent_id":7`, `"metadata":{"agent_id":"nothing"}`,
+		`"x":{"input":{"agent_id":"nothing"},"schema":{"agent_id":"nothing"},"output":[{"agent_id":"nothing"}]}`,
+		`"prompt_ids":["` + prompt + `"],"config":{"credential_id":"` + credential + `"}`,
+	} {
+		ada.do("POST", "/apps", `{"name":"app",`+fields+`}`).expect(201)
+	}
+	// A credential that is named is in use, until it is deleted by force.
+	r := ada.do("DELETE", "/credentials/"+credential, "").refused(409, "in_use")
+	if !strings.Contains(r.body, `"used_by":[{"id":"`) || !strings.Contains(r.body, `"type":"app"`) {
+		t.Errorf("used by %s", r.body)
+	}
+	ada.do("DELETE", "/credentials/"+credential+"?force=true", "").expect(204)
+	apps := ada.do("GET", "/apps?limit=1", "").expect(200)
+	if !strings.Contains(apps.body, credential) {
+		t.Errorf("the id is gone from the document: %s", apps.body)
+	}
+	// A PATCH is judged by what it carries, and takes references away too.
+	ids, _ := apps.listed()
+	app := ids[0]
+	ada.do("PATCH", "/apps/"+app, `{"description":"still names the credential"}`).expect(200)
+	ada.do("PATCH", "/apps/"+app, `{"config":{"credential_id":"`+credential+`"}}`).fails(404, "not_found")
+	second := ada.credential("sk-value")
+	ada.do("PATCH", "/apps/"+app, `{"config":{"credential_id":"`+second+`"}}`).expect(200)
+	ada.do("DELETE", "/credentials/"+second, "").fails(409, "in_use")
+	ada.do("PATCH", "/apps/"+app, `{"config":null}`).expect(200)
+	ada.do("DELETE", "/credentials/"+second, "").expect(204)
+}
+
+// A user changes and deletes what the user created; what stands under an agent
+// goes by the agent.
+func TestResourceRights(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, embedded.Config{})
+	ada := s.owner("ada@example.com", "research")
+	grace := ada.member("grace@example.com", "user")
+	adas := ada.do("POST", "/agents", `{"name":"a"}`).expect(201).text("id")
+	graces := grace.do("POST", "/agents", `{"name":"g"}`).expect(201).text("id")
+	grace.do("GET", "/agents/"+adas, "").expect(200)
+	grace.do("PATCH", "/agents/"+adas, `{"x":1}`).fails(403, "insufficient_role")
+	grace.do("DELETE", "/agents/"+adas, "").fails(403, "insufficient_role")
+	grace.do("POST", "/agents/"+adas+"/memories", `{}`).fails(403, "insufficient_role")
+	grace.do("POST", "/agents/"+adas+"/execute", `{"input":1}`).expect(201)
+	grace.do("PATCH", "/agents/"+graces, `{"x":1}`).expect(200)
+	memory := ada.do("POST", "/agents/"+graces+"/memories", `{"content":"m"}`).expect(201).text("id")
+	grace.do("PATCH", "/agents/"+graces+"/memories/"+memory, `{"content":"n"}`).expect(200)
+	grace.do("GET", "/agents/"+adas+"/memories/"+memory, "").fails(404, "not_found") // under another agent
+	ada.do("PATCH", "/agents/"+graces, `{"x":2}`).expect(200)
+
+	k := ada.key(`{"name":"k","scopes":["agents:read","agents:write","memories:read"]}`)
+	k.do("PATCH", "/agents/"+adas, `{"x":3}`).expect(200)
+	k.do("GET", "/agents/"+graces+"/memories", "").expect(200)
+	k.do("POST", "/agents/"+graces+"/memories", `{}`).fails(403, "insufficient_scope")
+	k.do("POST", "/agents/"+adas+"/execute", `{}`).fails(403, "insufficient_scope")
+
+	// With an agent end its memories, each with an entry; its executions stay.
+	before := strings.Count(ada.do("GET", "/changelog?limit=100", "").body, `"action":"deleted"`)
+	ada.do("POST", "/agents/"+graces+"/execute", `{"input":"x"}`).expect(201)
+	grace.do("DELETE", "/agents/"+graces, "").expect(204)
+	ada.do("GET", "/agents/"+graces+"/memories", "").fails(404, "not_found")
+	if after := strings.Count(ada.do("GET", "/changelog?limit=100", "").body, `"action":"deleted"`); after != before+2 {
+		t.Errorf("%d entries tell of what was deleted, want 2", after-before)
+	}
+	if _, total := ada.do("GET", "/executions", "").listed(); total != 2 {
+		t.Errorf("%d executions are left", total)
+	}
+}
+
+// What the plan lacks is refused, and what is there stays.
+func TestResourceFeatures(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, embedded.Config{DefaultPlan: promptrails.PlanFree})
+	ada := s.owner("ada@example.com", "research")
+	agent := ada.do("POST", "/agents", `{"name":"a"}`).expect(201).text("id")
+	for path, feature := range map[string]string{
+		"/mcp-tools": "mcp_tools", "/agents/" + agent + "/memories": "memory", "/agents/" + agent + "/guardrails": "guardrails", "/triggers": "webhooks", "/approvals": "approvals",
+	} {
+		r := ada.do("POST", path, `{"name":"x","agent_id":"`+agent+`"}`).refused(403, "feature_not_in_plan")
+		if !strings.Contains(r.body, `"feature":"`+feature+`"`) || !strings.Contains(r.body, `"plan":"free"`) || !strings.Contains(r.body, `"enterprise"]`) {
+			t.Errorf("%s: %s", path, r.body)
+		}
+		ada.do("GET", path, "").expect(200)
+	}
+	// The form comes first, then the object of the path, the feature, the limit
+	// and the references.
+	ada.do("POST", "/mcp-tools", `{"id":"x"}`).fails(400, "validation_error")
+	ada.do("POST", "/agents/nothing/memories", `{}`).fails(404, "not_found")
+	ada.do("POST", "/mcp-tools", `{"name":"x","agent_id":"nothing"}`).fails(403, "feature_not_in_plan")
+	ada.do("POST", "/data-sources", `{"name":"x"}`).expect(201)
+	ada.do("POST", "/data-sources", `{"name":"x","agent_id":"nothing"}`).fails(402, "quota_exceeded")
+}
+
+// An archived agent takes no place, and takes one again when it is active.
+func TestActiveAgents(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, embedded.Config{DefaultPlan: promptrails.PlanFree})
+	ada := s.owner("ada@example.com", "research")
+	ada.do("POST", "/agents", `{"name":"old","status":"archived"}`).expect(201)
+	var last string
+	for range 3 {
+		last = ada.do("POST", "/agents", `{"name":"a"}`).expect(201).text("id")
+	}
+	r := ada.do("POST", "/agents", `{"name":"a"}`).refused(402, "quota_exceeded")
+	if !strings.Contains(r.body, `"limit":"active_agents","max":3,"plan":"free","used":3`) {
+		t.Errorf("refused with %s", r.body)
+	}
+	ada.do("PATCH", "/agents/"+last, `{"status":"archived"}`).expect(200)
+	ada.do("POST", "/agents/"+last+"/execute", `{}`).fails(409, "invalid_state")
+	ada.do("POST", "/agents", `{"name":"a"}`).expect(201)
+	ada.do("PATCH", "/agents/"+last, `{"status":"active"}`).fails(402, "quota_exceeded")
+	ada.do("PATCH", "/agents/"+last, `{"x":1}`).expect(200)
+}
+
+// However many come at once, a plan gives what it has and no more.
+func TestLimitsHoldUnderConcurrency(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, cfg embedded.Config) {
+		s := newServer(t, cfg) // starter: 15 agents
+		ada := s.owner("ada@example.com", "research")
+		if n := ada.succeed(40, "POST", "/agents", `{"name":"a"}`); n != 15 {
+			t.Errorf("%d of 40 agents were made, want 15", n)
+		}
+		if _, total := ada.do("GET", "/agents", "").listed(); total != 15 {
+			t.Errorf("%d agents are there", total)
+		}
+	})
+	t.Run("executions", func(t *testing.T) {
+		t.Parallel()
+		databases(t, func(t *testing.T, cfg embedded.Config) {
+			var late atomic.Int64
+			start := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+			cfg.DefaultPlan = promptrails.PlanFree
+			cfg.Now = func() time.Time { return start.Add(time.Duration(late.Load())) }
+			s := newServer(t, cfg)
+			ada := s.owner("ada@example.com", "research")
+			agent := ada.do("POST", "/agents", `{"name":"a"}`).expect(201).text("id")
+			path := "/agents/" + agent + "/execute"
+			if n := ada.succeed(520, "POST", path, `{"input":{"q":1}}`); n != 500 {
+				t.Errorf("%d of 520 executions were had, want 500", n)
+			}
+			for _, kind := range []string{"/executions", "/traces"} {
+				if _, total := ada.do("GET", kind, "").listed(); total != 500 {
+					t.Errorf("%d are in %s", total, kind)
+				}
+			}
+			late.Store(int64(28*24*time.Hour - time.Microsecond)) // the period ends on 28 February
+			ada.do("POST", path, `{}`).fails(402, "quota_exceeded")
+			late.Store(int64(28 * 24 * time.Hour))
+			ada.do("POST", path, `{}`).expect(201)
+		})
+	})
+}
+
+// succeed sends a request many times at once and counts those that were granted;
+// every other one must be refused for the quota.
+func (p *person) succeed(times int, method, path, body string) int64 {
+	p.s.t.Helper()
+	var done atomic.Int64
+	var callers sync.WaitGroup
+	for range times {
+		callers.Go(func() {
+			switch r := p.do(method, path, body); r.status {
+			case 201:
+				done.Add(1)
+			case 402:
+			default:
+				p.s.t.Errorf("%d %s", r.status, r.body)
+			}
+		})
+	}
+	callers.Wait()
+	return done.Load()
+}
+
+// An execution says that it is simulated, and stands beside its trace.
+func TestExecute(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, embedded.Config{})
+	ada := s.owner("ada@example.com", "research")
+	agent := ada.do("POST", "/agents", `{"name":"a"}`).expect(201).text("id")
+	r := ada.do("POST", "/agents/"+agent+"/execute", `{"input":{"n":12345678901234567890}}`, idempotencyKey, "k").expect(201)
+	if !strings.Contains(r.body, `"input":{"n":12345678901234567890}`) || !strings.Contains(r.body, `"simulated":true`) || r.text("status") != "completed" || r.text("agent_id") != agent {
+		t.Errorf("executed %s", r.body)
+	}
+	trace := ada.do("GET", "/traces/"+r.text("trace_id"), "").expect(200)
+	if trace.text("execution_id") != r.text("id") || !strings.Contains(trace.body, `"n":12345678901234567890`) {
+		t.Errorf("traced %s", trace.body)
+	}
+	if again := ada.do("POST", "/agents/"+agent+"/execute", `{"input":{"n":12345678901234567890}}`, idempotencyKey, "k").expect(201); again.text("id") != r.text("id") {
+		t.Error("the retry is another execution")
+	}
+	ada.do("POST", "/agents/nothing/execute", `{}`).fails(404, "not_found")
+	ada.do("POST", "/agents/"+agent+"/execute", `{"inputs":1}`).fails(400, "validation_error")
+	if log := ada.do("GET", "/changelog", "").body; strings.Contains(log, r.text("id")) {
+		t.Error("an execution is in the changelog")
+	}
+}
+
+// The schema itself keeps rows of one workspace from standing under, or naming
+// from, those of another.
+func TestForeignKeysHoldWorkspacesApart(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "workspaces.db")
+	s := newServer(t, embedded.Config{DSN: file})
+	ada, eve := s.owner("ada@example.com", "theirs"), s.owner("eve@example.com", "mine")
+	theirs, mine := ada.do("POST", "/agents", `{"name":"a"}`).expect(201).text("id"), eve.do("POST", "/agents", `{"name":"a"}`).expect(201).text("id")
+	memory := eve.do("POST", "/agents/"+mine+"/memories", `{}`).expect(201).text("id")
+	db, err := sql.Open("sqlite", file+"?_pragma=foreign_keys(1)&_pragma=busy_timeout(10000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	for _, statement := range []string{
+		fmt.Sprintf("UPDATE resources SET parent_id = '%s' WHERE id = '%s'", theirs, memory),
+		fmt.Sprintf("UPDATE resources SET workspace_id = '%s' WHERE id = '%s'", ada.workspace, memory),
+		fmt.Sprintf("UPDATE resources SET workspace_id = 'nowhere' WHERE id = '%s'", theirs),
+		fmt.Sprintf("INSERT INTO resource_references VALUES ('%s', '%s', 'x')", ada.workspace, mine),
+		"INSERT INTO counters VALUES ('nowhere', 'agents', 1)",
+	} {
+		if _, err := db.ExecContext(t.Context(), statement); err == nil || !strings.Contains(err.Error(), "FOREIGN KEY") {
+			t.Errorf("%s: %v", statement, err)
+		}
+	}
+}

@@ -1,0 +1,211 @@
+package service
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/promptrails-community/promptrails-go/internal/wire"
+)
+
+// Document is a JSON object whose members are kept as they came: in their
+// order, and byte for byte.
+type Document []Member
+
+// Member is one member of a document.
+type Member struct {
+	Name  string
+	Value jsontext.Value
+}
+
+// UnmarshalJSONFrom implements [json.UnmarshalerFrom].
+func (d *Document) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	object, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	*d, err = parseDocument(object)
+	return err
+}
+
+// parseDocument reads an object that is well formed.
+func parseDocument(object jsontext.Value) (Document, error) {
+	var d Document
+	err := eachMember(object, func(name string, value jsontext.Value) error {
+		d = append(d, Member{name, value.Clone()})
+		return nil
+	})
+	return d, err
+}
+
+// MarshalJSONTo implements [json.MarshalerTo].
+func (d Document) MarshalJSONTo(enc *jsontext.Encoder) error {
+	if err := enc.WriteToken(jsontext.BeginObject); err != nil {
+		return err
+	}
+	for _, m := range d {
+		if err := enc.WriteToken(jsontext.String(m.Name)); err != nil {
+			return err
+		}
+		if err := enc.WriteValue(m.Value); err != nil {
+			return err
+		}
+	}
+	return enc.WriteToken(jsontext.EndObject)
+}
+
+// get returns a member's value, or nil.
+func (d Document) get(name string) jsontext.Value {
+	if i := slices.IndexFunc(d, func(m Member) bool { return m.Name == name }); i >= 0 {
+		return d[i].Value
+	}
+	return nil
+}
+
+// text returns a member that is a string, or "".
+func (d Document) text(name string) string {
+	var s string
+	if v := d.get(name); v.Kind() != '"' || json.Unmarshal(v, &s) != nil {
+		return ""
+	}
+	return s
+}
+
+// with returns the document with another value of a member, in the place of
+// the one that it had.
+func (d Document) with(name string, value jsontext.Value) Document {
+	d = slices.Clone(d)
+	if i := slices.IndexFunc(d, func(m Member) bool { return m.Name == name }); i >= 0 {
+		d[i].Value = value
+		return d
+	}
+	return append(d, Member{name, value})
+}
+
+// without returns the document without some members.
+func (d Document) without(names ...string) Document {
+	return slices.DeleteFunc(slices.Clone(d), func(m Member) bool { return slices.Contains(names, m.Name) })
+}
+
+// value encodes what has no secret in it.
+func value(v any) jsontext.Value {
+	encoded, err := wire.Encode(v)
+	if err != nil {
+		panic(err) // the service's own strings, numbers and times
+	}
+	return encoded
+}
+
+func timeValue(t time.Time) jsontext.Value { return value(t) }
+
+// changes is the document as the changelog tells it: numbers that a reader
+// might round stand as strings.
+func (d Document) changes() map[string]any {
+	fields := map[string]any{}
+	for _, m := range d {
+		fields[m.Name] = exactNumbers(m.Value)
+	}
+	return fields
+}
+
+// exactNumbers writes the numbers of a value that are not those of a float64,
+// to all their digits, as strings.
+func exactNumbers(v jsontext.Value) jsontext.Value {
+	var out []byte
+	last := 0
+	dec := jsontext.NewDecoder(strings.NewReader(string(v)))
+	for {
+		kind := dec.PeekKind()
+		if kind == 0 {
+			break
+		}
+		token, err := dec.ReadToken()
+		if err != nil {
+			break
+		}
+		if kind != '0' {
+			continue
+		}
+		text := token.String()
+		end := int(dec.InputOffset())
+		if f, err := strconv.ParseFloat(text, 64); err == nil && sameNumber(text, f) {
+			continue
+		}
+		out = append(out, v[last:end-len(text)]...)
+		out = append(out, `"`+text+`"`...)
+		last = end
+	}
+	if last == 0 {
+		return v
+	}
+	return append(out, v[last:]...)
+}
+
+// sameNumber reports whether a reader gets back, of an integer, the digits that
+// were written. What has a fraction or an exponent is taken as it is.
+func sameNumber(text string, f float64) bool {
+	const exact = 1 << 53
+	return f <= exact && f >= -exact || strings.ContainsAny(text, ".eE")
+}
+
+// eachMember calls fn for each member of an object.
+func eachMember(object jsontext.Value, fn func(name string, value jsontext.Value) error) error {
+	dec := jsontext.NewDecoder(strings.NewReader(string(object)))
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	for dec.PeekKind() == '"' {
+		token, err := dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		name := token.String()
+		value, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		if err := fn(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachElement calls fn for each element of an array.
+func eachElement(array jsontext.Value, fn func(jsontext.Value) error) error {
+	dec := jsontext.NewDecoder(strings.NewReader(string(array)))
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	for dec.PeekKind() != ']' {
+		value, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		if err := fn(value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holdsNUL reports whether a text anywhere in a value holds NUL.
+func holdsNUL(v jsontext.Value) bool {
+	if !strings.Contains(string(v), `\u0000`) {
+		return false
+	}
+	dec := jsontext.NewDecoder(strings.NewReader(string(v)))
+	for {
+		token, err := dec.ReadToken()
+		if err != nil {
+			return false
+		}
+		if token.Kind() == '"' && strings.ContainsRune(token.String(), 0) {
+			return true
+		}
+	}
+}

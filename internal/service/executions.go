@@ -1,0 +1,81 @@
+package service
+
+import (
+	"github.com/go-json-experiment/json/jsontext"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/policy"
+	"github.com/promptrails-community/promptrails-go/internal/store"
+)
+
+// ExecuteBody is the body of an execution.
+type ExecuteBody struct {
+	Input jsontext.Value `json:"input"`
+}
+
+// Execute records an execution of an agent, and its trace. The output is
+// simulated, and says so: no model is asked.
+func (x *Session) Execute(agentID string, p *ExecuteBody) (*Resource, error) {
+	if holdsNUL(p.Input) {
+		return nil, invalid("input", "must not contain NUL")
+	}
+	if p.Input == nil {
+		p.Input = jsontext.Value("null")
+	}
+	agent, err := x.tx.Resource(agents, "", agentID)
+	if err = missing(err, "agent"); err != nil {
+		return nil, err
+	}
+	if agent.Status == "archived" {
+		return nil, conflict(promptrails.CodeInvalidState, "the agent is archived").with(map[string]any{"status": agent.Status})
+	}
+	if err := x.countExecution(); err != nil {
+		return nil, err
+	}
+	execution := &store.Resource{ID: newID(x.now), Kind: executions, CreatedBy: x.userID(), CreatedAt: x.now}
+	trace := &store.Resource{ID: newID(x.now), Kind: traces, CreatedBy: x.userID(), CreatedAt: x.now}
+	output := value(map[string]any{"simulated": true, "text": "This output is simulated: no model was asked."})
+	about := func(other string, id string) Document {
+		return Document{
+			{"name", value(agent.Name)},
+			{"status", value("completed")},
+			{"agent_id", value(agentID)},
+			{other, value(id)},
+			{"input", p.Input},
+			{"output", output},
+			{"simulated", value(true)},
+		}
+	}
+	x.put(execution, about("trace_id", trace.ID), nil)
+	x.put(trace, about("execution_id", execution.ID), nil)
+	for _, r := range []*store.Resource{execution, trace} {
+		if err := x.tx.CreateResource(r); err != nil {
+			return nil, err
+		}
+	}
+	return answered(execution), nil
+}
+
+// countExecution takes one execution of the period that runs now; a new period
+// counts from 0.
+func (x *Session) countExecution() error {
+	w, err := x.tx.Workspace()
+	if err != nil {
+		return err
+	}
+	began, counted, used, err := x.tx.Subscription()
+	if err != nil {
+		return err
+	}
+	if began.IsZero() {
+		began = w.CreatedAt
+	}
+	period, _ := policy.Period(began, x.now)
+	if !period.Equal(counted) {
+		used = 0
+	}
+	if err := takePlace(w, promptrails.LimitMonthlyExecutions, used, "executions a month; change the plan, or wait for the next period"); err != nil {
+		return err
+	}
+	return x.tx.CountExecutions(period, used+1)
+}

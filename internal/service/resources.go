@@ -1,0 +1,380 @@
+package service
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/changelog"
+	"github.com/promptrails-community/promptrails-go/internal/policy"
+	"github.com/promptrails-community/promptrails-go/internal/store"
+)
+
+// Kind is a collection of resources.
+type Kind struct {
+	Name     string // the last elements of the collection's path
+	Singular string // as messages say it
+	Type     promptrails.ResourceType
+	Nested   bool // under an agent, by whose rights it goes
+	Nameless bool // it needs no name
+	ReadOnly bool // made by executing an agent
+	Read     promptrails.Scope
+	Write    promptrails.Scope // empty where ReadOnly
+	Feature  promptrails.Feature
+}
+
+// The kinds that a rule is about.
+const (
+	agents      = "agents"
+	dataSources = "data-sources"
+	executions  = "executions"
+	traces      = "traces"
+)
+
+// Kinds returns every collection of resources.
+func Kinds() []Kind {
+	return []Kind{
+		{Name: agents, Singular: "agent", Type: promptrails.ResourceAgent, Read: promptrails.ScopeAgentsRead, Write: promptrails.ScopeAgentsWrite},
+		{Name: "prompts", Singular: "prompt", Type: promptrails.ResourcePrompt, Read: promptrails.ScopePromptsRead, Write: promptrails.ScopePromptsWrite},
+		{Name: dataSources, Singular: "data source", Type: promptrails.ResourceDataSource, Read: promptrails.ScopeDataSourcesRead, Write: promptrails.ScopeDataSourcesWrite},
+		{
+			Name: "mcp-tools", Singular: "MCP tool", Type: promptrails.ResourceMCPTool, Feature: promptrails.FeatureMCPTools,
+			Read: promptrails.ScopeMCPToolsRead, Write: promptrails.ScopeMCPToolsWrite,
+		},
+		{Name: executions, Singular: "execution", ReadOnly: true, Read: promptrails.ScopeExecutionsRead},
+		{Name: traces, Singular: "trace", ReadOnly: true, Read: promptrails.ScopeTracesRead},
+		{
+			Name: "chat/sessions", Singular: "chat session", Type: promptrails.ResourceChatSession, Nameless: true,
+			Read: promptrails.ScopeSessionsRead, Write: promptrails.ScopeChatWrite,
+		},
+		{
+			Name: "memories", Singular: "memory", Type: promptrails.ResourceMemory, Nested: true, Nameless: true, Feature: promptrails.FeatureMemory,
+			Read: promptrails.ScopeMemoriesRead, Write: promptrails.ScopeMemoriesWrite,
+		},
+		{Name: "scores", Singular: "score", Type: promptrails.ResourceScore, Nameless: true, Read: promptrails.ScopeScoresRead, Write: promptrails.ScopeScoresWrite},
+		{
+			Name: "guardrails", Singular: "guardrail", Type: promptrails.ResourceGuardrail, Nested: true, Nameless: true, Feature: promptrails.FeatureGuardrails,
+			Read: promptrails.ScopeGuardrailsRead, Write: promptrails.ScopeGuardrailsWrite,
+		},
+		{
+			Name: "triggers", Singular: "trigger", Type: promptrails.ResourceTrigger, Feature: promptrails.FeatureWebhooks,
+			Read: promptrails.ScopeWebhookTriggersRead, Write: promptrails.ScopeWebhookTriggersWrite,
+		},
+		{
+			Name: "approvals", Singular: "approval", Type: promptrails.ResourceApproval, Feature: promptrails.FeatureApprovals,
+			Read: promptrails.ScopeApprovalsRead, Write: promptrails.ScopeApprovalsWrite,
+		},
+		{Name: "apps", Singular: "app", Type: promptrails.ResourceApp, Read: promptrails.ScopeAppsRead, Write: promptrails.ScopeAppsWrite},
+	}
+}
+
+func kindByName(name string) Kind {
+	all := Kinds()
+	return all[slices.IndexFunc(all, func(k Kind) bool { return k.Name == name })]
+}
+
+// Resource is one resource as it is answered: its document.
+type Resource struct {
+	Version  int64
+	document string
+}
+
+// MarshalJSONTo implements [json.MarshalerTo].
+func (r *Resource) MarshalJSONTo(enc *jsontext.Encoder) error {
+	return enc.WriteValue(jsontext.Value(r.document))
+}
+
+func answered(r *store.Resource) *Resource {
+	return &Resource{Version: r.Version, document: r.Document}
+}
+
+// Collection names a collection: of a workspace, or under the agent Parent.
+type Collection struct {
+	Kind
+	Parent string
+}
+
+// owned are the members that the service sets.
+var owned = []string{"id", "workspace_id", "created_by", "version", "created_at", "updated_at"}
+
+// Resources returns a page of a collection.
+func (x *Session) Resources(in Collection, p *promptrails.ListResourcesParams) (*Page[*Resource], error) {
+	l, err := newListing(in.Name, x.workspaceID(), p.ListOptions, in.Parent, p.Status, p.Query)
+	if err != nil {
+		return nil, err
+	}
+	if err := x.inParent(in); err != nil {
+		return nil, err
+	}
+	rows, total, err := x.tx.Resources(in.Name, in.Parent, p.Status, p.Query, l.store)
+	if err != nil {
+		return nil, err
+	}
+	page := finish(l, rows, total, func(r *store.Resource) store.Position {
+		return store.Position{At: r.CreatedAt.UnixMicro(), ID: r.ID}
+	})
+	documents := make([]*Resource, len(page.Data))
+	for i, r := range page.Data {
+		documents[i] = answered(r)
+	}
+	return &Page[*Resource]{Data: documents, Meta: page.Meta}, nil
+}
+
+// inParent refuses a collection under an agent that is not there.
+func (x *Session) inParent(in Collection) error {
+	if !in.Nested {
+		return nil
+	}
+	_, err := x.tx.Resource(agents, "", in.Parent)
+	return missing(err, "agent")
+}
+
+// Resource returns one resource.
+func (x *Session) Resource(in Collection, id string) (*Resource, error) {
+	r, err := x.resource(in, id)
+	if err != nil {
+		return nil, err
+	}
+	return answered(r), nil
+}
+
+func (x *Session) resource(in Collection, id string) (*store.Resource, error) {
+	r, err := x.tx.Resource(in.Name, in.Parent, id)
+	return r, missing(err, in.Singular)
+}
+
+// CreateResource makes a resource of a document.
+func (x *Session) CreateResource(in Collection, d *Document) (*Resource, error) {
+	if err := in.faults(*d, true).err(); err != nil {
+		return nil, err
+	}
+	if in.Nested {
+		agent, err := x.tx.Resource(agents, "", in.Parent)
+		if err = missing(err, "agent"); err != nil {
+			return nil, err
+		}
+		if err := x.mayTouch(agent.CreatedBy); err != nil {
+			return nil, err
+		}
+	}
+	document := *d
+	if document.text("status") == "" {
+		document = document.with("status", value("active"))
+	}
+	if in.Nested {
+		document = document.with("agent_id", value(in.Parent))
+	}
+	w, err := x.tx.Workspace()
+	if err != nil {
+		return nil, err
+	}
+	if in.Feature != "" {
+		if err := needFeature(w, in.Feature); err != nil {
+			return nil, err
+		}
+	}
+	if err := x.placeFor(w, in, "", document.text("status")); err != nil {
+		return nil, err
+	}
+	r := &store.Resource{ID: newID(x.now), Kind: in.Name, Parent: in.Parent, CreatedBy: x.userID(), CreatedAt: x.now}
+	references, err := document.references()
+	if err == nil {
+		err = x.resolve(references)
+	}
+	if err != nil {
+		return nil, err
+	}
+	x.put(r, document, references)
+	if err := x.tx.CreateResource(r); err != nil {
+		return nil, err
+	}
+	return answered(r), x.recordResource(promptrails.ActionCreated, in.Kind, r, nil, document.changes())
+}
+
+// UpdateResource merges members into a resource's document.
+func (x *Session) UpdateResource(in Collection, id string, patch *Document) (*Resource, error) {
+	if err := in.faults(*patch, false).err(); err != nil {
+		return nil, err
+	}
+	r, document, err := x.change(in, id)
+	if err != nil {
+		return nil, err
+	}
+	before := document
+	for _, m := range *patch {
+		document = document.with(m.Name, m.Value)
+	}
+	if err := in.faults(document, true).err(); err != nil {
+		return nil, err
+	}
+	w, err := x.tx.Workspace()
+	if err != nil {
+		return nil, err
+	}
+	if err := x.placeFor(w, in, r.Status, document.text("status")); err != nil {
+		return nil, err
+	}
+	carried, err := patch.references()
+	if err == nil {
+		err = x.resolve(carried)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := x.match(r.Version); err != nil {
+		return nil, err
+	}
+	references, err := document.references()
+	if err != nil {
+		return nil, err
+	}
+	changes, err := changelog.Diff(before.changes(), document.changes())
+	if err != nil || len(changes) == 0 {
+		return answered(r), err
+	}
+	x.put(r, document, references)
+	if len(r.Document) > maxDocument {
+		return nil, problem(http.StatusRequestEntityTooLarge, promptrails.CodePayloadTooLarge, "with these fields the object would have more than %d bytes", maxDocument)
+	}
+	if err := x.tx.UpdateResource(r); err != nil {
+		return nil, err
+	}
+	return answered(r), x.recordResource(promptrails.ActionUpdated, in.Kind, r, before.changes(), document.changes())
+}
+
+// DeleteResource removes a resource, and what stands under it.
+func (x *Session) DeleteResource(in Collection, id string) error {
+	r, document, err := x.change(in, id)
+	if err != nil {
+		return err
+	}
+	if err := x.match(r.Version); err != nil {
+		return err
+	}
+	nested, err := x.tx.NestedResources(id)
+	if err != nil {
+		return err
+	}
+	if err := x.tx.DeleteResource(r); err != nil {
+		return err
+	}
+	for _, n := range nested {
+		inner, err := parseDocument(jsontext.Value(n.Document))
+		if err != nil {
+			return err
+		}
+		if err := x.recordResource(promptrails.ActionDeleted, kindByName(n.Kind), n, inner.without(owned...).changes(), nil); err != nil {
+			return err
+		}
+	}
+	return x.recordResource(promptrails.ActionDeleted, in.Kind, r, document.changes(), nil)
+}
+
+// change returns a resource that the caller may change, and the document that
+// is the caller's.
+func (x *Session) change(in Collection, id string) (*store.Resource, Document, error) {
+	r, err := x.resource(in, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	by := r.CreatedBy
+	if in.Nested {
+		agent, err := x.tx.Resource(agents, "", in.Parent)
+		if err != nil {
+			return nil, nil, missing(err, "agent")
+		}
+		by = agent.CreatedBy
+	}
+	if err := x.mayTouch(by); err != nil {
+		return nil, nil, err
+	}
+	document, err := parseDocument(jsontext.Value(r.Document))
+	return r, document.without(owned...), err
+}
+
+// mayTouch refuses a user what somebody else created.
+func (x *Session) mayTouch(createdBy string) error {
+	if policy.AtLeast(string(x.role()), policy.Admin) || createdBy == x.userID() {
+		return nil
+	}
+	return insufficientRole(promptrails.RoleAdmin, x.role())
+}
+
+// placeFor takes the place of a resource that becomes one that is counted.
+func (x *Session) placeFor(w *promptrails.Workspace, in Collection, was, is string) error {
+	const archived = "archived"
+	switch {
+	case in.Name == agents && is != archived && (was == "" || was == archived):
+		used, err := x.tx.ActiveAgents()
+		if err != nil {
+			return err
+		}
+		return takePlace(w, promptrails.LimitActiveAgents, used, "active agents; archive one or change the plan")
+	case in.Name == dataSources && was == "":
+		used, err := x.tx.Counted(in.Name, "")
+		if err != nil {
+			return err
+		}
+		return takePlace(w, promptrails.LimitDataSources, int64(used), "data sources; delete one or change the plan")
+	default:
+		return nil
+	}
+}
+
+// put makes what is stored, and served, of a document.
+func (x *Session) put(r *store.Resource, d Document, references []reference) {
+	r.Version++
+	r.UpdatedAt = x.now
+	r.Name, r.Status = d.text("name"), d.text("status")
+	r.References = r.References[:0]
+	for _, ref := range references {
+		r.References = append(r.References, ref.id)
+	}
+	served := slices.Concat(
+		Document{{"id", value(r.ID)}, {"workspace_id", value(x.workspaceID())}}, d,
+		Document{{"created_by", value(r.CreatedBy)}, {"version", value(r.Version)}, {"created_at", timeValue(r.CreatedAt)}, {"updated_at", timeValue(r.UpdatedAt)}},
+	)
+	r.Document = string(value(served))
+}
+
+func (x *Session) recordResource(action promptrails.ChangelogAction, k Kind, r *store.Resource, before, after map[string]any) error {
+	return x.record(x.tx, action, changelog.Ref{Type: string(k.Type), ID: r.ID, Name: r.Name}, before, after)
+}
+
+const (
+	maxMemberName = 200
+	maxDocument   = 1<<20 + 1024 // what one body may hold, and the members that all have
+)
+
+// faults says what is wrong with a document, or with a part of one.
+func (c Collection) faults(d Document, whole bool) faults {
+	bad := faults{}
+	for _, m := range d {
+		field := fmt.Sprintf("%.100s", m.Name)
+		switch {
+		case slices.Contains(owned, m.Name):
+			bad.add(field, "is set by the service")
+		case m.Name == "agent_id" && c.Nested && whole && d.text("agent_id") != c.Parent:
+			bad.add(field, "must be that of the path, or left out")
+		case len(m.Name) > maxMemberName || strings.ContainsRune(m.Name, 0):
+			bad.add(field, "must be a name of at most 200 bytes, without NUL")
+		case holdsNUL(m.Value):
+			bad.add(field, "must not contain NUL")
+		case (m.Name == "name" || m.Name == "status") && m.Value.Kind() != '"' && m.Value.Kind() != 'n', m.Name == "name" && m.Value.Kind() == 'n' && !c.Nameless:
+			bad.add(field, "must be a string")
+		}
+	}
+	if name := d.get("name"); name != nil || whole && !c.Nameless {
+		if c.Nameless {
+			bad.add("name", textFault(d.text("name"), 0, 200))
+		} else if bad["name"] == "" {
+			bad.add("name", textFault(strings.TrimSpace(d.text("name")), 1, 200))
+		}
+	}
+	bad.add("status", textFault(d.text("status"), 0, 100))
+	return bad
+}
