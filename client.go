@@ -34,6 +34,7 @@ type Client struct {
 	Credentials *CredentialsService
 	APIKeys     *APIKeysService
 	Changelog   *ChangelogService
+	Billing     *BillingService
 	Resources   *ResourcesService
 
 	workspace string
@@ -121,6 +122,7 @@ func newClient(conn *connection, workspace string) *Client {
 	c.Credentials = &CredentialsService{c}
 	c.APIKeys = &APIKeysService{c}
 	c.Changelog = &ChangelogService{c}
+	c.Billing = &BillingService{c}
 	c.Resources = &ResourcesService{c}
 	return c
 }

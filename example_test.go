@@ -321,3 +321,39 @@ func ExampleResourcesService() {
 	// true
 	// 1 1 1
 }
+
+func ExampleBillingService() {
+	ctx := context.Background()
+	ada, _, done := twoPeople(ctx)
+	defer done()
+	workspace, err := ada.Workspaces.Create(ctx, &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	billing := ada.InWorkspace(workspace.ID).Billing
+	subscription, err := billing.ChangePlan(ctx, promptrails.PlanPro)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(subscription.Plan, subscription.Price)
+
+	usage, err := billing.Usage(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, h := range usage.Headroom()[:2] {
+		fmt.Printf("%s: %d left\n", h.Key, h.Left)
+	}
+
+	transaction, err := billing.TopUp(ctx, promptrails.Money{Amount: 2500, Currency: "USD"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(transaction.Description)
+	// Output:
+	// pro USD 199.00
+	// team_members: 19 left
+	// monthly_executions: 100000 left
+	// Top-up of USD 25.00
+}

@@ -1,7 +1,8 @@
 // Quickstart administers two workspaces: it shows that one cannot see the
 // other, takes a member in, is refused what a member may not do, stores a
-// credential, issues an API key that may only read, and reads the changelog. It
-// needs no key and no network: the workspace service runs inside.
+// credential, issues an API key that may only read, runs an agent, runs into a
+// limit, and reads the changelog. It needs no key and no network: the workspace
+// service runs inside.
 //
 // Set PROMPTRAILS_API_URL, PROMPTRAILS_ACCESS_TOKEN and
 // PROMPTRAILS_GUEST_ACCESS_TOKEN to do the same over a port: examples/server
@@ -103,7 +104,11 @@ func tour(ctx context.Context, out io.Writer, ada, grace *promptrails.Client, ne
 		return err
 	}
 
-	fmt.Fprintln(out, "9. The changelog of Research tells it all, oldest first.")
+	if err := limits(ctx, out, adaInResearch); err != nil {
+		return err
+	}
+
+	fmt.Fprintln(out, "11. The changelog of Research tells it all, oldest first.")
 	return printChangelog(ctx, out, adaInResearch)
 }
 
@@ -148,6 +153,39 @@ func keys(ctx context.Context, out io.Writer, ada *promptrails.Client, newClient
 		}
 		fmt.Fprintf(out, "   *promptrails.ScopeError: needs %s, has %v\n   %v\n", refused.Required, refused.Granted, err)
 	}
+	return nil
+}
+
+// limits runs an agent, and into a limit of the plan.
+func limits(ctx context.Context, out io.Writer, ada *promptrails.Client) error {
+	fmt.Fprintln(out, "9. Ada makes an agent and runs it.")
+	agent, err := ada.Resources.Create(ctx, promptrails.KindAgents, map[string]any{"name": "Scout"})
+	if err != nil {
+		return err
+	}
+	execution, err := ada.Resources.Execute(ctx, agent.ID, &promptrails.ExecuteParams{Input: "Will it rain?"})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "   the execution is %s (its output is simulated: no model was asked)\n", execution.Status)
+
+	fmt.Fprintln(out, "10. She makes data sources until the plan is full.")
+	for {
+		_, err := ada.Resources.Create(ctx, promptrails.KindDataSources, map[string]any{"name": "Warehouse"})
+		if full, ok := errors.AsType[*promptrails.QuotaError](err); ok {
+			fmt.Fprintf(out, "   *promptrails.QuotaError: %s, %d of %d used on the plan %s\n   %v\n", full.Limit, full.Used, full.Max, full.Plan, err)
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	usage, err := ada.Billing.Usage(ctx)
+	if err != nil {
+		return err
+	}
+	nearest := usage.Headroom()[0]
+	fmt.Fprintf(out, "   nearest to its end: %s, %d left\n", nearest.Key, nearest.Left)
 	return nil
 }
 

@@ -61,9 +61,10 @@ func TestQuickstart(t *testing.T) {
 	}
 	for _, part := range []string{
 		"Research and Support", "prints as [redacted]", "grace@example.com is in, with the role user", "for Grace, Support does not exist",
-		"*promptrails.RoleError: needs admin, has user", `role "user" → "admin"`, "7  Grace  created  invitation",
+		"*promptrails.RoleError: needs admin, has user", `role "user" → "admin"`, "7   Grace  created  invitation",
 		"sk-****************789", "with it a program sees Production", "needs credentials:write, has credentials:read\n   promptrails: DELETE /credentials/{id}: 403 insufficient_scope",
-		"needs credentials:write, has credentials:read\n   promptrails: DELETE /credentials/{id}: refused before anything was sent", "9  Ada    created  api_key",
+		"needs credentials:write, has credentials:read\n   promptrails: DELETE /credentials/{id}: refused before anything was sent", "9   Ada    created  api_key",
+		"*promptrails.QuotaError: data_sources, 5 of 5 used on the plan starter", "nearest to its end: data_sources, 0 left",
 	} {
 		if !strings.Contains(out.String(), part) {
 			t.Errorf("the tour does not say %q:\n%s", part, out.String())

@@ -69,6 +69,16 @@ func routes() []route {
 		{"GET", "/changelog/head", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, get(x.ChangelogHead)},
 		{"GET", "/changelog/{id}", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, getID(x.ChangelogEntry)},
 
+		{"GET", "/billing/plans", need{AnyKey: true, Role: user, Place: nowhere}, list(x.Plans)},
+		{"GET", "/billing/subscription", need{Scope: promptrails.ScopeBillingRead, Role: admin}, settled(get(x.Subscription))},
+		{"PATCH", "/billing/subscription", need{Scope: promptrails.ScopeBillingWrite, Role: admin}, change(x.ChangePlan)},
+		{"GET", "/billing/usage", need{Scope: promptrails.ScopeBillingRead, Role: user}, get(x.Usage)},
+		{"GET", "/billing/invoices", need{Scope: promptrails.ScopeBillingRead, Role: admin}, settled(list(x.Invoices))},
+		{"GET", "/billing/invoices/{id}", need{Scope: promptrails.ScopeBillingRead, Role: admin}, settled(getID(x.Invoice))},
+		{"GET", "/billing/balance", need{Scope: promptrails.ScopeBillingRead, Role: admin}, get(x.Balance)},
+		{"GET", "/billing/balance/transactions", need{Scope: promptrails.ScopeBillingRead, Role: admin}, list(x.Transactions)},
+		{"POST", "/billing/balance/top-ups", need{Scope: promptrails.ScopeBillingWrite, Role: admin}, create(x.TopUp)},
+
 		{"POST", "/agents/{id}/execute", need{Scope: promptrails.ScopeAgentsExecute, Role: user}, makeFrom(x.Execute)},
 	}...)
 }
@@ -184,6 +194,16 @@ func checkCredential(c *call) (*service.Answer, error) {
 		return nil, err
 	}
 	return c.act(http.StatusOK, func(x *service.Session) (any, error) { return inEnvelope(check, x.KeepCheck(c.id(), check)) })
+}
+
+// settled invoices what is due before it answers.
+func settled(answer handler) handler {
+	return func(c *call) (*service.Answer, error) {
+		if err := c.api.Service.Settle(c.r.Context(), &c.request); err != nil {
+			return nil, err
+		}
+		return answer(c)
+	}
 }
 
 func (c *call) id() string { return c.r.PathValue("id") }

@@ -101,3 +101,17 @@ func months(t time.Time, n int) time.Time {
 	}
 	return moved
 }
+
+// Crossings returns which of the shares that people are told of, in per cent, a
+// limit passes from one use to another.
+func Crossings(before, after, most int64) (percents []int) {
+	for _, percent := range []int64{80, 100} {
+		if before*100 < percent*most && after*100 >= percent*most {
+			percents = append(percents, int(percent))
+		}
+	}
+	return percents
+}
+
+// Catalogue returns the plans, the cheapest first.
+func Catalogue() []Plan { return slices.Clone(plans) }

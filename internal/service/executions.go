@@ -14,7 +14,7 @@ type ExecuteBody struct {
 }
 
 // Execute records an execution of an agent, and its trace. The output is
-// simulated, and says so: no model is asked.
+// simulated, and says so: no model is asked; and so is what it costs.
 func (x *Session) Execute(agentID string, p *ExecuteBody) (*Resource, error) {
 	if holdsNUL(p.Input) {
 		return nil, invalid("input", "must not contain NUL")
@@ -53,29 +53,36 @@ func (x *Session) Execute(agentID string, p *ExecuteBody) (*Resource, error) {
 			return nil, err
 		}
 	}
-	return answered(execution), nil
+	return answered(execution), x.charge(execution.ID, p.Input)
 }
 
 // countExecution takes one execution of the period that runs now; a new period
 // counts from 0.
 func (x *Session) countExecution() error {
-	w, err := x.tx.Workspace()
+	s, err := x.tx.Subscription()
 	if err != nil {
 		return err
 	}
-	began, counted, used, err := x.tx.Subscription()
-	if err != nil {
+	used := executionsIn(s, x.now)
+	if err := x.takePlace(promptrails.LimitMonthlyExecutions, used, "executions a month; change the plan, or wait for the next period"); err != nil {
 		return err
 	}
-	if began.IsZero() {
-		began = w.CreatedAt
-	}
-	period, _ := policy.Period(began, x.now)
-	if !period.Equal(counted) {
-		used = 0
-	}
-	if err := takePlace(w, promptrails.LimitMonthlyExecutions, used, "executions a month; change the plan, or wait for the next period"); err != nil {
-		return err
-	}
-	return x.tx.CountExecutions(period, used+1)
+	s.ExecutionsPeriod, _ = policy.Period(s.Began, x.now)
+	s.ExecutionsUsed = used + 1
+	return x.tx.UpdateSubscription(s)
+}
+
+// A simulated execution costs so much, in millionths of a dollar.
+const (
+	executionCost = 1000
+	inputCost     = 2 // a byte of input
+)
+
+// charge takes the cost of an execution from the balance, which may go below
+// zero and refuses nothing.
+func (x *Session) charge(executionID string, input jsontext.Value) error {
+	return x.tx.CreateTransaction(&promptrails.Transaction{
+		ID: newID(x.now), Type: promptrails.TransactionUsage, AmountMicros: -(executionCost + inputCost*int64(len(input))),
+		Description: "Simulated execution", ExecutionID: executionID, CreatedAt: x.now,
+	})
 }

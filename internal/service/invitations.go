@@ -77,7 +77,7 @@ func (x *Session) takeSeat() error {
 	if err != nil {
 		return err
 	}
-	return takePlace(w, promptrails.LimitTeamMembers, int64(w.MemberCount)+pending, "seats; remove a member, revoke an invitation or change the plan")
+	return x.takePlace(promptrails.LimitTeamMembers, int64(w.MemberCount)+pending, "seats; remove a member, revoke an invitation or change the plan")
 }
 
 // mayInvite refuses an address that is a member or invited already.

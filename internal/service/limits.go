@@ -2,27 +2,84 @@ package service
 
 import (
 	"net/http"
+	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/internal/policy"
+	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// takePlace refuses where the plan of a workspace has no place left beside
-// those that are used. It runs in the transaction that takes the place.
-func takePlace(w *promptrails.Workspace, limit promptrails.LimitKey, used int64, advice string) error {
-	most := policy.Max(string(w.Plan), string(limit))
-	if most == policy.Unlimited || used < most {
+// takePlace refuses where the plan has no place left beside those that are
+// used, and records that a limit has come near, or to, its end. It runs in the
+// transaction that takes the place.
+func (x *Session) takePlace(limit promptrails.LimitKey, used int64, advice string) error {
+	s, err := x.tx.Subscription()
+	if err != nil {
+		return err
+	}
+	most := policy.Max(string(s.Plan), string(limit))
+	if most == policy.Unlimited {
 		return nil
 	}
-	return problem(http.StatusPaymentRequired, promptrails.CodeQuotaExceeded, "the plan %s has %d %s", w.Plan, most, advice).
-		with(map[string]any{"limit": limit, "max": most, "used": used, "plan": w.Plan})
+	if used >= most {
+		return problem(http.StatusPaymentRequired, promptrails.CodeQuotaExceeded, "the plan %s has %d %s", s.Plan, most, advice).
+			with(map[string]any{"limit": limit, "max": most, "used": used, "plan": s.Plan})
+	}
+	start, _ := policy.Period(s.Began, x.now)
+	for _, percent := range policy.Crossings(used, used+1, most) {
+		if err := x.tx.Cross(string(limit), percent, start, x.now); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// needFeature refuses what the plan of a workspace does not have.
-func needFeature(w *promptrails.Workspace, feature promptrails.Feature) error {
-	if policy.HasFeature(string(w.Plan), string(feature)) {
+// needFeature refuses what the plan does not have.
+func (x *Session) needFeature(feature promptrails.Feature) error {
+	s, err := x.tx.Subscription()
+	if err != nil {
+		return err
+	}
+	if policy.HasFeature(string(s.Plan), string(feature)) {
 		return nil
 	}
-	return problem(http.StatusForbidden, promptrails.CodeFeatureNotInPlan, "%s is not in the plan %s; details.available_in names the plans that have it", feature, w.Plan).
-		with(map[string]any{"feature": feature, "plan": w.Plan, "available_in": policy.PlansWith(string(feature))})
+	return problem(http.StatusForbidden, promptrails.CodeFeatureNotInPlan, "%s is not in the plan %s; details.available_in names the plans that have it", feature, s.Plan).
+		with(map[string]any{"feature": feature, "plan": s.Plan, "available_in": policy.PlansWith(string(feature))})
+}
+
+// used counts what is used of each limit that a plan sets.
+func (x *Session) used(s *store.Subscription) (map[promptrails.LimitKey]int64, error) {
+	w, err := x.tx.Workspace()
+	if err != nil {
+		return nil, err
+	}
+	pending, err := x.tx.PendingInvitations("", x.now)
+	if err != nil {
+		return nil, err
+	}
+	agents, err := x.tx.ActiveAgents()
+	if err != nil {
+		return nil, err
+	}
+	sources, err := x.tx.Counted(dataSources, "")
+	if err != nil {
+		return nil, err
+	}
+	return map[promptrails.LimitKey]int64{
+		promptrails.LimitMonthlyExecutions: executionsIn(s, x.now),
+		promptrails.LimitTeamMembers:       int64(w.MemberCount) + pending,
+		promptrails.LimitActiveAgents:      agents,
+		promptrails.LimitDataSources:       int64(sources),
+		// There are no channels yet.
+		promptrails.LimitNotificationChannels: 0,
+	}, nil
+}
+
+// executionsIn counts the executions of the period that a moment is in: a new
+// one begins with none.
+func executionsIn(s *store.Subscription, now time.Time) int64 {
+	if period, _ := policy.Period(s.Began, now); !period.Equal(s.ExecutionsPeriod) {
+		return 0
+	}
+	return s.ExecutionsUsed
 }

@@ -168,16 +168,12 @@ func (x *Session) CreateResource(in Collection, d *Document) (*Resource, error) 
 	if in.Nested {
 		document = document.with("agent_id", value(in.Parent))
 	}
-	w, err := x.tx.Workspace()
-	if err != nil {
-		return nil, err
-	}
 	if in.Feature != "" {
-		if err := needFeature(w, in.Feature); err != nil {
+		if err := x.needFeature(in.Feature); err != nil {
 			return nil, err
 		}
 	}
-	if err := x.placeFor(w, in, "", document.text("status")); err != nil {
+	if err := x.placeFor(in, "", document.text("status")); err != nil {
 		return nil, err
 	}
 	r := &store.Resource{ID: newID(x.now), Kind: in.Name, Parent: in.Parent, CreatedBy: x.userID(), CreatedAt: x.now}
@@ -211,11 +207,7 @@ func (x *Session) UpdateResource(in Collection, id string, patch *Document) (*Re
 	if err := in.faults(document, true).err(); err != nil {
 		return nil, err
 	}
-	w, err := x.tx.Workspace()
-	if err != nil {
-		return nil, err
-	}
-	if err := x.placeFor(w, in, r.Status, document.text("status")); err != nil {
+	if err := x.placeFor(in, r.Status, document.text("status")); err != nil {
 		return nil, err
 	}
 	carried, err := patch.references()
@@ -305,7 +297,7 @@ func (x *Session) mayTouch(createdBy string) error {
 }
 
 // placeFor takes the place of a resource that becomes one that is counted.
-func (x *Session) placeFor(w *promptrails.Workspace, in Collection, was, is string) error {
+func (x *Session) placeFor(in Collection, was, is string) error {
 	const archived = "archived"
 	switch {
 	case in.Name == agents && is != archived && (was == "" || was == archived):
@@ -313,13 +305,13 @@ func (x *Session) placeFor(w *promptrails.Workspace, in Collection, was, is stri
 		if err != nil {
 			return err
 		}
-		return takePlace(w, promptrails.LimitActiveAgents, used, "active agents; archive one or change the plan")
+		return x.takePlace(promptrails.LimitActiveAgents, used, "active agents; archive one or change the plan")
 	case in.Name == dataSources && was == "":
 		used, err := x.tx.Counted(in.Name, "")
 		if err != nil {
 			return err
 		}
-		return takePlace(w, promptrails.LimitDataSources, int64(used), "data sources; delete one or change the plan")
+		return x.takePlace(promptrails.LimitDataSources, int64(used), "data sources; delete one or change the plan")
 	default:
 		return nil
 	}

@@ -153,16 +153,3 @@ func (t *Tx) ActiveAgents() (n int64, err error) {
 
 // Counted returns how many items a collection has.
 func (t *Tx) Counted(kind, parent string) (int, error) { return t.counted(collection(kind, parent)) }
-
-// Subscription returns when the subscription began, zero for with the
-// workspace, and the period that executions were counted in last, with their
-// number.
-func (t *Tx) Subscription() (began, period time.Time, executions int64, err error) {
-	err = t.row("SELECT subscribed_at, executions_period, executions_used FROM workspaces WHERE id = $1", nil, stamp{&began}, stamp{&period}, &executions)
-	return began, period, executions, err
-}
-
-// CountExecutions stores how many executions a period has had.
-func (t *Tx) CountExecutions(period time.Time, n int64) error {
-	return one(t.exec("UPDATE workspaces SET executions_period = $2, executions_used = $3 WHERE id = $1", micros(period), n))
-}

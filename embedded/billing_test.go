@@ -1,0 +1,230 @@
+package embedded_test
+
+import (
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/embedded"
+)
+
+// calendar is a clock that a test sets.
+type calendar struct{ at atomic.Int64 }
+
+func (c *calendar) now() time.Time { return time.UnixMicro(c.at.Load()).UTC() }
+
+func (c *calendar) set(t *testing.T, when string) {
+	t.Helper()
+	at, err := time.Parse("2006-01-02 15:04:05.999999", when)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.at.Store(at.UnixMicro())
+}
+
+// invoices are the totals of a workspace, the oldest first, each with the days
+// that it is for.
+func (p *person) invoices() (all []string) {
+	p.s.t.Helper()
+	var page struct {
+		Data []promptrails.Invoice
+	}
+	if err := json.Unmarshal([]byte(p.do("GET", "/billing/invoices?limit=100", "").expect(200).body), &page); err != nil {
+		p.s.t.Fatal(err)
+	}
+	for _, i := range page.Data {
+		all = append(all, fmt.Sprintf("%s %d %s-%s", i.Number, i.Total.Amount, i.PeriodStart.Format("01-02"), i.PeriodEnd.Format("01-02")))
+	}
+	slices.Sort(all) // by their numbers: several may be issued at one moment
+	return all
+}
+
+func (p *person) plan(plan string) *reply {
+	return p.do("PATCH", "/billing/subscription", `{"plan":"`+plan+`"}`)
+}
+
+// What is invoiced, when, and for which period.
+func TestInvoices(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, cfg embedded.Config) {
+		var clock calendar
+		clock.set(t, "2026-01-10 00:00:00")
+		cfg.DefaultPlan, cfg.Now = promptrails.PlanFree, clock.now
+		s := newServer(t, cfg)
+		ada := s.owner("ada@example.com", "research")
+		wants := func(want ...string) {
+			t.Helper()
+			if diff := cmp.Diff(want, ada.invoices()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		}
+		clock.set(t, "2026-03-31 00:00:00")
+		wants() // free costs nothing, for ever
+
+		// From free on, a period begins, and is invoiced in full.
+		ada.plan("starter").expect(200)
+		wants("INV-000001 4900 03-31-04-30")
+		// Up between paid plans: the difference for what is left, rounded down.
+		clock.set(t, "2026-04-10 00:00:00") // 20 of 30 days are left
+		ada.plan("pro").expect(200)
+		wants("INV-000001 4900 03-31-04-30", "INV-000002 10000 04-10-04-30")
+		// Down pays nothing back; the plan that is already had changes nothing.
+		ada.plan("starter").expect(200)
+		ada.plan("starter").expect(200)
+		wants("INV-000001 4900 03-31-04-30", "INV-000002 10000 04-10-04-30")
+		// Each new period as it begins, whenever somebody looks; the months that
+		// have no 31st end on their last day.
+		clock.set(t, "2026-04-30 00:00:00")
+		wants("INV-000001 4900 03-31-04-30", "INV-000002 10000 04-10-04-30", "INV-000003 4900 04-30-05-31")
+		clock.set(t, "2026-07-30 23:59:59")
+		wants("INV-000001 4900 03-31-04-30", "INV-000002 10000 04-10-04-30", "INV-000003 4900 04-30-05-31", "INV-000004 4900 05-31-06-30", "INV-000005 4900 06-30-07-31")
+		// A change of plan invoices first what has begun.
+		clock.set(t, "2026-07-31 00:00:00")
+		ada.plan("enterprise").expect(200)
+		all := ada.invoices()
+		if diff := cmp.Diff([]string{"INV-000006 4900 07-31-08-31", "INV-000007 65000 07-31-08-31"}, all[5:]); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		// To free and back begins a new period.
+		ada.plan("free").expect(200)
+		clock.set(t, "2026-08-15 12:00:00")
+		if r := ada.plan("starter").expect(200); r.text("current_period_start") != "2026-08-15T12:00:00.000000Z" || r.text("current_period_end") != "2026-09-15T12:00:00.000000Z" {
+			t.Errorf("subscribed %s", r.body)
+		}
+		if all := ada.invoices(); all[len(all)-1] != "INV-000008 4900 08-15-09-15" {
+			t.Errorf("invoiced %v", all)
+		}
+	})
+}
+
+// A plan that is too small for what is used is refused, with each limit.
+func TestOverLimit(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, embedded.Config{DefaultPlan: promptrails.PlanPro})
+	ada := s.owner("ada@example.com", "research")
+	ada.member("grace@example.com", "user")
+	for range 4 {
+		ada.do("POST", "/agents", `{"name":"a"}`).expect(201)
+	}
+	for range 2 {
+		ada.do("POST", "/data-sources", `{"name":"d"}`).expect(201)
+	}
+	r := ada.plan("free").refused(409, "over_limit")
+	for _, limit := range []string{`"limit":"team_members","max":1,"used":2`, `"limit":"active_agents","max":3,"used":4`, `"limit":"data_sources","max":1,"used":2`} {
+		if !strings.Contains(r.body, limit) {
+			t.Errorf("%s is not told in %s", limit, r.body)
+		}
+	}
+	before := ada.do("GET", "/billing/subscription", "").expect(200)
+	ada.do("PATCH", "/billing/subscription", `{"plan":"starter"}`, "If-Match", `"7"`).fails(412, "precondition_failed")
+	after := ada.do("PATCH", "/billing/subscription", `{"plan":"starter"}`, "If-Match", before.header.Get("ETag")).expect(200)
+	if after.text("plan") != "starter" || after.header.Get("ETag") != `"2"` {
+		t.Errorf("changed to %s", after.body)
+	}
+	if log := ada.do("GET", "/changelog?resource_type=subscription", "").body; strings.Count(log, `"action":"updated"`) != 1 || !strings.Contains(log, `"changes":{"plan":{"from":"pro","to":"starter"}}`) {
+		t.Errorf("the changelog tells %s", log)
+	}
+	// A user reads the usage, and no more of the billing.
+	grace := ada.member("joan@example.com", "user")
+	grace.do("GET", "/billing/usage", "").expect(200)
+	for _, path := range []string{"/billing/subscription", "/billing/invoices", "/billing/balance", "/billing/balance/transactions"} {
+		grace.do("GET", path, "").fails(403, "insufficient_role")
+	}
+}
+
+// The balance is exact, goes below zero, and refuses nothing.
+func TestBalance(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, embedded.Config{})
+	ada := s.owner("ada@example.com", "research")
+	agent := ada.do("POST", "/agents", `{"name":"a"}`).expect(201).text("id")
+	ada.do("POST", "/agents/"+agent+"/execute", `{"input":"x"}`).expect(201)
+	if r := ada.do("GET", "/billing/balance", "").expect(200); !strings.Contains(r.body, `"available":{"amount":-1,"currency":"USD"}`) { // rounded down
+		t.Errorf("balance %s", r.body)
+	}
+	for body, field := range map[string]string{
+		`{"amount":{"amount":99,"currency":"USD"}}`: "amount.amount", `{"amount":{"amount":1000001,"currency":"USD"}}`: "amount.amount", `{"amount":{"amount":100,"currency":"EUR"}}`: "amount.currency",
+		`{"amount":{"amount":100.5,"currency":"USD"}}`: "amount.amount", `{}`: "amount.amount",
+	} {
+		if fields := ada.do("POST", "/billing/balance/top-ups", body).fails(400, "validation_error"); fields[field] == "" {
+			t.Errorf("%s names %v, not %s", body, fields, field)
+		}
+	}
+	const topUp = `{"amount":{"amount":1000000,"currency":"USD"}}`
+	for range 2 { // the second is a replay
+		ada.do("POST", "/billing/balance/top-ups", topUp, idempotencyKey, "k").expect(201)
+	}
+	if ids, _ := ada.do("GET", "/billing/balance/transactions", "").listed(); len(ids) != 2 {
+		t.Errorf("%d transactions", len(ids))
+	}
+	ada.do("GET", "/billing/balance/transactions?page=1", "").fails(400, "validation_error")
+	if log := ada.do("GET", "/changelog?resource_type=balance", "").body; strings.Count(log, `"available_micros"`) != 1 {
+		t.Errorf("the changelog tells %s", log)
+	}
+}
+
+// That a limit comes near its end, and to it, is recorded once a period.
+func TestCrossings(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "workspaces.db")
+	var clock calendar
+	clock.set(t, "2026-01-10 00:00:00")
+	s := newServer(t, embedded.Config{DSN: file, Now: clock.now, DefaultPlan: promptrails.PlanStarter})
+	ada := s.owner("ada@example.com", "research")
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	crossed := func() (got []string) {
+		rows, err := db.QueryContext(t.Context(), "SELECT limit_key || ' ' || percent || ' ' || strftime('%m-%d', crossed_at / 1000000, 'unixepoch') FROM usage_crossings ORDER BY crossed_at, percent")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = rows.Close() }()
+		for rows.Next() {
+			var s string
+			if err := rows.Scan(&s); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, s)
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	agents := func(n int) (last string) {
+		for range n {
+			last = ada.do("POST", "/agents", `{"name":"a"}`).expect(201).text("id")
+		}
+		return last
+	}
+	agents(11)
+	if got := crossed(); got != nil {
+		t.Errorf("at 11 of 15: %v", got)
+	}
+	agents(1)
+	clock.set(t, "2026-01-11 00:00:00")
+	last := agents(3)
+	ada.do("DELETE", "/agents/"+last, "").expect(204)
+	last = agents(1)
+	if diff := cmp.Diff([]string{"active_agents 80 01-10", "active_agents 100 01-11"}, crossed()); diff != "" {
+		t.Error(diff)
+	}
+	clock.set(t, "2026-02-10 00:00:00")
+	ada.do("DELETE", "/agents/"+last, "").expect(204)
+	agents(1)
+	if diff := cmp.Diff([]string{"active_agents 80 01-10", "active_agents 100 01-11", "active_agents 100 02-10"}, crossed()); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,131 @@
+// Usage prints, for every workspace of a person, what is used of each limit of
+// its plan, nearest to its end first. It exits 1 when one is over 90 % used, so
+// that a cron job sends a mail.
+//
+//	go run ./examples/usage
+//
+// It asks the API that PROMPTRAILS_API_URL and PROMPTRAILS_ACCESS_TOKEN name;
+// without them it runs the workspace service inside, with two workspaces in it.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/embedded"
+)
+
+const alarm = 0.9 // the share of a limit above which the program exits 1
+
+func main() {
+	full, err := run(context.Background(), os.Stdout)
+	switch {
+	case err != nil:
+		log.Fatal(err)
+	case full:
+		os.Exit(1)
+	}
+}
+
+// run reports whether a limit is nearly used up.
+func run(ctx context.Context, out io.Writer) (full bool, err error) {
+	client, done, err := connect(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer done()
+	for workspace, err := range client.Workspaces.All(ctx, nil) {
+		if err != nil {
+			return false, err
+		}
+		usage, err := client.InWorkspace(workspace.ID).Billing.Usage(ctx)
+		if err != nil {
+			return false, err
+		}
+		fmt.Fprintf(out, "%s, plan %s, period until %s\n", workspace.Name, workspace.Plan, usage.PeriodEnd.Format("2006-01-02"))
+		if err := table(out, usage, &full); err != nil {
+			return false, err
+		}
+	}
+	return full, nil
+}
+
+func table(out io.Writer, usage *promptrails.Usage, full *bool) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, h := range usage.Headroom() {
+		limit, _ := usage.Limit(h.Key)
+		if h.Unlimited {
+			fmt.Fprintf(w, "  %s\t\t%d used\tunlimited\n", h.Key, limit.Used)
+			continue
+		}
+		fmt.Fprintf(w, "  %s\t%s\t%d of %d\t%.0f %%\n", h.Key, bar(h.Share), limit.Used, *limit.Max, 100*h.Share)
+		*full = *full || h.Share > alarm
+	}
+	return w.Flush()
+}
+
+// bar draws a share as twenty characters.
+func bar(share float64) string {
+	const width = 20
+	filled := int(min(1, share)*width + 0.5)
+	return strings.Repeat("█", filled) + strings.Repeat("░", width-filled)
+}
+
+func connect(ctx context.Context) (client *promptrails.Client, done func(), err error) {
+	if os.Getenv("PROMPTRAILS_API_URL") != "" {
+		client, err = promptrails.NewClient()
+		return client, func() {}, err
+	}
+	service, err := embedded.Open(ctx, embedded.Config{})
+	if err != nil {
+		return nil, nil, err
+	}
+	done = func() {
+		if err := service.Close(); err != nil {
+			log.Print(err)
+		}
+	}
+	client, err = prepare(ctx, service)
+	if err != nil {
+		done()
+	}
+	return client, done, err
+}
+
+// prepare makes a workspace with room, and one whose agents are all taken.
+func prepare(ctx context.Context, service *embedded.Service) (*promptrails.Client, error) {
+	user, err := service.CreateUser(ctx, "ada@example.com", "Ada")
+	if err != nil {
+		return nil, err
+	}
+	ada, err := service.Client(promptrails.WithAccessToken(user.AccessToken.Reveal()))
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range []struct {
+		name, slug string
+		plan       promptrails.PlanID
+		agents     int
+	}{{"Research", "research", promptrails.PlanStarter, 1}, {"Support", "support", promptrails.PlanFree, 3}} {
+		workspace, err := ada.Workspaces.Create(ctx, &promptrails.CreateWorkspaceParams{Name: w.name, Slug: w.slug})
+		if err != nil {
+			return nil, err
+		}
+		in := ada.InWorkspace(workspace.ID)
+		if _, err := in.Billing.ChangePlan(ctx, w.plan); err != nil {
+			return nil, err
+		}
+		for range w.agents {
+			if _, err := in.Resources.Create(ctx, promptrails.KindAgents, map[string]any{"name": "Agent"}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return ada, nil
+}

@@ -1,0 +1,323 @@
+package service
+
+import (
+	"context"
+	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/changelog"
+	"github.com/promptrails-community/promptrails-go/internal/policy"
+	"github.com/promptrails-community/promptrails-go/internal/store"
+)
+
+func dollars(cents int64) promptrails.Money {
+	return promptrails.Money{Amount: cents, Currency: store.Currency}
+}
+
+// planNames are the names that people read.
+var planNames = map[string]string{"free": "Free", "starter": "Starter", "pro": "Pro", "enterprise": "Enterprise"}
+
+// Plans returns the catalogue.
+func (x *Session) Plans(*struct{}) (*Page[*promptrails.Plan], error) {
+	all := policy.Catalogue()
+	page := &Page[*promptrails.Plan]{Meta: Meta{Limit: len(all)}}
+	total, one := len(all), 1
+	page.Meta.Total, page.Meta.Page, page.Meta.Pages = &total, &one, &one
+	for _, p := range all {
+		plan := &promptrails.Plan{
+			ID: promptrails.PlanID(p.ID), Name: planNames[p.ID], Price: dollars(p.Price),
+			Limits: map[promptrails.LimitKey]*int64{}, Features: []promptrails.Feature{},
+		}
+		for key, most := range p.Limits {
+			plan.Limits[promptrails.LimitKey(key)] = orUnlimited(most)
+		}
+		for _, f := range p.Features {
+			plan.Features = append(plan.Features, promptrails.Feature(f))
+		}
+		page.Data = append(page.Data, plan)
+	}
+	return page, nil
+}
+
+func orUnlimited(most int64) *int64 {
+	if most == policy.Unlimited {
+		return nil
+	}
+	return &most
+}
+
+// Subscription returns the workspace's subscription.
+func (x *Session) Subscription() (*promptrails.Subscription, error) {
+	s, err := x.tx.Subscription()
+	if err != nil {
+		return nil, err
+	}
+	return x.shown(s), nil
+}
+
+func (x *Session) shown(s *store.Subscription) *promptrails.Subscription {
+	plan, _ := policy.PlanByID(string(s.Plan))
+	start, end := policy.Period(s.Began, x.now)
+	return &promptrails.Subscription{
+		Plan: s.Plan, Status: promptrails.SubscriptionActive, Price: dollars(plan.Price),
+		CurrentPeriodStart: start, CurrentPeriodEnd: end, Version: s.Version, UpdatedAt: s.UpdatedAt,
+	}
+}
+
+// ChangePlan changes the plan at once.
+func (x *Session) ChangePlan(p *promptrails.ChangePlanParams) (*promptrails.Subscription, error) {
+	to, ok := policy.PlanByID(string(p.Plan))
+	if !ok {
+		return nil, invalid("plan", "must be free, starter, pro or enterprise")
+	}
+	if err := x.settle(); err != nil {
+		return nil, err
+	}
+	s, err := x.tx.Subscription()
+	if err != nil {
+		return nil, err
+	}
+	if s.Plan == p.Plan {
+		return x.shown(s), x.match(s.Version)
+	}
+	if err := x.fits(s, to); err != nil {
+		return nil, err
+	}
+	if err := x.match(s.Version); err != nil {
+		return nil, err
+	}
+	from, _ := policy.PlanByID(string(s.Plan))
+	if err := x.invoiceChange(s, from, to); err != nil {
+		return nil, err
+	}
+	s.Plan, s.UpdatedAt = p.Plan, x.now
+	s.Version++
+	if err := x.tx.UpdateSubscription(s); err != nil {
+		return nil, err
+	}
+	return x.shown(s), x.record(x.tx, promptrails.ActionUpdated,
+		changelog.Ref{Type: string(promptrails.ResourceSubscription), ID: x.workspaceID(), Name: string(s.Plan)},
+		map[string]any{"plan": from.ID}, map[string]any{"plan": to.ID})
+}
+
+// fits refuses a plan that is too small for what is used. Executions do not
+// count: they end with their period.
+func (x *Session) fits(s *store.Subscription, to policy.Plan) error {
+	used, err := x.used(s)
+	if err != nil {
+		return err
+	}
+	var over []map[string]any
+	for _, key := range []promptrails.LimitKey{
+		promptrails.LimitTeamMembers, promptrails.LimitActiveAgents, promptrails.LimitDataSources, promptrails.LimitNotificationChannels,
+	} {
+		if most := to.Limits[string(key)]; most != policy.Unlimited && used[key] > most {
+			over = append(over, map[string]any{"limit": key, "max": most, "used": used[key]})
+		}
+	}
+	if len(over) == 0 {
+		return nil
+	}
+	return conflict(promptrails.CodeOverLimit, "more is used than the plan %s has; details.limits names what, and how much", to.ID).
+		with(map[string]any{"limits": over, "plan": to.ID})
+}
+
+// invoiceChange invoices what a change of plan costs now: from free the whole of
+// a period that begins, between paid plans upwards the difference for what is
+// left of the one that runs; downwards nothing.
+func (x *Session) invoiceChange(s *store.Subscription, from, to policy.Plan) error {
+	if from.Price == 0 {
+		s.Began = x.now
+		start, end := policy.Period(s.Began, x.now)
+		s.InvoicedUntil = end
+		s.ExecutionsPeriod, s.ExecutionsUsed = start, 0
+		return x.invoice("Plan "+planNames[to.ID], dollars(to.Price), start, end)
+	}
+	if to.Price <= from.Price {
+		return nil
+	}
+	start, end := policy.Period(s.Began, x.now)
+	left, err := dollars(to.Price-from.Price).Share(end.Sub(x.now).Microseconds(), end.Sub(start).Microseconds())
+	if err != nil || left.Amount == 0 {
+		return err
+	}
+	return x.invoice("Plan "+planNames[to.ID]+" in place of "+planNames[from.ID]+", for what is left of the period", left, x.now, end)
+}
+
+// invoice issues an invoice, which is settled at once.
+func (x *Session) invoice(what string, amount promptrails.Money, start, end time.Time) error {
+	return x.tx.CreateInvoice(&promptrails.Invoice{
+		ID: newID(x.now), Status: promptrails.InvoicePaid, Total: amount, PeriodStart: start, PeriodEnd: end, IssuedAt: x.now, PaidAt: x.now,
+		Lines: []promptrails.InvoiceLine{{Description: what, Quantity: 1, Amount: amount}},
+	})
+}
+
+// settle invoices the periods that have begun since the last one that was
+// invoiced.
+func (x *Session) settle() error {
+	s, err := x.tx.Subscription()
+	if err != nil || !due(s, x.now) {
+		return err
+	}
+	plan, _ := policy.PlanByID(string(s.Plan))
+	for due(s, x.now) {
+		start, end := policy.Period(s.Began, later(s.Began, s.InvoicedUntil))
+		if err := x.invoice("Plan "+planNames[plan.ID], dollars(plan.Price), start, end); err != nil {
+			return err
+		}
+		s.InvoicedUntil = end
+	}
+	return x.tx.UpdateSubscription(s)
+}
+
+// due reports whether a paid plan has begun a period that is not invoiced.
+func due(s *store.Subscription, now time.Time) bool {
+	plan, _ := policy.PlanByID(string(s.Plan))
+	return plan.Price > 0 && !now.Before(later(s.Began, s.InvoicedUntil))
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// Settle invoices what is due in the workspace of a request that is let in, so
+// that what the request reads is up to date.
+func (s *Service) Settle(ctx context.Context, r *Request) error {
+	var isDue bool
+	err := s.Read(ctx, r, func(x *Session) error {
+		subscription, err := x.tx.Subscription()
+		isDue = err == nil && due(subscription, x.now)
+		return err
+	})
+	if err != nil || !isDue {
+		return err
+	}
+	return s.Store.Write(ctx, func(g *store.Global) error {
+		x, err := s.admit(g, r)
+		if err != nil {
+			return err
+		}
+		return x.settle()
+	})
+}
+
+// Usage returns what is used of each limit.
+func (x *Session) Usage() (*promptrails.Usage, error) {
+	s, err := x.tx.Subscription()
+	if err != nil {
+		return nil, err
+	}
+	used, err := x.used(s)
+	if err != nil {
+		return nil, err
+	}
+	start, end := policy.Period(s.Began, x.now)
+	usage := &promptrails.Usage{PeriodStart: start, PeriodEnd: end, Features: map[promptrails.Feature]bool{}}
+	for _, key := range []promptrails.LimitKey{
+		promptrails.LimitMonthlyExecutions, promptrails.LimitTeamMembers, promptrails.LimitActiveAgents, promptrails.LimitDataSources, promptrails.LimitNotificationChannels,
+	} {
+		usage.Limits = append(usage.Limits, promptrails.UsageLimit{Key: key, Used: used[key], Max: orUnlimited(policy.Max(string(s.Plan), string(key)))})
+	}
+	catalogue := policy.Catalogue()
+	for _, feature := range catalogue[len(catalogue)-1].Features {
+		usage.Features[promptrails.Feature(feature)] = policy.HasFeature(string(s.Plan), feature)
+	}
+	return usage, nil
+}
+
+// Invoices returns a page of the invoices.
+func (x *Session) Invoices(p *promptrails.ListInvoicesParams) (*Page[*promptrails.Invoice], error) {
+	switch p.Status {
+	case "", promptrails.InvoiceDraft, promptrails.InvoiceOpen, promptrails.InvoicePaid, promptrails.InvoiceVoid:
+	default:
+		return nil, invalid("status", "must be draft, open, paid or void")
+	}
+	l, err := newListing("invoices", x.workspaceID(), p.ListOptions, string(p.Status))
+	if err != nil {
+		return nil, err
+	}
+	rows, total, err := x.tx.Invoices(string(p.Status), l.store)
+	if err != nil {
+		return nil, err
+	}
+	return finish(l, rows, total, func(i *promptrails.Invoice) store.Position {
+		return store.Position{At: i.IssuedAt.UnixMicro(), ID: i.ID}
+	}), nil
+}
+
+// Invoice returns one invoice.
+func (x *Session) Invoice(id string) (*promptrails.Invoice, error) {
+	i, err := x.tx.Invoice(id)
+	return i, missing(err, "invoice")
+}
+
+// Balance returns what is left for hosted models.
+func (x *Session) Balance() (*promptrails.Balance, error) {
+	micros, updatedAt, err := x.tx.Balance()
+	if err != nil {
+		return nil, err
+	}
+	return &promptrails.Balance{Available: dollars(floorDiv(micros, microsPerCent)), AvailableMicros: micros, UpdatedAt: updatedAt}, nil
+}
+
+const microsPerCent = 10_000
+
+// floorDiv divides, rounding down, below zero too.
+func floorDiv(n, by int64) int64 {
+	q := n / by
+	if n%by < 0 {
+		q--
+	}
+	return q
+}
+
+// Transactions returns a page of the transactions.
+func (x *Session) Transactions(p *promptrails.ListTransactionsParams) (*Page[*promptrails.Transaction], error) {
+	if p.Page != 0 {
+		return nil, invalid("page", "is not for transactions; use after with meta.next_cursor")
+	}
+	l, err := newListing("transactions", x.workspaceID(), p.ListOptions)
+	if err != nil {
+		return nil, err
+	}
+	rows, sequences, err := x.tx.Transactions(l.store)
+	if err != nil {
+		return nil, err
+	}
+	i := l.store.Limit - 1 // finish asks for the last of a full page
+	page := finish(l, rows, 0, func(*promptrails.Transaction) store.Position { return store.Position{At: sequences[i]} })
+	page.Meta = Meta{Limit: page.Meta.Limit, NextCursor: page.Meta.NextCursor}
+	return page, nil
+}
+
+// What a balance is topped up by at once, in cents.
+const (
+	leastTopUp = 100
+	mostTopUp  = 1_000_000
+)
+
+// TopUp adds to the balance.
+func (x *Session) TopUp(p *promptrails.TopUpParams) (*promptrails.Transaction, error) {
+	bad := faults{}
+	if p.Amount.Currency != store.Currency {
+		bad.add("amount.currency", "must be "+store.Currency)
+	}
+	if p.Amount.Amount < leastTopUp || p.Amount.Amount > mostTopUp {
+		bad.add("amount.amount", "must be 100 to 1000000 cents: 1.00 to 10,000.00")
+	}
+	if err := bad.err(); err != nil {
+		return nil, err
+	}
+	t := &promptrails.Transaction{
+		ID: newID(x.now), Type: promptrails.TransactionTopUp, AmountMicros: p.Amount.Amount * microsPerCent, Currency: store.Currency,
+		Description: "Top-up of " + p.Amount.String(), CreatedAt: x.now,
+	}
+	if err := x.tx.CreateTransaction(t); err != nil {
+		return nil, err
+	}
+	return t, x.record(x.tx, promptrails.ActionUpdated, changelog.Ref{Type: string(promptrails.ResourceBalance), ID: x.workspaceID(), Name: store.Currency},
+		map[string]any{"available_micros": t.BalanceAfterMicros - t.AmountMicros}, map[string]any{"available_micros": t.BalanceAfterMicros})
+}

@@ -1,0 +1,149 @@
+package store
+
+import (
+	"database/sql"
+	"fmt"
+	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/wire"
+)
+
+// Currency is the one that the service bills in.
+const Currency = "USD"
+
+// Subscription is what is kept of a workspace's subscription.
+type Subscription struct {
+	Plan             promptrails.PlanID
+	Began            time.Time // the periods run from here, a month each
+	Version          int64
+	UpdatedAt        time.Time
+	InvoicedUntil    time.Time // zero: nothing yet
+	ExecutionsPeriod time.Time // the period that ExecutionsUsed counts
+	ExecutionsUsed   int64
+}
+
+// Subscription returns the workspace's subscription.
+func (t *Tx) Subscription() (*Subscription, error) {
+	s := new(Subscription)
+	return s, t.row(`SELECT plan, CASE subscribed_at WHEN 0 THEN created_at ELSE subscribed_at END, subscription_version,
+		CASE subscription_updated_at WHEN 0 THEN created_at ELSE subscription_updated_at END, invoiced_until, executions_period, executions_used
+		FROM workspaces WHERE id = $1`, nil, &s.Plan, stamp{&s.Began}, &s.Version, stamp{&s.UpdatedAt}, stamp{&s.InvoicedUntil}, stamp{&s.ExecutionsPeriod}, &s.ExecutionsUsed)
+}
+
+// UpdateSubscription stores a subscription.
+func (t *Tx) UpdateSubscription(s *Subscription) error {
+	return one(t.exec(`UPDATE workspaces SET plan = $2, subscribed_at = $3, subscription_version = $4, subscription_updated_at = $5, invoiced_until = $6,
+		executions_period = $7, executions_used = $8 WHERE id = $1`,
+		string(s.Plan), micros(s.Began), s.Version, micros(s.UpdatedAt), micros(s.InvoicedUntil), micros(s.ExecutionsPeriod), s.ExecutionsUsed))
+}
+
+// Cross records that a limit was used to a share of it, once in a period.
+func (t *Tx) Cross(limit string, percent int, period, at time.Time) error {
+	_, err := t.exec("INSERT INTO usage_crossings (workspace_id, limit_key, percent, period_start, crossed_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+		limit, percent, micros(period), micros(at))
+	return err
+}
+
+const (
+	invoiceColumns        = "i.id, i.number, i.status, i.lines, i.total, i.period_start, i.period_end, i.issued_at, i.paid_at"
+	invoiceRows    scoped = "FROM invoices i WHERE i.workspace_id = $1"
+	countInvoices         = "invoices"
+)
+
+func invoiceFields(i *promptrails.Invoice) []any {
+	i.Total.Currency = Currency
+	return []any{
+		&i.ID, &i.Number, &i.Status,
+		document{&i.Lines},
+		&i.Total.Amount,
+		stamp{&i.PeriodStart},
+		stamp{&i.PeriodEnd},
+		stamp{&i.IssuedAt},
+		stamp{&i.PaidAt},
+	}
+}
+
+// Invoices returns a page of the invoices, and how many there are.
+func (t *Tx) Invoices(status string, p Paging) (page []*promptrails.Invoice, total int, err error) {
+	f := filter{base: 1}
+	f.andText("i.status = ?", status)
+	if total, err = t.total(countInvoices, invoiceRows, &f, p); err != nil {
+		return nil, 0, err
+	}
+	query := "SELECT " + invoiceColumns + " " + invoiceRows + scoped(f.page(p, "i.issued_at", "i.id"))
+	err = t.rows(query, f.args, func(r *sql.Rows) error {
+		i := new(promptrails.Invoice)
+		page = append(page, i)
+		return r.Scan(invoiceFields(i)...)
+	})
+	return page, total, err
+}
+
+// Invoice returns one invoice.
+func (t *Tx) Invoice(id string) (*promptrails.Invoice, error) {
+	i := new(promptrails.Invoice)
+	return i, t.row("SELECT "+invoiceColumns+" "+invoiceRows+" AND i.id = $2", []any{id}, invoiceFields(i)...)
+}
+
+// CreateInvoice adds an invoice, and gives it the next number.
+func (t *Tx) CreateInvoice(i *promptrails.Invoice) error {
+	n, err := t.counted(countInvoices)
+	if err != nil {
+		return err
+	}
+	i.Number = fmt.Sprintf("INV-%06d", n+1)
+	lines, err := wire.Encode(i.Lines)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`INSERT INTO invoices (workspace_id, id, number, status, lines, total, period_start, period_end, issued_at, paid_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		i.ID, i.Number, string(i.Status), string(lines), i.Total.Amount, micros(i.PeriodStart), micros(i.PeriodEnd), micros(i.IssuedAt), micros(i.PaidAt))
+	if err != nil {
+		return err
+	}
+	return t.count(countInvoices, 1)
+}
+
+// Balance returns what is left, in millionths, and when it changed last.
+func (t *Tx) Balance() (micros int64, updatedAt time.Time, err error) {
+	err = t.row("SELECT balance_micros, balance_updated_at FROM workspaces WHERE id = $1", nil, &micros, stamp{&updatedAt})
+	return micros, updatedAt, err
+}
+
+// CreateTransaction changes the balance, and adds the transaction that tells
+// of it.
+func (t *Tx) CreateTransaction(x *promptrails.Transaction) error {
+	var sequence int64
+	err := t.row("UPDATE workspaces SET balance_micros = balance_micros + $2, balance_updated_at = $3, transaction_sequence = transaction_sequence + 1 WHERE id = $1 RETURNING balance_micros, transaction_sequence",
+		[]any{x.AmountMicros, micros(x.CreatedAt)}, &x.BalanceAfterMicros, &sequence)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`INSERT INTO transactions (workspace_id, sequence, id, type, amount_micros, balance_after_micros, description, execution_id, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		sequence, x.ID, string(x.Type), x.AmountMicros, x.BalanceAfterMicros, x.Description, x.ExecutionID, micros(x.CreatedAt))
+	return err
+}
+
+// Transactions returns a page of the transactions, the newest first, each with
+// its sequence.
+func (t *Tx) Transactions(p Paging) (page []*promptrails.Transaction, sequences []int64, err error) {
+	f := filter{base: 1}
+	if p.After != nil {
+		f.and("sequence < ?", p.After.At)
+	}
+	query := "SELECT sequence, id, type, amount_micros, balance_after_micros, description, execution_id, created_at FROM transactions WHERE workspace_id = $1" +
+		scoped(f.sql.String()+" ORDER BY sequence DESC"+f.limit(p))
+	err = t.rows(query, f.args, func(r *sql.Rows) error {
+		x := &promptrails.Transaction{Currency: Currency}
+		var sequence int64
+		if err := r.Scan(&sequence, &x.ID, &x.Type, &x.AmountMicros, &x.BalanceAfterMicros, &x.Description, &x.ExecutionID, stamp{&x.CreatedAt}); err != nil {
+			return err
+		}
+		page, sequences = append(page, x), append(sequences, sequence)
+		return nil
+	})
+	return page, sequences, err
+}
