@@ -1,0 +1,116 @@
+// Isolationcheck takes each workspace predicate of the store out in turn and
+// wants a test that goes red. It is a command of its own, since it builds and
+// runs the tests once for each:
+//
+//	go run ./internal/isolationcheck
+//
+// It prints a line for each predicate and exits 1 if the tests stay green
+// without one.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// predicate matches a condition that binds a statement to its workspace.
+var predicate = regexp.MustCompile(`(\w+\.)?workspace_id = (\$1|\w+\.workspace_id)|(WHERE |AND )(w\.)?id = \$1`)
+
+// suites are the tests that must see it, the fastest first.
+var suites = [][]string{
+	{"./internal/store"},
+	{"./embedded", "-run", "TestIsolation/memory|TestReseal|TestMember|TestKeyLastUsed"},
+}
+
+func main() {
+	survivors, err := run(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	if survivors > 0 {
+		fmt.Printf("%d predicates can be taken out without a red test\n", survivors)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) (survivors int, err error) {
+	files, err := filepath.Glob("internal/store/*.go")
+	if err != nil || len(files) == 0 {
+		return 0, fmt.Errorf("run it in the root of the module: %w", err)
+	}
+	dir, err := os.MkdirTemp("", "isolationcheck")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(file) //nolint:gosec // a file of the module
+		if err != nil {
+			return survivors, err
+		}
+		for _, at := range predicate.FindAllIndex(source, -1) {
+			red, err := seen(ctx, dir, file, source, at)
+			if err != nil {
+				return survivors, err
+			}
+			line := 1 + strings.Count(string(source[:at[0]]), "\n")
+			fmt.Printf("%-5s %s:%d: %s\n", map[bool]string{true: "red", false: "GREEN"}[red], file, line, source[at[0]:at[1]])
+			if !red {
+				survivors++
+			}
+		}
+	}
+	return survivors, nil
+}
+
+// seen reports whether a test goes red without the predicate.
+func seen(ctx context.Context, dir, file string, source []byte, at []int) (bool, error) {
+	found := string(source[at[0]:at[1]])
+	always := "$1 = $1"
+	for _, keyword := range []string{"WHERE ", "AND "} {
+		if strings.HasPrefix(found, keyword) {
+			always = keyword + always
+		}
+	}
+	if !strings.Contains(found, "$1") {
+		always = "1 = 1" // a join, whose statement binds $1 elsewhere
+	}
+	mutant := filepath.Join(dir, filepath.Base(file))
+	text := string(source[:at[0]]) + always + string(source[at[1]:])
+	if err := os.WriteFile(mutant, []byte(text), 0o600); err != nil {
+		return false, err
+	}
+	original, err := filepath.Abs(file)
+	if err != nil {
+		return false, err
+	}
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {original: mutant}})
+	if err != nil {
+		return false, err
+	}
+	replaced := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(replaced, overlay, 0o600); err != nil {
+		return false, err
+	}
+	for _, suite := range suites {
+		test := exec.CommandContext(ctx, "go", append([]string{"test", "-count=1", "-failfast", "-overlay", replaced}, suite...)...) //nolint:gosec // the go command
+		out, err := test.CombinedOutput()
+		if strings.Contains(string(out), "[build failed]") {
+			return false, fmt.Errorf("%s without %q does not build:\n%s", file, found, out)
+		}
+		if err != nil {
+			return true, nil
+		}
+	}
+	return false, nil
+}

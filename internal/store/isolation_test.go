@@ -1,0 +1,323 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/changelog"
+)
+
+var moment = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// twins opens a store with two workspaces, whose rows have the same ids: only
+// the workspace tells them apart.
+func twins(t *testing.T) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), "", func([]byte) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	err = s.Write(t.Context(), func(g *Global) error {
+		for _, u := range []string{"u", "v"} {
+			if err := g.CreateUser(&promptrails.User{ID: u, Email: u + "@example.com", Name: u}, moment); err != nil {
+				return err
+			}
+		}
+		for _, id := range []string{"a", "b"} {
+			x, err := g.CreateWorkspace(&promptrails.Workspace{ID: id, Name: "in-" + id, Slug: id, Plan: "free", OwnerID: "u", Version: 1, CreatedAt: moment, UpdatedAt: moment}, changelog.Genesis(id))
+			if err != nil {
+				return err
+			}
+			if err := fill(x, id); err != nil {
+				return fmt.Errorf("fill %s: %w", id, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func fill(x *Tx, in string) error {
+	for _, create := range []func() error{
+		func() error {
+			return x.CreateMember(&promptrails.Member{ID: "m", UserID: "u", Role: promptrails.RoleOwner, Version: 1, JoinedAt: moment})
+		},
+		func() error { return x.CreateInvitation(invitation(in), []byte("token "+in)) },
+		func() error { return x.CreateCredential(credential(in), []byte("value in-"+in)) },
+		func() error { return x.CreateAPIKey(key(in), []byte("hash "+in)) },
+		func() error { return x.CreateResource(agent(in)) },
+		func() error { return x.CreateResource(memory(in)) },
+		func() error {
+			return x.CreateInvoice(&promptrails.Invoice{ID: "i", Status: "paid", Lines: []promptrails.InvoiceLine{{Description: "in-" + in}}, PeriodStart: moment, PeriodEnd: moment, IssuedAt: moment})
+		},
+		func() error {
+			return x.CreateTransaction(&promptrails.Transaction{ID: "t", Type: "top_up", AmountMicros: 1, Description: "in-" + in, CreatedAt: moment})
+		},
+		func() error {
+			return x.Append(&changelog.Entry{ID: "e", Action: "created", Resource: changelog.Ref{ID: "r", Name: "in-" + in}, OccurredAt: moment})
+		},
+		func() error { return x.Cross("active_agents", 80, moment, moment) },
+	} {
+		if err := create(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func invitation(in string) *promptrails.Invitation {
+	return &promptrails.Invitation{
+		ID: "n", Email: "in-" + in + "@example.com", Role: promptrails.RoleUser, Status: "pending", InvitedBy: "u", ExpiresAt: moment.Add(time.Hour), Version: 1, CreatedAt: moment,
+	}
+}
+
+func credential(in string) *promptrails.Credential {
+	return &promptrails.Credential{ID: "c", Name: "in-" + in, Type: "openai", Category: "llm", IsDefault: true, Version: 1, CreatedAt: moment, UpdatedAt: moment}
+}
+
+func key(in string) *promptrails.APIKey {
+	return &promptrails.APIKey{ID: "k", Name: "in-" + in, Scopes: promptrails.Scopes{"*"}, CreatedBy: "u", Version: 1, CreatedAt: moment}
+}
+
+func agent(in string) *Resource {
+	return &Resource{ID: "r", Kind: "agents", Name: "in-" + in, Status: "active", CreatedBy: "u", Version: 1, CreatedAt: moment, UpdatedAt: moment, Document: `"in-` + in + `"`, References: []string{"c"}}
+}
+
+func memory(in string) *Resource {
+	r := agent(in)
+	r.ID, r.Kind, r.Parent = "s", "memories", "r"
+	return r
+}
+
+// rows returns everything that is stored of a workspace.
+func rows(t *testing.T, s *Store, workspace string) string {
+	t.Helper()
+	var out strings.Builder
+	for _, table := range []string{
+		"workspaces", "counters", "members", "invitations", "changelog", "credentials", "api_keys", "resources", "resource_references", "invoices", "transactions", "usage_crossings",
+	} {
+		column := "workspace_id"
+		if table == "workspaces" {
+			column = "id"
+		}
+		found, err := s.reader.QueryContext(t.Context(), "SELECT * FROM "+table+" WHERE "+column+" = ? ORDER BY 1, 2, 3", workspace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		columns, err := found.Columns()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for found.Next() {
+			values := make([]any, len(columns))
+			for i := range values {
+				values[i] = new(any)
+			}
+			if err := found.Scan(values...); err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprint(&out, table)
+			for _, v := range values {
+				fmt.Fprintf(&out, " %v", *v.(*any)) //nolint:forcetypeassert // as made above
+			}
+			fmt.Fprintln(&out)
+		}
+		if err := found.Err(); err != nil {
+			t.Fatal(err)
+		}
+		_ = found.Close()
+	}
+	return out.String()
+}
+
+// A write in one workspace leaves the other as it is, although their rows have
+// the same ids.
+func TestWritesStayInTheirWorkspace(t *testing.T) {
+	t.Parallel()
+	later := moment.Add(time.Minute)
+	for name, write := range map[string]func(*Tx) error{
+		"UpdateWorkspace": func(x *Tx) error {
+			return x.UpdateWorkspace(&promptrails.Workspace{Name: "new", OwnerID: "u", Version: 2, UpdatedAt: later})
+		},
+		"DeleteWorkspace": func(x *Tx) error { return x.DeleteWorkspace() },
+		"CreateMember": func(x *Tx) error {
+			return x.CreateMember(&promptrails.Member{ID: "m2", UserID: "v", Role: promptrails.RoleUser, Version: 1, JoinedAt: later})
+		},
+		"UpdateMember": func(x *Tx) error {
+			return x.UpdateMember(&promptrails.Member{ID: "m", Role: promptrails.RoleAdmin, Version: 2})
+		},
+		"DeleteMember": func(x *Tx) error { return x.DeleteMember(&promptrails.Member{ID: "m", UserID: "u"}) },
+		"UpdateInvitation": func(x *Tx) error {
+			i := invitation("a")
+			i.Version, i.Status = 2, "revoked"
+			return x.UpdateInvitation(i)
+		},
+		"SetInvitationToken": func(x *Tx) error { return x.SetInvitationToken("n", []byte("new")) },
+		"UpdateCredential":   func(x *Tx) error { c := credential("new"); c.Version = 2; return x.UpdateCredential(c) },
+		"SetCredentialValue": func(x *Tx) error { return x.SetCredentialValue("c", []byte("new")) },
+		"DeleteCredential":   func(x *Tx) error { return x.DeleteCredential("c") },
+		"UpdateAPIKey":       func(x *Tx) error { k := key("new"); k.Version = 2; return x.UpdateAPIKey(k) },
+		"UpdateResource":     func(x *Tx) error { r := agent("new"); r.References = nil; return x.UpdateResource(r) },
+		"DeleteResource":     func(x *Tx) error { return x.DeleteResource(agent("a")) },
+		"UpdateSubscription": func(x *Tx) error {
+			return x.UpdateSubscription(&Subscription{Plan: "pro", Began: later, Version: 2, UpdatedAt: later, ExecutionsUsed: 3})
+		},
+		"CreateInvoice": func(x *Tx) error {
+			return x.CreateInvoice(&promptrails.Invoice{ID: "i2", Status: "paid", IssuedAt: later})
+		},
+		"CreateTransaction": func(x *Tx) error {
+			return x.CreateTransaction(&promptrails.Transaction{ID: "t2", Type: "usage", AmountMicros: -5, CreatedAt: later})
+		},
+		"Touch a member": func(x *Tx) error { return x.global.Touch([]Activity{{Workspace: "a", UserID: "u", At: later}}) },
+		"Touch a key":    func(x *Tx) error { return x.global.Touch([]Activity{{Workspace: "a", KeyID: "k", At: later}}) },
+		"ReplaceCredentialValue": func(x *Tx) error {
+			return x.global.ReplaceCredentialValue(SealedRow{Workspace: "a", ID: "c", Value: []byte("new")})
+		},
+		"Append": func(x *Tx) error { return x.Append(&changelog.Entry{ID: "e2", Action: "updated", OccurredAt: later}) },
+		"Cross":  func(x *Tx) error { return x.Cross("active_agents", 100, moment, later) },
+		"CreateResource": func(x *Tx) error {
+			r := memory("a")
+			r.ID = "s2"
+			return x.CreateResource(r)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := twins(t)
+			mine, theirs := rows(t, s, "a"), rows(t, s, "b")
+			err := s.Write(t.Context(), func(g *Global) error {
+				x, err := g.Workspace("a")
+				if err != nil {
+					return err
+				}
+				return write(x)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rows(t, s, "a") == mine {
+				t.Error("nothing was written")
+			}
+			if after := rows(t, s, "b"); after != theirs {
+				t.Errorf("the other workspace has changed from\n%sto\n%s", theirs, after)
+			}
+		})
+	}
+}
+
+// What is read in one workspace is of that one, although rows of the other have
+// the same ids.
+func TestReadsStayInTheirWorkspace(t *testing.T) {
+	t.Parallel()
+	s := twins(t)
+	all := Paging{Limit: 10}
+	for name, read := range map[string]func(*Tx) (any, error){
+		"Workspace": func(x *Tx) (any, error) { return x.Workspace() },
+		"Members": func(x *Tx) (any, error) {
+			v, n, err := x.Members("", "", all)
+			return []any{len(v), v[0].WorkspaceID, n}, err
+		},
+		"Members by role": func(x *Tx) (any, error) {
+			v, n, err := x.Members("owner", "", all)
+			return []any{len(v), v[0].WorkspaceID, n}, err
+		},
+		"Member":             func(x *Tx) (any, error) { v, err := x.Member("m"); return v.WorkspaceID, err },
+		"MemberByUser":       func(x *Tx) (any, error) { v, err := x.MemberByUser("u"); return v.WorkspaceID, err },
+		"IsMember":           func(x *Tx) (any, error) { return x.IsMember("u@example.com") },
+		"Invitations":        func(x *Tx) (any, error) { v, n, err := x.Invitations("", moment, all); return []any{v, n}, err },
+		"pending":            func(x *Tx) (any, error) { v, n, err := x.Invitations("pending", moment, all); return []any{v, n}, err },
+		"Invitation":         func(x *Tx) (any, error) { return x.Invitation("n", moment) },
+		"PendingInvitations": func(x *Tx) (any, error) { return x.PendingInvitations("", moment) },
+		"Credentials":        func(x *Tx) (any, error) { v, n, err := x.Credentials("", "", "", all); return []any{v, n}, err },
+		"Credentials by q": func(x *Tx) (any, error) {
+			v, n, err := x.Credentials("llm", "openai", "in", all)
+			return []any{v, n}, err
+		},
+		"Credential":         func(x *Tx) (any, error) { return x.Credential("c") },
+		"DefaultCredential":  func(x *Tx) (any, error) { return x.DefaultCredential("openai") },
+		"CredentialValue":    func(x *Tx) (any, error) { v, err := x.CredentialValue("c"); return string(v), err },
+		"HasCredential":      func(x *Tx) (any, error) { return x.HasCredential("c") },
+		"APIKeys":            func(x *Tx) (any, error) { v, n, err := x.APIKeys("", "", moment, all); return []any{v, n}, err },
+		"APIKeys by creator": func(x *Tx) (any, error) { v, n, err := x.APIKeys("active", "u", moment, all); return []any{v, n}, err },
+		"APIKey":             func(x *Tx) (any, error) { return x.APIKey("k", moment) },
+		"APIKeyByHash": func(x *Tx) (any, error) {
+			_, err := x.APIKeyByHash([]byte("hash b"), moment)
+			return fmt.Sprint(err), nil
+		},
+		"LiveAPIKeysBy": func(x *Tx) (any, error) { return x.LiveAPIKeysBy("u", moment) },
+		"Resources":     func(x *Tx) (any, error) { v, n, err := x.Resources("agents", "", "", "", all); return []any{v, n}, err },
+		"Resources by q": func(x *Tx) (any, error) {
+			v, n, err := x.Resources("memories", "r", "active", "in", all)
+			return []any{v, n}, err
+		},
+		"Resource":        func(x *Tx) (any, error) { return x.Resource("agents", "", "r") },
+		"HasResource":     func(x *Tx) (any, error) { return x.HasResource("agents", "r") },
+		"NestedResources": func(x *Tx) (any, error) { return x.NestedResources("r") },
+		"UsedBy":          func(x *Tx) (any, error) { return x.UsedBy("c", 10) },
+		"ActiveAgents":    func(x *Tx) (any, error) { return x.ActiveAgents() },
+		"Counted":         func(x *Tx) (any, error) { return x.Counted("agents", "") },
+		"Subscription":    func(x *Tx) (any, error) { return x.Subscription() },
+		"Invoices":        func(x *Tx) (any, error) { v, n, err := x.Invoices("", all); return []any{v, n}, err },
+		"Invoices paid":   func(x *Tx) (any, error) { v, n, err := x.Invoices("paid", all); return []any{v, n}, err },
+		"Invoice":         func(x *Tx) (any, error) { return x.Invoice("i") },
+		"Balance":         func(x *Tx) (any, error) { v, _, err := x.Balance(); return v, err },
+		"Transactions":    func(x *Tx) (any, error) { v, n, err := x.Transactions(all); return []any{v, n}, err },
+		"Head":            func(x *Tx) (any, error) { v, err := x.Head(); return v.WorkspaceID + fmt.Sprint(v.Sequence), err },
+		"Changelog": func(x *Tx) (any, error) {
+			v, err := x.Changelog(&ChangelogFilter{}, all)
+			return string(v[0].JSON) + fmt.Sprint(len(v)), err
+		},
+		"ChangelogEntry": func(x *Tx) (any, error) { v, err := x.ChangelogEntry("e"); return string(v), err },
+	} {
+		// Each is read before and after the twin is gone: it makes no difference.
+		alone := twins(t)
+		if err := alone.Write(t.Context(), func(g *Global) error {
+			x, err := g.Workspace("b")
+			if err != nil {
+				return err
+			}
+			return x.DeleteWorkspace()
+		}); err != nil {
+			t.Fatal(err)
+		}
+		got, want := result(t, s, read), result(t, alone, read)
+		if got != want || strings.Contains(got, "in-b") {
+			t.Errorf("%s: %s beside a twin, %s alone", name, got, want)
+		}
+	}
+}
+
+// result reads in the workspace a.
+func result(t *testing.T, s *Store, read func(*Tx) (any, error)) string {
+	t.Helper()
+	var text []byte
+	err := s.Read(context.WithoutCancel(t.Context()), func(g *Global) error {
+		x, err := g.Workspace("a")
+		if err != nil {
+			return err
+		}
+		v, err := read(x)
+		if err != nil {
+			return err
+		}
+		text, err = json.Marshal(v)
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return string(text)
+}
