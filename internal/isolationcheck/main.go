@@ -11,6 +11,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -87,7 +88,7 @@ func seen(ctx context.Context, dir, file string, source []byte, at []int) (bool,
 	}
 	mutant := filepath.Join(dir, filepath.Base(file))
 	text := string(source[:at[0]]) + always + string(source[at[1]:])
-	if err := os.WriteFile(mutant, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(mutant, []byte(text), 0o600); err != nil { //nolint:gosec // in a directory of its own
 		return false, err
 	}
 	original, err := filepath.Abs(file)
@@ -108,8 +109,11 @@ func seen(ctx context.Context, dir, file string, source []byte, at []int) (bool,
 		if strings.Contains(string(out), "[build failed]") {
 			return false, fmt.Errorf("%s without %q does not build:\n%s", file, found, out)
 		}
-		if err != nil {
+		if _, red := errors.AsType[*exec.ExitError](err); red {
 			return true, nil
+		}
+		if err != nil {
+			return false, err
 		}
 	}
 	return false, nil

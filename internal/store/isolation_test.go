@@ -34,7 +34,7 @@ func twins(t *testing.T) *Store {
 			}
 		}
 		for _, id := range []string{"a", "b"} {
-			x, err := g.CreateWorkspace(&promptrails.Workspace{ID: id, Name: "in-" + id, Slug: id, Plan: "free", OwnerID: "u", Version: 1, CreatedAt: moment, UpdatedAt: moment}, changelog.Genesis(id))
+			x, err := g.CreateWorkspace(&promptrails.Workspace{ID: id, Name: "in-" + id, Slug: id, Plan: promptrails.PlanID("plan in-" + id), OwnerID: "u", Version: 1, CreatedAt: moment, UpdatedAt: moment}, changelog.Genesis(id))
 			if err != nil {
 				return err
 			}
@@ -64,7 +64,7 @@ func fill(x *Tx, in string) error {
 			return x.CreateInvoice(&promptrails.Invoice{ID: "i", Status: "paid", Lines: []promptrails.InvoiceLine{{Description: "in-" + in}}, PeriodStart: moment, PeriodEnd: moment, IssuedAt: moment})
 		},
 		func() error {
-			return x.CreateTransaction(&promptrails.Transaction{ID: "t", Type: "top_up", AmountMicros: 1, Description: "in-" + in, CreatedAt: moment})
+			return x.CreateTransaction(&promptrails.Transaction{ID: "t", Type: "top_up", AmountMicros: int64(in[0]), Description: "in-" + in, CreatedAt: moment})
 		},
 		func() error {
 			return x.Append(&changelog.Entry{ID: "e", Action: "created", Resource: changelog.Ref{ID: "r", Name: "in-" + in}, OccurredAt: moment})
@@ -282,30 +282,32 @@ func TestReadsStayInTheirWorkspace(t *testing.T) {
 		},
 		"ChangelogEntry": func(x *Tx) (any, error) { v, err := x.ChangelogEntry("e"); return string(v), err },
 	} {
-		// Each is read before and after the twin is gone: it makes no difference.
-		alone := twins(t)
-		if err := alone.Write(t.Context(), func(g *Global) error {
-			x, err := g.Workspace("b")
-			if err != nil {
-				return err
+		// With its twin or alone, it makes no difference.
+		for in, twin := range map[string]string{"a": "b", "b": "a"} {
+			alone := twins(t)
+			if err := alone.Write(t.Context(), func(g *Global) error {
+				x, err := g.Workspace(twin)
+				if err != nil {
+					return err
+				}
+				return x.DeleteWorkspace()
+			}); err != nil {
+				t.Fatal(err)
 			}
-			return x.DeleteWorkspace()
-		}); err != nil {
-			t.Fatal(err)
-		}
-		got, want := result(t, s, read), result(t, alone, read)
-		if got != want || strings.Contains(got, "in-b") {
-			t.Errorf("%s: %s beside a twin, %s alone", name, got, want)
+			got, want := result(t, s, in, read), result(t, alone, in, read)
+			if got != want || strings.Contains(got, "in-"+twin) {
+				t.Errorf("%s: %s beside a twin, %s alone", name, got, want)
+			}
 		}
 	}
 }
 
-// result reads in the workspace a.
-func result(t *testing.T, s *Store, read func(*Tx) (any, error)) string {
+// result reads in a workspace.
+func result(t *testing.T, s *Store, in string, read func(*Tx) (any, error)) string {
 	t.Helper()
 	var text []byte
 	err := s.Read(context.WithoutCancel(t.Context()), func(g *Global) error {
-		x, err := g.Workspace("a")
+		x, err := g.Workspace(in)
 		if err != nil {
 			return err
 		}
