@@ -1,0 +1,91 @@
+package benchmarks
+
+import (
+	"database/sql"
+	"path/filepath"
+	"testing"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/embedded"
+)
+
+const manyCredentials = 130_000
+
+// withManyCredentials opens a service on a file with that many credentials in
+// one workspace.
+func withManyCredentials(b *testing.B) *promptrails.Client {
+	b.Helper()
+	file := filepath.Join(b.TempDir(), "workspaces.db")
+	cfg := embedded.Config{DSN: file, DefaultPlan: promptrails.PlanEnterprise}
+	service, err := embedded.Open(b.Context(), cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = service.Close() })
+	user, err := service.CreateUser(b.Context(), "ada@example.com", "Ada")
+	if err != nil {
+		b.Fatal(err)
+	}
+	ada, err := service.Client(promptrails.WithAccessToken(user.AccessToken.Reveal()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	workspace, err := ada.Workspaces.Create(b.Context(), &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ada = ada.InWorkspace(workspace.ID)
+	if _, err := ada.Credentials.Create(b.Context(), &promptrails.CreateCredentialParams{Name: "c", Type: "openai", Value: promptrails.NewSecret("sk-value-0123456789")}); err != nil {
+		b.Fatal(err)
+	}
+	// The others are copies of the first: no list opens a value.
+	db, err := sql.Open("sqlite", file+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	for _, statement := range []string{
+		`WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < ?)
+			INSERT INTO credentials SELECT c.workspace_id, printf('0%026d', n.value), c.name, c.search, c.type, c.category, c.description, c.value, c.masked_content,
+			c.is_default, c.schema_type, c.is_valid, c.version, c.created_at - n.value, c.updated_at FROM credentials c, n`,
+		`UPDATE counters SET n = n + ? WHERE kind = 'credentials'`,
+	} {
+		if _, err := db.ExecContext(b.Context(), statement, manyCredentials-1); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return ada
+}
+
+// BenchmarkPages reads a page of 20 among 130 000 credentials: by cursor at the
+// beginning, which is the floor, and at the end; and by its number.
+func BenchmarkPages(b *testing.B) {
+	ada := withManyCredentials(b)
+	list := func(b *testing.B, o promptrails.ListOptions) *promptrails.Page[promptrails.Credential] {
+		b.Helper()
+		page, err := ada.Credentials.List(b.Context(), &promptrails.ListCredentialsParams{ListOptions: o})
+		if err != nil || len(page.Items) != 20 {
+			b.Fatal(page, err)
+		}
+		return page
+	}
+	first := list(b, promptrails.ListOptions{Limit: 20})
+	// A page by its number gives the cursor that follows it.
+	deep := list(b, promptrails.ListOptions{Limit: 20, Page: manyCredentials/20 - 1})
+	for _, c := range []struct {
+		name string
+		o    promptrails.ListOptions
+	}{
+		{"floor", promptrails.ListOptions{Limit: 20, After: first.Meta.NextCursor}},
+		{"last by cursor", promptrails.ListOptions{Limit: 20, After: deep.Meta.NextCursor}},
+		{"number 1", promptrails.ListOptions{Limit: 20, Page: 1}},
+		{"number 1000", promptrails.ListOptions{Limit: 20, Page: 1000}},
+		{"number 6500", promptrails.ListOptions{Limit: 20, Page: manyCredentials / 20}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			for b.Loop() {
+				list(b, c.o)
+			}
+		})
+	}
+}
