@@ -17,7 +17,7 @@ func (g *Global) Workspace(id string) (*Tx, error) {
 	if err := g.row("SELECT id FROM workspaces WHERE id = $1", []any{id}, &found); err != nil {
 		return nil, err
 	}
-	return &Tx{global: g, workspace: id}, nil
+	return &Tx{global: g, workspace: found}, nil
 }
 
 // WorkspaceID returns the id of the workspace with that id or slug.

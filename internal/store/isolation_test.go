@@ -34,7 +34,7 @@ func twins(t *testing.T) *Store {
 			}
 		}
 		for _, id := range []string{"a", "b"} {
-			x, err := g.CreateWorkspace(&promptrails.Workspace{ID: id, Name: "in-" + id, Slug: id, Plan: promptrails.PlanID("plan in-" + id), OwnerID: "u", Version: 1, CreatedAt: moment, UpdatedAt: moment}, changelog.Genesis(id))
+			x, err := g.CreateWorkspace(&promptrails.Workspace{ID: id, Name: "in-" + id, Slug: id, Plan: promptrails.PlanID("plan in-" + id), OwnerID: "u", Version: 1, CreatedAt: moment.Add(time.Duration(id[0]) * time.Second), UpdatedAt: moment}, changelog.Genesis(id))
 			if err != nil {
 				return err
 			}
@@ -224,6 +224,11 @@ func TestReadsStayInTheirWorkspace(t *testing.T) {
 	t.Parallel()
 	s := twins(t)
 	all := Paging{Limit: 10}
+	var strange int
+	err := s.reader.QueryRowContext(t.Context(), "SELECT count(*) FROM members m JOIN workspaces w ON w.id = m.workspace_id WHERE m.workspace_created_at <> w.created_at").Scan(&strange)
+	if err != nil || strange != 0 {
+		t.Errorf("%d members have the time of another workspace: %v", strange, err)
+	}
 	for name, read := range map[string]func(*Tx) (any, error){
 		"Workspace": func(x *Tx) (any, error) { return x.Workspace() },
 		"Members": func(x *Tx) (any, error) {
