@@ -187,7 +187,8 @@ var opResourcesExecute = operation{"Resources.Execute", "POST", "/agents/{id}/ex
 
 // Execute runs an agent and returns its execution. It needs the scope
 // agents:execute, or the role user. Beyond the plan's executions of the period
-// it is a [*QuotaError].
+// it is a [*QuotaError]. The embedded service asks no model: its output, and
+// what it costs the balance, are simulated, and the execution says so.
 func (s *ResourcesService) Execute(ctx context.Context, agentID string, params *ExecuteParams, opts ...RequestOption) (*Resource, error) {
 	if params == nil {
 		params = &ExecuteParams{}
