@@ -357,3 +357,31 @@ func ExampleBillingService() {
 	// monthly_executions: 100000 left
 	// Top-up of USD 25.00
 }
+
+// An export is verified as it is read; the head that comes back is kept for the
+// next time.
+func ExampleVerifyChangelog() {
+	ctx := context.Background()
+	ada, _, done := twoPeople(ctx)
+	defer done()
+	workspace, err := ada.Workspaces.Create(ctx, &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	changelog := ada.InWorkspace(workspace.ID).Changelog
+	oldestFirst := &promptrails.ListChangelogParams{Order: promptrails.OrderAscending}
+	head, err := promptrails.VerifyChangelog(changelog.All(ctx, oldestFirst), &promptrails.ChangelogHead{WorkspaceID: workspace.ID})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("verified up to", head.Sequence)
+
+	// From there on, beginning with the entry that was verified last.
+	fromHere := &promptrails.ListChangelogParams{Order: promptrails.OrderAscending, SequenceFrom: head.Sequence}
+	head, err = promptrails.VerifyChangelog(changelog.All(ctx, fromHere), head)
+	fmt.Println(head.Sequence, err)
+	// Output:
+	// verified up to 2
+	// 2 <nil>
+}

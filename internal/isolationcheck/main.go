@@ -25,7 +25,7 @@ import (
 // their only group: in a table of workspaces' rows, and in that of workspaces.
 var predicates = []*regexp.Regexp{
 	regexp.MustCompile(`((?:\w+\.)?workspace_id = (?:\$1|\w+\.workspace_id))`),
-	regexp.MustCompile("workspaces\\b[^\"`]*?((?:w\\.)?id = \\$1)"),
+	regexp.MustCompile("workspaces\\b[^\"`]*?[ (]((?:w\\.)?id = \\$1)"),
 }
 
 // suites are the tests that must see it, the fastest first.

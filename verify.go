@@ -1,0 +1,237 @@
+package promptrails
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// ChainError says where a changelog's chain breaks: at which sequence something
+// else was expected.
+type ChainError struct {
+	Sequence int64
+	Reason   string
+}
+
+func (e *ChainError) Error() string {
+	return fmt.Sprintf("promptrails: the changelog does not verify at sequence %d: %s", e.Sequence, e.Reason)
+}
+
+// VerifyChangelog checks that no entry was altered, cut out, doubled or moved,
+// in constant memory, and returns the head to check from the next time. The
+// entries come unfiltered and oldest first: as [ChangelogService.All] yields
+// them with [OrderAscending], or from an export of their JSON.
+//
+// With from nil they begin with the first one, whose workspace is trusted; a head
+// of sequence 0 names the workspace. With an earlier head they begin with that
+// head's own entry, whose hash must still be the same: that also shows whether
+// the end was cut off since.
+//
+// What does not fit is a [*ChainError]; an error of the sequence is returned as
+// it is. The rule of the chain: hash is the lower-case hex SHA-256 over the entry
+// as canonical JSON (RFC 8785) without the member hash; prev_hash is the hash of
+// the entry before it, and that of the first the SHA-256 of the workspace's id.
+func VerifyChangelog(entries iter.Seq2[*ChangelogEntry, error], from *ChangelogHead) (*ChangelogHead, error) {
+	v := newVerifier(from)
+	for entry, err := range entries {
+		if err != nil {
+			return nil, err
+		}
+		if err := v.next(entry); err != nil {
+			return nil, err
+		}
+	}
+	if v.pinned {
+		return nil, &ChainError{v.head.Sequence, "there is no entry at all, where an earlier check has seen some"}
+	}
+	return &v.head, nil
+}
+
+// verifier walks along a chain.
+type verifier struct {
+	head   ChangelogHead // of what has been seen
+	pinned bool          // the next entry must be head's own
+}
+
+func newVerifier(from *ChangelogHead) *verifier {
+	v := &verifier{}
+	if from != nil {
+		v.head = *from
+		v.pinned = from.Sequence > 0
+		if from.Sequence == 0 && from.WorkspaceID != "" {
+			v.head.Hash = genesis(from.WorkspaceID)
+		}
+	}
+	return v
+}
+
+// genesis is the prev_hash of a workspace's first entry.
+func genesis(workspaceID string) string {
+	sum := sha256.Sum256([]byte(workspaceID))
+	return hex.EncodeToString(sum[:])
+}
+
+func (v *verifier) next(entry *ChangelogEntry) error {
+	expected := v.head.Sequence + 1
+	if v.pinned {
+		expected = v.head.Sequence
+	}
+	broken := func(format string, args ...any) error {
+		return &ChainError{expected, fmt.Sprintf(format, args...)}
+	}
+	raw, err := entry.MarshalJSON()
+	if err != nil {
+		return broken("the entry is no JSON: %v", err)
+	}
+	link, err := readLink(raw)
+	if err != nil {
+		return broken("%v", err)
+	}
+	if v.head.WorkspaceID == "" {
+		v.head.WorkspaceID, v.head.Hash = link.workspace, genesis(link.workspace)
+	}
+	switch {
+	case link.workspace != v.head.WorkspaceID:
+		return broken("the entry is of the workspace %.40q, not %q", link.workspace, v.head.WorkspaceID)
+	case link.sequence == expected:
+	case link.sequence < expected:
+		return broken("the entry %d stands here, which comes before: entries must come once, unfiltered and oldest first", link.sequence)
+	default:
+		return broken("it is missing: the entry %d stands here; entries must come unfiltered and oldest first", link.sequence)
+	}
+	hash, ok := link.verify()
+	switch {
+	case !ok:
+		return broken("the entry was altered: its hash is not that of its content")
+	case v.pinned && hash != v.head.Hash:
+		return broken("the entry is another one than an earlier check has seen")
+	case !v.pinned && link.prev != v.head.Hash:
+		return broken("the entry does not follow the one before it: one of them was altered or replaced")
+	}
+	v.head.Sequence, v.head.Hash, v.pinned = link.sequence, hash, false
+	return nil
+}
+
+// link is what the chain says of an entry, and the entry without its hash.
+type link struct {
+	workspace  string
+	sequence   int64
+	prev, hash string
+	content    jsontext.Value
+}
+
+var errNoObject = errors.New("the entry is no JSON object")
+
+func readLink(raw []byte) (*link, error) {
+	var l link
+	into := map[string]any{"workspace_id": &l.workspace, "sequence": &l.sequence, "prev_hash": &l.prev, "hash": &l.hash}
+	dec := jsontext.NewDecoder(bytes.NewReader(raw))
+	if token, err := dec.ReadToken(); err != nil || token.Kind() != '{' {
+		return nil, errNoObject
+	}
+	l.content = append(l.content, '{')
+	for dec.PeekKind() == '"' {
+		name, err := dec.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		name = name.Clone() // the decoder's buffer moves on
+		value, err := dec.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		var text string
+		if err := jsonv2.Unmarshal(name, &text); err != nil {
+			return nil, err
+		}
+		if field, ok := into[text]; ok {
+			if err := jsonv2.Unmarshal(value, field); err != nil {
+				return nil, fmt.Errorf("%s is not what it must be", text)
+			}
+			if text == "hash" {
+				continue
+			}
+		}
+		if len(l.content) > 1 {
+			l.content = append(l.content, ',')
+		}
+		l.content = append(append(append(l.content, name...), ':'), value...)
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, errNoObject
+	}
+	l.content = append(l.content, '}')
+	return &l, nil
+}
+
+// verify returns the hash of an entry, and whether it is the one that it says.
+// An entry that some tool has written anew in another form is the same, if each
+// of its values is.
+func (l *link) verify() (string, bool) {
+	sum := sha256.Sum256(l.content)
+	if hash := hex.EncodeToString(sum[:]); hash == l.hash {
+		return hash, true
+	}
+	canonical := l.content.Clone()
+	if canonical.Canonicalize() != nil || !sameNumbers(l.content, canonical) {
+		return "", false
+	}
+	sum = sha256.Sum256(canonical)
+	hash := hex.EncodeToString(sum[:])
+	return hash, hash == l.hash
+}
+
+// sameNumbers reports whether the canonical form has each number of a text to
+// its last digit: numbers that it would round were not what was hashed.
+func sameNumbers(text, canonical jsontext.Value) bool {
+	a, b := numbers(text), numbers(canonical)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(a, b)
+}
+
+// numbers returns the numbers of a text, each in one form.
+func numbers(v jsontext.Value) (all []string) {
+	dec := jsontext.NewDecoder(bytes.NewReader(v))
+	for {
+		token, err := dec.ReadToken()
+		if err != nil {
+			return all
+		}
+		if token.Kind() == '0' {
+			all = append(all, normalNumber(token.String()))
+		}
+	}
+}
+
+// normalNumber writes a JSON number as its digits, without a zero at either end,
+// and the power of ten that they are multiplied with.
+func normalNumber(s string) string {
+	sign := ""
+	if rest, negative := strings.CutPrefix(s, "-"); negative {
+		sign, s = "-", rest
+	}
+	mantissa, exponent, _ := strings.Cut(strings.ToLower(s), "e")
+	power, err := strconv.ParseInt(exponent, 10, 64)
+	if exponent != "" && err != nil {
+		return s // no float64 reaches there
+	}
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	digits := strings.TrimLeft(whole+fraction, "0")
+	power -= int64(len(fraction))
+	trimmed := strings.TrimRight(digits, "0")
+	power += int64(len(digits) - len(trimmed))
+	if trimmed == "" {
+		return "0"
+	}
+	return sign + trimmed + "e" + strconv.FormatInt(power, 10)
+}
