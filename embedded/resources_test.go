@@ -121,6 +121,7 @@ func TestResourceReferences(t *testing.T) {
 	} {
 		ada.do("POST", "/apps", `{"name":"app",`+fields+`}`).expect(201)
 	}
+	ada.do("POST", "/apps", `{"name":"app","agent_ids":["`+strings.Repeat(agent+`","`, 1000)+agent+`"]}`).fails(400, "bad_request")
 	// A credential that is named is in use, until it is deleted by force.
 	r := ada.do("DELETE", "/credentials/"+credential, "").refused(409, "in_use")
 	if !strings.Contains(r.body, `"used_by":[{"id":"`) || !strings.Contains(r.body, `"type":"app"`) {

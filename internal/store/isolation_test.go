@@ -28,7 +28,7 @@ func twins(t *testing.T) *Store {
 		}
 	})
 	err = s.Write(t.Context(), func(g *Global) error {
-		for _, u := range []string{"u", "v"} {
+		for _, u := range []string{"u", "v", "w"} {
 			if err := g.CreateUser(&promptrails.User{ID: u, Email: u + "@example.com", Name: u}, moment); err != nil {
 				return err
 			}
@@ -40,6 +40,11 @@ func twins(t *testing.T) *Store {
 			}
 			if err := fill(x, id); err != nil {
 				return fmt.Errorf("fill %s: %w", id, err)
+			}
+			if id == "b" { // somebody who is in one of them alone
+				if err := x.CreateMember(&promptrails.Member{ID: "m3", UserID: "w", Role: promptrails.RoleUser, Version: 1, JoinedAt: moment}); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
@@ -106,6 +111,12 @@ func memory(in string) *Resource {
 func rows(t *testing.T, s *Store, workspace string) string {
 	t.Helper()
 	var out strings.Builder
+	var alone string
+	err := s.reader.QueryRowContext(t.Context(), "SELECT coalesce(group_concat(id || ' is in ' || workspace_count), '') FROM users WHERE id IN (SELECT user_id FROM members WHERE workspace_id = ?) AND id <> 'u' AND id <> 'v'", workspace).Scan(&alone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(&out, alone)
 	for _, table := range []string{
 		"workspaces", "counters", "members", "invitations", "changelog", "credentials", "api_keys", "resources", "resource_references", "invoices", "transactions", "usage_crossings",
 	} {
