@@ -214,6 +214,23 @@ func (r *reply) text(field string) string {
 	return s
 }
 
+// integer returns a number of the object in data.
+func (r *reply) integer(field string) int64 {
+	r.t.Helper()
+	dec := json.NewDecoder(strings.NewReader(r.body))
+	dec.UseNumber()
+	var fields struct{ Data map[string]any }
+	if err := dec.Decode(&fields); err != nil {
+		r.t.Fatalf("%s: %s: %v", r.what, r.body, err)
+	}
+	number, ok := fields.Data[field].(json.Number)
+	n, err := number.Int64()
+	if !ok || err != nil {
+		r.t.Fatalf("%s: no %s in %s", r.what, field, r.body)
+	}
+	return n
+}
+
 func (r *reply) replayed() bool { return r.header.Get("Idempotency-Replayed") == "true" }
 
 // clock is a clock that a test moves.

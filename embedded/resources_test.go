@@ -308,6 +308,7 @@ func TestExecute(t *testing.T) {
 	}
 	ada.do("POST", "/agents/nothing/execute", `{}`).fails(404, "not_found")
 	ada.do("POST", "/agents/"+agent+"/execute", `{"inputs":1}`).fails(400, "validation_error")
+	ada.do("POST", "/agents/"+agent+"/execute", `{"input":["a\u0000"]}`).fails(400, "validation_error")
 	if log := ada.do("GET", "/changelog", "").body; strings.Contains(log, r.text("id")) {
 		t.Error("an execution is in the changelog")
 	}

@@ -129,8 +129,7 @@ func (x *Session) invoiceChange(s *store.Subscription, from, to policy.Plan) err
 	if from.Price == 0 {
 		s.Began = x.now
 		start, end := policy.Period(s.Began, x.now)
-		s.InvoicedUntil = end
-		s.ExecutionsPeriod, s.ExecutionsUsed = start, 0
+		s.InvoicedUntil = end // and executions count from 0, since they are of another period
 		return x.invoice("Plan "+planNames[to.ID], dollars(to.Price), start, end)
 	}
 	if to.Price <= from.Price {

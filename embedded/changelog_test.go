@@ -1,0 +1,146 @@
+package embedded_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/embedded"
+	"github.com/promptrails-community/promptrails-go/internal/apicheck"
+)
+
+// change is a call that a mutating route takes, and how many entries of the
+// changelog tell of it: one for each object whose own fields changed.
+type change struct {
+	as         *person
+	path, body string
+	entries    int
+}
+
+// Every mutating route of the description writes what changed into the
+// changelog, and nothing where nothing changed. A route that is not known here
+// fails the test: say what it changes.
+func TestEveryChangeIsInTheChangelog(t *testing.T) {
+	t.Parallel()
+	document, err := apicheck.Document()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, item := range document.Paths.Map() {
+		for method, op := range item.Operations() {
+			if method == http.MethodGet {
+				continue
+			}
+			t.Run(method+" "+path, func(t *testing.T) {
+				t.Parallel()
+				s := newServer(t, embedded.Config{DefaultPlan: promptrails.PlanEnterprise})
+				ada := s.owner("ada@example.com", "research")
+				c := changeBy(ada, method, path, op)
+				if c == nil {
+					t.Fatal("the test does not know what this route changes")
+				}
+				before := ada.sequence()
+				// A call that is refused changes nothing.
+				c.as.do(method, c.path, c.body, "Authorization", "Bearer pat_nobody")
+				if after := ada.sequence(); after != before {
+					t.Fatalf("%d entries tell of a call that was refused", after-before)
+				}
+				if r := c.as.do(method, c.path, c.body); r.status >= 300 {
+					t.Fatalf("%d %s", r.status, r.body)
+				}
+				if after := ada.sequence(); after-before != c.entries {
+					t.Errorf("%d entries tell of it, want %d", after-before, c.entries)
+				}
+				// The same change again changes nothing.
+				if method == http.MethodPatch || strings.HasSuffix(path, "default") {
+					before := ada.sequence()
+					c.as.do(method, c.path, c.body)
+					if after := ada.sequence(); after != before {
+						t.Errorf("%d entries tell of what was so already", after-before)
+					}
+				}
+			})
+		}
+	}
+}
+
+// sequence is the newest entry's, 0 where the workspace is gone.
+func (p *person) sequence() int {
+	p.s.t.Helper()
+	r := p.do("GET", "/changelog/head", "")
+	if r.status == http.StatusForbidden || r.status == http.StatusNotFound {
+		return 0 // the caller is not what they were
+	}
+	return int(r.expect(200).integer("sequence"))
+}
+
+// changeBy prepares a change for a route.
+func changeBy(ada *person, method, path string, op *openapi3.Operation) *change {
+	made := func(path, body string) string { return ada.do("POST", path, body).expect(201).text("id") }
+	invite := func() *reply {
+		return ada.do("POST", "/invitations", `{"email":"grace@example.com","role":"user"}`).expect(201)
+	}
+	route := method + " " + path
+	if takesAnything(op) || strings.HasSuffix(path, "/{id}") && method == http.MethodDelete && !strings.HasPrefix(path, "/credentials") && !strings.HasPrefix(path, "/api-keys") &&
+		!strings.HasPrefix(path, "/members") && !strings.HasPrefix(path, "/invitations") && !strings.HasPrefix(path, "/workspaces") {
+		agent := made("/agents", `{"name":"a"}`)
+		collection := strings.ReplaceAll(strings.TrimSuffix(path, "/{id}"), "{agent_id}", agent)
+		if method == http.MethodPost {
+			return &change{ada, collection, `{"name":"x"}`, 1}
+		}
+		return &change{ada, collection + "/" + made(collection, `{"name":"x"}`), `{"x":1}`, 1}
+	}
+	switch route {
+	case "POST /workspaces":
+		return &change{ada, path, `{"name":"Other","slug":"other"}`, 0} // in the changelog of the other
+	case "PATCH /workspaces/{id}":
+		return &change{ada, "/workspaces/" + ada.workspace, `{"name":"New"}`, 1}
+	case "DELETE /workspaces/{id}":
+		return &change{ada, "/workspaces/" + ada.workspace + "?confirm_slug=research", "", -ada.sequence()} // and its changelog with it
+	case "POST /workspaces/{id}/transfer":
+		grace := ada.member("grace@example.com", "admin")
+		id := grace.do("GET", "/members/me", "").text("id")
+		return &change{ada, "/workspaces/" + ada.workspace + "/transfer", `{"member_id":"` + id + `"}`, 3} // two roles and the owner
+	case "PATCH /members/{id}", "DELETE /members/{id}":
+		id := ada.member("grace@example.com", "user").do("GET", "/members/me", "").text("id")
+		return &change{ada, "/members/" + id, `{"role":"admin"}`, 1}
+	case "DELETE /members/me":
+		return &change{ada.member("grace@example.com", "admin"), path, "", 1}
+	case "POST /invitations":
+		return &change{ada, path, `{"email":"grace@example.com","role":"user"}`, 1}
+	case "POST /invitations/accept":
+		token := invite().text("token")
+		return &change{ada.s.person("grace@example.com"), path, `{"token":"` + token + `"}`, 2} // the invitation and the member
+	case "POST /invitations/{id}/resend", "DELETE /invitations/{id}":
+		return &change{ada, strings.ReplaceAll(path, "{id}", invite().text("id")), "", 1}
+	case "POST /credentials":
+		return &change{ada, path, `{"name":"n","type":"openai","value":"sk-value"}`, 1}
+	case "PATCH /credentials/{id}":
+		return &change{ada, "/credentials/" + ada.credential("sk-value"), `{"value":"sk-other"}`, 1}
+	case "DELETE /credentials/{id}", "POST /credentials/{id}/default", "POST /credentials/{id}/set-default":
+		return &change{ada, strings.ReplaceAll(path, "{id}", ada.credential("sk-value")), "", 1}
+	case "POST /credentials/{id}/check":
+		return &change{ada, strings.ReplaceAll(path, "{id}", ada.credential("sk-value")), "", 0} // a check changes nothing
+	case "POST /api-keys":
+		return &change{ada, path, all, 1}
+	case "PATCH /api-keys/{id}":
+		return &change{ada, "/api-keys/" + ada.key(all).id, `{"name":"new"}`, 1}
+	case "DELETE /api-keys/{id}":
+		return &change{ada, "/api-keys/" + ada.key(all).id, "", 1}
+	case "POST /api-keys/{id}/rotate":
+		return &change{ada, strings.ReplaceAll(path, "{id}", ada.key(all).id), `{"overlap_seconds":60}`, 2} // the new one and the old one
+	case "POST /api-keys/verify":
+		return &change{ada, path, `{"key":"pr_live_x"}`, 0} // asks
+	case "POST /agents/{id}/execute":
+		return &change{ada, strings.ReplaceAll(path, "{id}", made("/agents", `{"name":"a"}`)), `{}`, 0} // is in the executions
+	case "PATCH /billing/subscription":
+		return &change{ada, path, `{"plan":"pro"}`, 1}
+	case "POST /billing/balance/top-ups":
+		return &change{ada, path, `{"amount":{"amount":100,"currency":"USD"}}`, 1}
+	default:
+		return nil
+	}
+}
