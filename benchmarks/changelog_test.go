@@ -1,0 +1,68 @@
+package benchmarks
+
+import (
+	"database/sql"
+	"path/filepath"
+	"testing"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/embedded"
+)
+
+const manyEntries = 1_000_000
+
+// BenchmarkChangelogDepth reads a page of 100 among a million entries: at the
+// beginning, which is the floor, and at the end.
+func BenchmarkChangelogDepth(b *testing.B) {
+	file := filepath.Join(b.TempDir(), "workspaces.db")
+	service, err := embedded.Open(b.Context(), embedded.Config{DSN: file})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = service.Close() }()
+	user, err := service.CreateUser(b.Context(), "ada@example.com", "Ada")
+	if err != nil {
+		b.Fatal(err)
+	}
+	ada, err := service.Client(promptrails.WithAccessToken(user.AccessToken.Reveal()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	workspace, err := ada.Workspaces.Create(b.Context(), &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	// Copies of the second entry: the chain does not hold, which no list minds.
+	db, err := sql.Open("sqlite", file+"?_pragma=busy_timeout(60000)")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	const copies = `WITH RECURSIVE n (value) AS (SELECT 3 UNION ALL SELECT value + 1 FROM n WHERE value < ?)
+		INSERT INTO changelog SELECT c.workspace_id, n.value, printf('0%026d', n.value), c.occurred_at + n.value, c.action, c.resource_type, c.resource_id,
+			c.actor_type, c.actor_id, c.document FROM changelog c, n WHERE c.sequence = 2`
+	if _, err := db.ExecContext(b.Context(), copies, manyEntries); err != nil {
+		b.Fatal(err)
+	}
+	changelog := ada.InWorkspace(workspace.ID).Changelog
+	list := func(b *testing.B, p *promptrails.ListChangelogParams) *promptrails.Page[promptrails.ChangelogEntry] {
+		b.Helper()
+		p.Limit, p.Order = 100, promptrails.OrderAscending
+		page, err := changelog.List(b.Context(), p)
+		if err != nil || len(page.Items) != 100 {
+			b.Fatal(page, err)
+		}
+		return page
+	}
+	deep := list(b, &promptrails.ListChangelogParams{SequenceFrom: manyEntries - 299})
+	for name, p := range map[string]promptrails.ListChangelogParams{
+		"floor":          {},
+		"last by cursor": {SequenceFrom: manyEntries - 299, ListOptions: promptrails.ListOptions{After: deep.Meta.NextCursor}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				list(b, &p)
+			}
+		})
+	}
+}
