@@ -30,9 +30,18 @@ func (s *ChangelogService) List(ctx context.Context, params *ListChangelogParams
 	return list[ChangelogEntry](ctx, s.client, call{op: opChangelogList, query: params, opts: opts})
 }
 
-// All returns every entry, the newest first unless Order says otherwise. It
-// needs the scope changelog:read, or the role admin.
+// All returns every entry, the newest first unless Order says otherwise. With
+// [WithPrefetch] of more than one page, where nothing but sequences narrows the
+// list, that many pages and one are asked for at once, and held. It needs the
+// scope changelog:read, or the role admin.
 func (s *ChangelogService) All(ctx context.Context, params *ListChangelogParams, opts ...RequestOption) iter.Seq2[*ChangelogEntry, error] {
+	var p ListChangelogParams
+	if params != nil {
+		p = *params
+	}
+	if width := newRequestOptions(opts).prefetch; width > 1 && p.whole() {
+		return s.stretches(ctx, p, width, opts)
+	}
 	return all[ChangelogEntry](ctx, s.client, call{op: opChangelogList, opts: opts}, params)
 }
 

@@ -1,0 +1,150 @@
+package promptrails_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+)
+
+// However many pages of a changelog are asked for at once, its entries come in
+// order, each once.
+func TestChangelogStretches(t *testing.T) {
+	t.Parallel()
+	g := newGuarded(t)
+	for range 40 {
+		g.key()
+	}
+	ctx := t.Context()
+	for _, p := range []promptrails.ListChangelogParams{
+		{},
+		{Order: promptrails.OrderAscending},
+		{Order: promptrails.OrderAscending, SequenceFrom: 5},
+		{SequenceFrom: 5, SequenceTo: 31},
+		{Order: promptrails.OrderAscending, SequenceFrom: 5, SequenceTo: 31},
+		{SequenceTo: 1000},
+		{SequenceFrom: 1000},
+		{Order: promptrails.OrderAscending, SequenceFrom: 1000},
+		{Action: promptrails.ActionCreated},
+		{ResourceType: promptrails.ResourceAPIKey},
+	} {
+		p.Limit = 7
+		read := func(prefetch int) (sequences []int64) {
+			var response promptrails.Response
+			for e, err := range g.owner.Changelog.All(ctx, &p, promptrails.WithPrefetch(prefetch), promptrails.WithResponse(&response)) {
+				if err != nil || response.Status != 200 {
+					t.Fatal(response.Status, err)
+				}
+				sequences = append(sequences, e.Sequence)
+			}
+			return sequences
+		}
+		want := read(0)
+		for _, prefetch := range []int{2, 5, 100} {
+			if diff := cmp.Diff(want, read(prefetch)); diff != "" {
+				t.Errorf("%+v, prefetch %d: %s", p, prefetch, diff)
+			}
+		}
+	}
+	head, err := promptrails.VerifyChangelog(g.owner.Changelog.All(ctx, &promptrails.ListChangelogParams{Order: promptrails.OrderAscending}, promptrails.WithPrefetch(3)), nil)
+	if err != nil || head.Sequence < 40 {
+		t.Errorf("%+v, %v", head, err)
+	}
+}
+
+// WithPrefetch(n) has n pages and one under way, and no more; what ends early
+// leaves nothing behind.
+func TestChangelogStretchesAhead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var asked []string
+		held := make(chan struct{})
+		answer := func(w http.ResponseWriter, r *http.Request) {
+			q := r.URL.Query()
+			mu.Lock()
+			asked = append(asked, q.Get("sequence_from"))
+			mu.Unlock()
+			select {
+			case <-held:
+			case <-r.Context().Done():
+			}
+			from, _ := strconv.Atoi(q.Get("sequence_from"))
+			to, _ := strconv.Atoi(q.Get("sequence_to"))
+			body := ""
+			for i := from; i <= to; i++ {
+				body += fmt.Sprintf(`,{"id":"e","sequence":%d}`, i)
+			}
+			if from > 40 {
+				status(500, `{"error":{"code":"internal_error","message":"here"}}`)(w, r)
+				return
+			}
+			status(200, `{"data":[`+body[1:]+`]}`)(w, r)
+		}
+		c := clientOver(t, &answers{script: []http.HandlerFunc{answer}}, promptrails.WithMaxRetries(0))
+		p := &promptrails.ListChangelogParams{Order: promptrails.OrderAscending, ListOptions: promptrails.ListOptions{Limit: 10}}
+		under := func(want ...string) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			slices.Sort(asked)
+			if diff := cmp.Diff(want, asked); diff != "" {
+				t.Error(diff)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var reader sync.WaitGroup
+		reader.Go(func() {
+			for _, err := range c.Changelog.All(ctx, p, promptrails.WithPrefetch(2)) {
+				if !errors.Is(err, context.Canceled) {
+					t.Errorf("got %v", err)
+				}
+			}
+		})
+		under("1", "11", "21")
+		cancel()
+		reader.Wait()
+
+		close(held)
+		asked = nil
+		for e, err := range c.Changelog.All(t.Context(), p, promptrails.WithPrefetch(2)) {
+			if err != nil || e.Sequence != 1 {
+				t.Error(e, err)
+			}
+			break
+		}
+		under("1", "11", "21")
+		// An error comes at its place, behind all that is before it.
+		var last int64
+		var failed error
+		for e, err := range c.Changelog.All(t.Context(), p, promptrails.WithPrefetch(2)) {
+			if err != nil {
+				failed = err
+				break
+			}
+			last = e.Sequence
+		}
+		if last != 40 || !errors.Is(failed, promptrails.ErrServer) {
+			t.Errorf("%d, %v", last, failed)
+		}
+	})
+	// A server that leaves an entry out is found.
+	c := clientOver(t, &answers{script: []http.HandlerFunc{status(200, `{"data":[{"id":"e","sequence":1},{"id":"e","sequence":3}]}`)}})
+	var failed error
+	for _, err := range c.Changelog.All(t.Context(), &promptrails.ListChangelogParams{Order: promptrails.OrderAscending}, promptrails.WithPrefetch(2)) {
+		failed = err
+	}
+	if chain, ok := errors.AsType[*promptrails.ChainError](failed); !ok || chain.Sequence != 2 {
+		t.Errorf("a gap: %v", failed)
+	}
+}
