@@ -1,0 +1,192 @@
+// Changelogexport writes a workspace's changelog to a file, for an archive or
+// for a SIEM, and proves while it reads that no entry was altered or cut out:
+//
+//	go run ./examples/changelogexport -format ocsf -out changelog.ocsf
+//
+// A state file beside the output keeps the head that was verified last: the next
+// run begins there, and an export that was interrupted goes on where it stopped.
+// It asks the API that PROMPTRAILS_API_URL and PROMPTRAILS_API_KEY name, a key
+// with the scope changelog:read. Without them it runs the workspace service
+// inside, with a few changes to export.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"iter"
+	"log"
+	"os"
+	"os/signal"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/embedded"
+)
+
+// saveEvery is how many entries may have to be written again after a crash.
+const saveEvery = 1000
+
+func main() {
+	format := flag.String("format", "ndjson", "ndjson, csv or ocsf")
+	out := flag.String("out", "changelog.ndjson", "the file to write, or to go on with")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	client, done, err := connect(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	n, err := export(ctx, client, *format, *out, progress(os.Stderr))
+	done()
+	fmt.Fprintf(os.Stderr, "%d entries\n", n)
+	if err != nil {
+		log.Fatal(err) //nolint:gocritic // the signal needs no undoing
+	}
+}
+
+// progress shows a bar on a terminal, and nothing in a pipe.
+func progress(to *os.File) func(total int64) *progressbar.ProgressBar {
+	return func(total int64) *progressbar.ProgressBar {
+		return progressbar.NewOptions64(total, progressbar.OptionSetWriter(to), progressbar.OptionSetVisibility(term.IsTerminal(int(to.Fd()))),
+			progressbar.OptionShowCount(), progressbar.OptionClearOnFinish())
+	}
+}
+
+// export appends what is new to a file, and returns how many entries that were.
+func export(ctx context.Context, client *promptrails.Client, format, out string, bar func(total int64) *progressbar.ProgressBar) (n int, err error) {
+	newWriter, ok := formats[format]
+	if !ok {
+		return 0, fmt.Errorf("-format must be ndjson, csv or ocsf, not %q", format)
+	}
+	state, err := readState(out)
+	if err != nil {
+		return 0, err
+	}
+	if state.Format != "" && state.Format != format {
+		return 0, fmt.Errorf("%s is an export as %s; give that format, or another file", out, state.Format)
+	}
+	state.Format = format
+	file, err := openAt(out, state.Size)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	head, err := client.Changelog.Head(ctx)
+	if err != nil {
+		return 0, err
+	}
+	shown := bar(head.Sequence - state.Head.Sequence)
+	defer func() { _ = shown.Finish() }() // it is for the eye
+	e := &exporter{file: file, out: out, state: state, write: newWriter(file, state.Size == 0), shown: shown}
+	params := &promptrails.ListChangelogParams{Order: promptrails.OrderAscending, SequenceFrom: state.Head.Sequence}
+	var from *promptrails.ChangelogHead
+	if state.Head.Sequence > 0 {
+		from = new(state.Head)
+	}
+	_, verified := promptrails.VerifyChangelog(e.through(client.Changelog.All(ctx, params, promptrails.WithPrefetch(3))), from)
+	return e.written, errors.Join(verified, e.err, e.save())
+}
+
+// exporter writes each entry once it has been verified.
+type exporter struct {
+	file    *os.File
+	out     string
+	state   *state
+	write   writer
+	shown   *progressbar.ProgressBar
+	written int
+	err     error
+}
+
+// through passes entries on to be verified, and writes those that were: whoever
+// ranges over it goes on only behind an entry that fits.
+func (e *exporter) through(entries iter.Seq2[*promptrails.ChangelogEntry, error]) iter.Seq2[*promptrails.ChangelogEntry, error] {
+	return func(yield func(*promptrails.ChangelogEntry, error) bool) {
+		for entry, err := range entries {
+			if !yield(entry, err) || err != nil {
+				return
+			}
+			if entry.Sequence == e.state.Head.Sequence {
+				continue // written by an earlier run
+			}
+			if e.err = e.add(entry); e.err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (e *exporter) add(entry *promptrails.ChangelogEntry) error {
+	if err := e.write(entry); err != nil {
+		return err
+	}
+	e.state.Head = promptrails.ChangelogHead{WorkspaceID: entry.WorkspaceID, Sequence: entry.Sequence, Hash: entry.Hash}
+	e.written++
+	_ = e.shown.Add(1) // it is for the eye
+	if e.written%saveEvery == 0 {
+		return e.save()
+	}
+	return nil
+}
+
+// save makes what is written last, and then says so.
+func (e *exporter) save() error {
+	if err := e.file.Sync(); err != nil {
+		return err
+	}
+	size, err := e.file.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return err
+	}
+	e.state.Size = size
+	return e.state.save(e.out)
+}
+
+func connect(ctx context.Context) (client *promptrails.Client, done func(), err error) {
+	if os.Getenv("PROMPTRAILS_API_URL") != "" {
+		client, err = promptrails.NewClient()
+		return client, func() {}, err
+	}
+	service, err := embedded.Open(ctx, embedded.Config{})
+	if err != nil {
+		return nil, nil, err
+	}
+	done = func() {
+		if err := service.Close(); err != nil {
+			log.Print(err)
+		}
+	}
+	client, err = prepare(ctx, service)
+	if err != nil {
+		done()
+	}
+	return client, done, err
+}
+
+// prepare makes a workspace with a few changes in it.
+func prepare(ctx context.Context, service *embedded.Service) (*promptrails.Client, error) {
+	user, err := service.CreateUser(ctx, "ada@example.com", "Ada")
+	if err != nil {
+		return nil, err
+	}
+	ada, err := service.Client(promptrails.WithAccessToken(user.AccessToken.Reveal()))
+	if err != nil {
+		return nil, err
+	}
+	workspace, err := ada.Workspaces.Create(ctx, &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"})
+	if err != nil {
+		return nil, err
+	}
+	ada = ada.InWorkspace(workspace.ID)
+	for _, name := range []string{"Scout", "Clerk"} {
+		if _, err := ada.Resources.Create(ctx, promptrails.KindAgents, map[string]any{"name": name}); err != nil {
+			return nil, err
+		}
+	}
+	return ada, nil
+}
