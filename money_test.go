@@ -34,6 +34,9 @@ func TestMoneyArithmetic(t *testing.T) {
 	if _, err := usd(1).Share(1, 0); !errors.Is(err, promptrails.ErrValidation) {
 		t.Errorf("a part of nothing: %v", err)
 	}
+	if _, err := usd(math.MaxInt64).Share(2, 1); !errors.Is(err, promptrails.ErrValidation) {
+		t.Errorf("a share that does not fit: %v", err)
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		a, b, c := rapid.Int64().Draw(t, "a"), rapid.Int64().Draw(t, "b"), rapid.Int64().Draw(t, "c")
 		x, y := big.NewInt(a), big.NewInt(b)
