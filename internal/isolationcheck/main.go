@@ -31,7 +31,7 @@ var predicates = []*regexp.Regexp{
 // suites are the tests that must see it, the fastest first.
 var suites = [][]string{
 	{"./internal/store"},
-	{"./embedded", "-run", "TestIsolation/memory|TestReseal|TestMember|TestKeyLastUsed"},
+	{"./embedded", "-run", "TestIsolation|TestReseal|TestMember|TestKeyLastUsed"},
 }
 
 func main() {
