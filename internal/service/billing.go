@@ -1,9 +1,6 @@
 package service
 
 import (
-	"context"
-	"time"
-
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/internal/changelog"
 	"github.com/promptrails-community/promptrails-go/internal/policy"
@@ -122,87 +119,6 @@ func (x *Session) fits(s *store.Subscription, to policy.Plan) error {
 		with(map[string]any{"limits": over, "plan": to.ID})
 }
 
-// invoiceChange invoices what a change of plan costs now: from free the whole of
-// a period that begins, between paid plans upwards the difference for what is
-// left of the one that runs; downwards nothing.
-func (x *Session) invoiceChange(s *store.Subscription, from, to policy.Plan) error {
-	if from.Price == 0 {
-		s.Began = x.now
-		start, end := policy.Period(s.Began, x.now)
-		s.InvoicedUntil = end // and executions count from 0, since they are of another period
-		return x.invoice("Plan "+planNames[to.ID], dollars(to.Price), start, end)
-	}
-	if to.Price <= from.Price {
-		return nil
-	}
-	start, end := policy.Period(s.Began, x.now)
-	left, err := dollars(to.Price-from.Price).Share(end.Sub(x.now).Microseconds(), end.Sub(start).Microseconds())
-	if err != nil || left.Amount == 0 {
-		return err
-	}
-	return x.invoice("Plan "+planNames[to.ID]+" in place of "+planNames[from.ID]+", for what is left of the period", left, x.now, end)
-}
-
-// invoice issues an invoice, which is settled at once.
-func (x *Session) invoice(what string, amount promptrails.Money, start, end time.Time) error {
-	return x.tx.CreateInvoice(&promptrails.Invoice{
-		ID: newID(x.now), Status: promptrails.InvoicePaid, Total: amount, PeriodStart: start, PeriodEnd: end, IssuedAt: x.now, PaidAt: x.now,
-		Lines: []promptrails.InvoiceLine{{Description: what, Quantity: 1, Amount: amount}},
-	})
-}
-
-// settle invoices the periods that have begun since the last one that was
-// invoiced.
-func (x *Session) settle() error {
-	s, err := x.tx.Subscription()
-	if err != nil || !due(s, x.now) {
-		return err
-	}
-	plan, _ := policy.PlanByID(string(s.Plan))
-	for due(s, x.now) {
-		start, end := policy.Period(s.Began, later(s.Began, s.InvoicedUntil))
-		if err := x.invoice("Plan "+planNames[plan.ID], dollars(plan.Price), start, end); err != nil {
-			return err
-		}
-		s.InvoicedUntil = end
-	}
-	return x.tx.UpdateSubscription(s)
-}
-
-// due reports whether a paid plan has begun a period that is not invoiced.
-func due(s *store.Subscription, now time.Time) bool {
-	plan, _ := policy.PlanByID(string(s.Plan))
-	return plan.Price > 0 && !now.Before(later(s.Began, s.InvoicedUntil))
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
-
-// Settle invoices what is due in the workspace of a request that is let in, so
-// that what the request reads is up to date.
-func (s *Service) Settle(ctx context.Context, r *Request) error {
-	var isDue bool
-	err := s.Read(ctx, r, func(x *Session) error {
-		subscription, err := x.tx.Subscription()
-		isDue = err == nil && due(subscription, x.now)
-		return err
-	})
-	if err != nil || !isDue {
-		return err
-	}
-	return s.Store.Write(ctx, func(g *store.Global) error {
-		x, err := s.admit(g, r)
-		if err != nil {
-			return err
-		}
-		return x.settle()
-	})
-}
-
 // Usage returns what is used of each limit.
 func (x *Session) Usage() (*promptrails.Usage, error) {
 	s, err := x.tx.Subscription()
@@ -225,32 +141,6 @@ func (x *Session) Usage() (*promptrails.Usage, error) {
 		usage.Features[promptrails.Feature(feature)] = policy.HasFeature(string(s.Plan), feature)
 	}
 	return usage, nil
-}
-
-// Invoices returns a page of the invoices.
-func (x *Session) Invoices(p *promptrails.ListInvoicesParams) (*Page[*promptrails.Invoice], error) {
-	switch p.Status {
-	case "", promptrails.InvoiceDraft, promptrails.InvoiceOpen, promptrails.InvoicePaid, promptrails.InvoiceVoid:
-	default:
-		return nil, invalid("status", "must be draft, open, paid or void")
-	}
-	l, err := newListing("invoices", x.workspaceID(), p.ListOptions, string(p.Status))
-	if err != nil {
-		return nil, err
-	}
-	rows, total, err := x.tx.Invoices(string(p.Status), l.store)
-	if err != nil {
-		return nil, err
-	}
-	return finish(l, rows, total, func(i *promptrails.Invoice) store.Position {
-		return store.Position{At: i.IssuedAt.UnixMicro(), ID: i.ID}
-	}), nil
-}
-
-// Invoice returns one invoice.
-func (x *Session) Invoice(id string) (*promptrails.Invoice, error) {
-	i, err := x.tx.Invoice(id)
-	return i, missing(err, "invoice")
 }
 
 // Balance returns what is left for hosted models.
