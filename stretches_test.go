@@ -21,10 +21,12 @@ import (
 func TestChangelogStretches(t *testing.T) {
 	t.Parallel()
 	g := newGuarded(t)
-	for range 40 {
-		g.key()
-	}
 	ctx := t.Context()
+	for i := range 40 {
+		if made := g.key(); i%15 == 7 {
+			must[*promptrails.APIKey](t)(g.owner.APIKeys.Update(ctx, made.ID, &promptrails.UpdateAPIKeyParams{Name: new("new")}))
+		}
+	}
 	for _, p := range []promptrails.ListChangelogParams{
 		{},
 		{Order: promptrails.OrderAscending},

@@ -105,7 +105,7 @@ func TestVerifyChangelog(t *testing.T) {
 		"another entry than the head's":     {lines[6:], &promptrails.ChangelogHead{WorkspaceID: head.WorkspaceID, Sequence: 7, Hash: strings.Repeat("0", 64)}, 7},
 		"newest first":                      {reversed(lines), nil, 1},
 		"filtered":                          {[]string{lines[0], lines[2], lines[5]}, nil, 2},
-		"a number that a float would round": {replaced(lines, 5, `0.1`, `0.1000000000000000000001`), nil, 6},
+		"a number that a float would round": {replaced(lines, 3, `"to":0.1`, `"to":0.1000000000000000000001`), nil, 4},
 		"the beginning is cut off":          {lines[1:], nil, 1},
 	} {
 		_, err := promptrails.VerifyChangelog(sequence(c.lines), c.from)
@@ -113,6 +113,14 @@ func TestVerifyChangelog(t *testing.T) {
 		if !ok || chain.Sequence != c.at {
 			t.Errorf("%s: %v, want it at %d", name, err, c.at)
 		}
+	}
+	// The first entry hangs on the workspace's id, and on nothing else.
+	first := rehash(strings.Replace(lines[0], `"prev_hash":"`, `"prev_hash":"0`, 1))
+	if _, err := promptrails.VerifyChangelog(sequence([]string{first}), nil); err == nil {
+		t.Error("a first entry that follows another one verifies")
+	}
+	if _, err := promptrails.VerifyChangelog(sequence([]string{lines[0], lines[0]}), nil); err == nil || !strings.Contains(err.Error(), "comes before") {
+		t.Errorf("a doubled entry: %v", err)
 	}
 	if head, err := promptrails.VerifyChangelog(sequence(nil), nil); err != nil || head.Sequence != 0 {
 		t.Errorf("nothing at all: %+v, %v", head, err)
@@ -268,6 +276,9 @@ func TestTail(t *testing.T) {
 		g := newGuarded(t)
 		key := g.key(promptrails.ScopeChangelogRead)
 		c := g.client(promptrails.WithAPIKey(key.Key.Reveal()))
+		for range 150 { // more than a page
+			g.key(promptrails.ScopeAppsRead)
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		var mu sync.Mutex
 		var seen []int64
@@ -292,9 +303,7 @@ func TestTail(t *testing.T) {
 		if count() != head()-2 {
 			t.Errorf("%d of %d entries at once", count(), head()-2)
 		}
-		for range 150 { // more than a page
-			g.key(promptrails.ScopeAppsRead)
-		}
+		g.key(promptrails.ScopeAppsRead)
 		g.answersWith(status(503, ``))
 		time.Sleep(5 * time.Minute)
 		g.isUp()
@@ -309,10 +318,11 @@ func TestTail(t *testing.T) {
 		if n := g.asked(); n < 55 || n > 61 {
 			t.Errorf("looked %d times in a minute, at an interval of a second", n)
 		}
+		before := time.Now()
 		cancel()
 		follower.Wait()
-		if !errors.Is(ended, context.Canceled) {
-			t.Errorf("ended with %v", ended)
+		if !errors.Is(ended, context.Canceled) || !time.Now().Equal(before) {
+			t.Errorf("ended with %v, %s later", ended, time.Since(before))
 		}
 		for i, sequence := range seen {
 			if sequence != int64(i+3) {

@@ -47,7 +47,7 @@ func TestExport(t *testing.T) {
 			if n, err := export(t.Context(), s.Owner, format, out, quiet); err != nil || n != 0 {
 				t.Errorf("%d entries the second time, %v", n, err)
 			}
-			if err := os.WriteFile(out, []byte(strings.Join(lines(t, out), "\n")+"\nhalf a li"), 0o600); err != nil {
+			if err := os.WriteFile(out, []byte(strings.Join(lines(t, out), "\n")+"\n"+strings.Repeat("half a line ", 10_000)), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			changes(t, s.Owner, 5)
@@ -115,6 +115,7 @@ func TestExportFindsAnotherPast(t *testing.T) {
 	if _, err := export(t.Context(), s.Owner, "ndjson", out, progress(os.Stdin)); err != nil {
 		t.Fatal(err)
 	}
+	changes(t, other.Owner, 3)
 	before := lines(t, out)
 	n, err := export(t.Context(), other.Owner, "ndjson", out, progress(os.Stdin))
 	if err == nil || !strings.Contains(err.Error(), "does not verify") || n != 0 {
