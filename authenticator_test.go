@@ -216,6 +216,33 @@ func TestAuthenticatorTTL(t *testing.T) {
 	})
 }
 
+// What the options say is the default is what is done without them.
+func TestAuthenticatorDefaults(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuarded(t)
+		a, key := g.authenticator(), g.key()
+		unknown := promptrails.NewSecret("pr_live_nobody")
+		for _, c := range []struct {
+			key       promptrails.Secret
+			kept      time.Duration
+			remembers promptrails.ErrorCode
+		}{{key.Key, 30 * time.Second, ""}, {unknown, 5 * time.Second, promptrails.CodeInvalidAPIKey}} {
+			g.forgets()
+			for _, asked := range []int64{1, 1, 2} {
+				wants(t, code(t, a, c.key, promptrails.AuthRequest{}), c.remembers)
+				if g.asked() != asked {
+					t.Errorf("asked %d times, want %d", g.asked(), asked)
+				}
+				time.Sleep(c.kept/2 + time.Nanosecond) // of the test's clock
+			}
+		}
+		time.Sleep(time.Minute)
+		g.goesDown() // and nobody is served stale
+		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), promptrails.CodeUnavailable)
+	})
+}
+
 // The TTL counts from the question: the answer may be as old as that.
 func TestAuthenticatorCountsFromTheQuestion(t *testing.T) {
 	t.Parallel()
