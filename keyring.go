@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -90,7 +91,7 @@ func (r *keyring) get(ctx context.Context, key string) (*heldKey, time.Time, err
 	}
 	select {
 	case <-ctx.Done():
-		return nil, now, &Error{Status: 503, Code: CodeUnavailable, Message: "while an API key was verified: " + ctx.Err().Error(), cause: ctx.Err()}
+		return nil, now, &Error{Status: http.StatusServiceUnavailable, Code: CodeUnavailable, Message: "while an API key was verified: " + ctx.Err().Error(), cause: ctx.Err()}
 	case result := <-answer:
 		now = time.Now()
 		landed, _ := result.Val.(verified)

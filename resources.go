@@ -219,7 +219,8 @@ type Resource struct {
 	Version     int64  // counted up by each change; see [WithIfMatch]
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
-	// Fields is a JSON object of all other fields, each byte for byte as it came.
+	// Fields is a JSON object of all other fields, each as it came: no digit and
+	// no escape is written in another way.
 	Fields json.RawMessage
 }
 

@@ -6,13 +6,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
-	"slices"
-	"strconv"
-	"strings"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
 // ChainError says where a changelog's chain breaks: at which sequence something
@@ -182,7 +182,7 @@ func (l *link) verify() (string, bool) {
 		return hash, true
 	}
 	canonical := l.content.Clone()
-	if canonical.Canonicalize() != nil || !sameNumbers(l.content, canonical) {
+	if canonical.Canonicalize() != nil || !exactNumbers(l.content) {
 		return "", false
 	}
 	sum = sha256.Sum256(canonical)
@@ -190,48 +190,17 @@ func (l *link) verify() (string, bool) {
 	return hash, hash == l.hash
 }
 
-// sameNumbers reports whether the canonical form has each number of a text to
-// its last digit: numbers that it would round were not what was hashed.
-func sameNumbers(text, canonical jsontext.Value) bool {
-	a, b := numbers(text), numbers(canonical)
-	slices.Sort(a)
-	slices.Sort(b)
-	return slices.Equal(a, b)
-}
-
-// numbers returns the numbers of a text, each in one form.
-func numbers(v jsontext.Value) (all []string) {
+// exactNumbers reports whether the canonical form of a text has each of its
+// numbers to the last digit: what it would round was not what was hashed.
+func exactNumbers(v jsontext.Value) bool {
 	dec := jsontext.NewDecoder(bytes.NewReader(v))
 	for {
 		token, err := dec.ReadToken()
 		if err != nil {
-			return all
+			return errors.Is(err, io.EOF)
 		}
-		if token.Kind() == '0' {
-			all = append(all, normalNumber(token.String()))
+		if token.Kind() == '0' && !wire.IsExact(token.String()) {
+			return false
 		}
 	}
-}
-
-// normalNumber writes a JSON number as its digits, without a zero at either end,
-// and the power of ten that they are multiplied with.
-func normalNumber(s string) string {
-	sign := ""
-	if rest, negative := strings.CutPrefix(s, "-"); negative {
-		sign, s = "-", rest
-	}
-	mantissa, exponent, _ := strings.Cut(strings.ToLower(s), "e")
-	power, err := strconv.ParseInt(exponent, 10, 64)
-	if exponent != "" && err != nil {
-		return s // no float64 reaches there
-	}
-	whole, fraction, _ := strings.Cut(mantissa, ".")
-	digits := strings.TrimLeft(whole+fraction, "0")
-	power -= int64(len(fraction))
-	trimmed := strings.TrimRight(digits, "0")
-	power += int64(len(digits) - len(trimmed))
-	if trimmed == "" {
-		return "0"
-	}
-	return sign + trimmed + "e" + strconv.FormatInt(power, 10)
 }

@@ -21,12 +21,11 @@ func TestResourceDocuments(t *testing.T) {
 	databases(t, func(t *testing.T, cfg embedded.Config) {
 		s := newServer(t, cfg)
 		ada := s.owner("ada@example.com", "research")
-		const fields = `"name":"Ünïcode \ud83d\ude00 \u202e","zeta":[1.0,2e3,12345678901234567890,{"b":1,"a":2}],"config":{"x":null},"description":""`
+		const fields = `"name":"Ünïcode \ud83d\ude00 \u202e","zeta":[1.0,2e3,12345678901234567890,{"b":1,"a":2}],"config":{"x":null,"y":0.1000000000000000055},"description":"\u00fc \/"`
 		made := ada.do("POST", "/agents", "{ "+fields+"}").expect(201)
 		id := made.text("id")
-		const kept = `"name":"Ünïcode 😀 ` + "\u202e" + `","zeta":[1.0,2e3,12345678901234567890,{"b":1,"a":2}],"config":{"x":null},"description":""`
 		for _, body := range []string{made.body, ada.do("GET", "/agents/"+id, "").expect(200).body, ada.do("GET", "/agents", "").expect(200).body} {
-			if !strings.Contains(body, fields) && !strings.Contains(body, kept) {
+			if !strings.Contains(body, fields) {
 				t.Errorf("the fields are not as they came: %s", body)
 			}
 		}
@@ -34,7 +33,7 @@ func TestResourceDocuments(t *testing.T) {
 			t.Errorf("made %s", made.body)
 		}
 		changed := ada.do("PATCH", "/agents/"+id, `{"config":{"y":1},"new":true,"status":"archived"}`).expect(200)
-		if !strings.Contains(changed.body, `"config":{"y":1},"description":"","status":"archived","new":true`) || changed.header.Get("ETag") != `"2"` {
+		if !strings.Contains(changed.body, `"config":{"y":1},"description":"\u00fc \/","status":"archived","new":true`) || changed.header.Get("ETag") != `"2"` {
 			t.Errorf("changed %s", changed.body)
 		}
 		if again := ada.do("PATCH", "/agents/"+id, `{"new":true}`).expect(200); again.header.Get("ETag") != `"2"` {
@@ -45,7 +44,7 @@ func TestResourceDocuments(t *testing.T) {
 		ada.do("DELETE", "/agents/"+id, "").expect(204)
 		ada.do("GET", "/agents/"+id, "").fails(404, "not_found")
 		log := ada.do("GET", "/changelog?resource_type=agent", "").expect(200).body
-		for _, part := range []string{`"12345678901234567890"`, `"action":"deleted"`} { // a number that a reader would round
+		for _, part := range []string{`"12345678901234567890"`, `"0.1000000000000000055"`, `"action":"deleted"`} { // numbers that a reader would round
 			if !strings.Contains(log, part) {
 				t.Errorf("the changelog lacks %s: %s", part, log)
 			}

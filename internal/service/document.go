@@ -2,9 +2,7 @@ package service
 
 import (
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -13,7 +11,7 @@ import (
 )
 
 // Document is a JSON object whose members are kept as they came: in their
-// order, and byte for byte.
+// order, and byte for byte, but for white space between the tokens.
 type Document []Member
 
 // Member is one member of a document.
@@ -100,8 +98,6 @@ func value(v any) jsontext.Value {
 	return encoded
 }
 
-func timeValue(t time.Time) jsontext.Value { return value(t) }
-
 // changes is the document as the changelog tells it: numbers that a reader
 // might round stand as strings.
 func (d Document) changes() map[string]any {
@@ -112,27 +108,23 @@ func (d Document) changes() map[string]any {
 	return fields
 }
 
-// exactNumbers writes the numbers of a value that are not those of a float64,
-// to all their digits, as strings.
+// exactNumbers writes the numbers of a value that a reader might round as
+// strings, with all their digits.
 func exactNumbers(v jsontext.Value) jsontext.Value {
 	var out []byte
 	last := 0
 	dec := jsontext.NewDecoder(strings.NewReader(string(v)))
 	for {
-		kind := dec.PeekKind()
-		if kind == 0 {
-			break
-		}
 		token, err := dec.ReadToken()
 		if err != nil {
-			break
+			break // the end
 		}
-		if kind != '0' {
+		if token.Kind() != '0' {
 			continue
 		}
 		text := token.String()
 		end := int(dec.InputOffset())
-		if f, err := strconv.ParseFloat(text, 64); err == nil && sameNumber(text, f) {
+		if wire.IsExact(text) {
 			continue
 		}
 		out = append(out, v[last:end-len(text)]...)
@@ -143,13 +135,6 @@ func exactNumbers(v jsontext.Value) jsontext.Value {
 		return v
 	}
 	return append(out, v[last:]...)
-}
-
-// sameNumber reports whether a reader gets back, of an integer, the digits that
-// were written. What has a fraction or an exponent is taken as it is.
-func sameNumber(text string, f float64) bool {
-	const exact = 1 << 53
-	return f <= exact && f >= -exact || strings.ContainsAny(text, ".eE")
 }
 
 // eachMember calls fn for each member of an object.

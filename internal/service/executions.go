@@ -22,8 +22,8 @@ func (x *Session) Execute(agentID string, p *ExecuteBody) (*Resource, error) {
 	if p.Input == nil {
 		p.Input = jsontext.Value("null")
 	}
-	agent, err := x.tx.Resource(agents, "", agentID)
-	if err = missing(err, "agent"); err != nil {
+	agent, err := x.agent(agentID)
+	if err != nil {
 		return nil, err
 	}
 	if agent.Status == "archived" {

@@ -66,8 +66,13 @@ func (x *Session) inParent(in Collection) error {
 	if !in.Nested {
 		return nil
 	}
-	_, err := x.tx.Resource(agents, "", in.Parent)
-	return missing(err, "agent")
+	_, err := x.agent(in.Parent)
+	return err
+}
+
+func (x *Session) agent(id string) (*store.Resource, error) {
+	a, err := x.tx.Resource(agents, "", id)
+	return a, missing(err, "agent")
 }
 
 // Resource returns one resource.
@@ -90,8 +95,8 @@ func (x *Session) CreateResource(in Collection, d *Document) (*Resource, error) 
 		return nil, err
 	}
 	if in.Nested {
-		agent, err := x.tx.Resource(agents, "", in.Parent)
-		if err = missing(err, "agent"); err != nil {
+		agent, err := x.agent(in.Parent)
+		if err != nil {
 			return nil, err
 		}
 		if err := x.mayTouch(agent.CreatedBy); err != nil {
@@ -137,7 +142,7 @@ func (x *Session) UpdateResource(in Collection, id string, patch *Document) (*Re
 	if err != nil {
 		return nil, err
 	}
-	before := document
+	before := document.changes()
 	for _, m := range *patch {
 		document = document.with(m.Name, m.Value)
 	}
@@ -161,7 +166,8 @@ func (x *Session) UpdateResource(in Collection, id string, patch *Document) (*Re
 	if err != nil {
 		return nil, err
 	}
-	changes, err := changelog.Diff(before.changes(), document.changes())
+	after := document.changes()
+	changes, err := changelog.Diff(before, after)
 	if err != nil || len(changes) == 0 {
 		return answered(r), err
 	}
@@ -172,7 +178,7 @@ func (x *Session) UpdateResource(in Collection, id string, patch *Document) (*Re
 	if err := x.tx.UpdateResource(r); err != nil {
 		return nil, err
 	}
-	return answered(r), x.recordResource(promptrails.ActionUpdated, in.Kind, r, before.changes(), document.changes())
+	return answered(r), x.recordResource(promptrails.ActionUpdated, in.Kind, r, before, after)
 }
 
 // DeleteResource removes a resource, and what stands under it.
@@ -212,9 +218,9 @@ func (x *Session) change(in Collection, id string) (*store.Resource, Document, e
 	}
 	by := r.CreatedBy
 	if in.Nested {
-		agent, err := x.tx.Resource(agents, "", in.Parent)
+		agent, err := x.agent(in.Parent)
 		if err != nil {
-			return nil, nil, missing(err, "agent")
+			return nil, nil, err
 		}
 		by = agent.CreatedBy
 	}
@@ -265,7 +271,7 @@ func (x *Session) put(r *store.Resource, d Document, references []reference) {
 	}
 	served := slices.Concat(
 		Document{{"id", value(r.ID)}, {"workspace_id", value(x.workspaceID())}}, d,
-		Document{{"created_by", value(r.CreatedBy)}, {"version", value(r.Version)}, {"created_at", timeValue(r.CreatedAt)}, {"updated_at", timeValue(r.UpdatedAt)}},
+		Document{{"created_by", value(r.CreatedBy)}, {"version", value(r.Version)}, {"created_at", value(r.CreatedAt)}, {"updated_at", value(r.UpdatedAt)}},
 	)
 	r.Document = string(value(served))
 }

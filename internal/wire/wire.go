@@ -3,8 +3,12 @@
 package wire
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -40,6 +44,7 @@ type revealer interface{ Reveal() string }
 var encodeOptions = json.JoinOptions(
 	json.FormatNilSliceAsNull(true),
 	json.Deterministic(true),
+	jsontext.PreserveRawStrings(true), // a value that is passed on stays as it came
 	json.WithMarshalers(json.JoinMarshalers(
 		json.MarshalToFunc(encodeTime),
 		json.MarshalToFunc(encodeSecret),
@@ -75,6 +80,32 @@ func Decode(data []byte, v any) error { return json.Unmarshal(data, v) }
 // DecodeStrict is Decode that refuses unknown names too: for requests.
 func DecodeStrict(data []byte, v any) error {
 	return json.Unmarshal(data, v, json.RejectUnknownMembers(true))
+}
+
+// IsExact reports whether every reader of JSON gets a number as it is written: it
+// lies within 2^53, and a float64 has it to its last digit.
+func IsExact(number string) bool {
+	const integers = 1 << 53
+	f, err := strconv.ParseFloat(number, 64)
+	return err == nil && f >= -integers && f <= integers && normal(number) == normal(strconv.FormatFloat(f, 'g', -1, 64))
+}
+
+// normal writes a number as its digits, without a zero at either end, and the
+// power of ten that they are multiplied with.
+func normal(s string) string {
+	s, negative := strings.CutPrefix(s, "-")
+	mantissa, exponent, _ := strings.Cut(strings.ToLower(s), "e")
+	power, err := strconv.ParseInt(cmp.Or(strings.TrimPrefix(exponent, "+"), "0"), 10, 32)
+	if err != nil {
+		return s // no float64 reaches there
+	}
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	digits := strings.TrimLeft(whole+fraction, "0")
+	trimmed := strings.TrimRight(digits, "0")
+	if trimmed == "" {
+		return "0"
+	}
+	return fmt.Sprintf("%t %s %d", negative, trimmed, int(power)-len(fraction)+len(digits)-len(trimmed))
 }
 
 // Secrets returns the secrets that Encode would reveal in v, so that they can
