@@ -105,10 +105,8 @@ func (x *Session) fits(s *store.Subscription, to policy.Plan) error {
 		return err
 	}
 	var over []map[string]any
-	for _, key := range []promptrails.LimitKey{
-		promptrails.LimitTeamMembers, promptrails.LimitActiveAgents, promptrails.LimitDataSources, promptrails.LimitNotificationChannels,
-	} {
-		if most := to.Limits[string(key)]; most != policy.Unlimited && used[key] > most {
+	for _, key := range limitKeys {
+		if most := to.Limits[string(key)]; key != promptrails.LimitMonthlyExecutions && most != policy.Unlimited && used[key] > most {
 			over = append(over, map[string]any{"limit": key, "max": most, "used": used[key]})
 		}
 	}
@@ -131,9 +129,7 @@ func (x *Session) Usage() (*promptrails.Usage, error) {
 	}
 	start, end := policy.Period(s.Began, x.now)
 	usage := &promptrails.Usage{PeriodStart: start, PeriodEnd: end, Features: map[promptrails.Feature]bool{}}
-	for _, key := range []promptrails.LimitKey{
-		promptrails.LimitMonthlyExecutions, promptrails.LimitTeamMembers, promptrails.LimitActiveAgents, promptrails.LimitDataSources, promptrails.LimitNotificationChannels,
-	} {
+	for _, key := range limitKeys {
 		usage.Limits = append(usage.Limits, promptrails.UsageLimit{Key: key, Used: used[key], Max: orUnlimited(policy.Max(string(s.Plan), string(key)))})
 	}
 	catalogue := policy.Catalogue()

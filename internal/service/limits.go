@@ -9,6 +9,11 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
+// limitKeys are the limits of a plan, in the order in which they are told.
+var limitKeys = []promptrails.LimitKey{
+	promptrails.LimitMonthlyExecutions, promptrails.LimitTeamMembers, promptrails.LimitActiveAgents, promptrails.LimitDataSources, promptrails.LimitNotificationChannels,
+}
+
 // takePlace refuses where the plan has no place left beside those that are
 // used, and records that a limit has come near, or to, its end. It runs in the
 // transaction that takes the place.
