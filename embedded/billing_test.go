@@ -133,6 +133,13 @@ func TestOverLimit(t *testing.T) {
 	if log := ada.do("GET", "/changelog?resource_type=subscription", "").body; strings.Count(log, `"action":"updated"`) != 1 || !strings.Contains(log, `"changes":{"plan":{"from":"pro","to":"starter"}}`) {
 		t.Errorf("the changelog tells %s", log)
 	}
+	// Executions end with their period, and stand in nobody's way.
+	eve := s.owner("eve@example.com", "busy")
+	agent := eve.do("POST", "/agents", `{"name":"a"}`).expect(201).text("id")
+	if n := eve.succeed(501, "POST", "/agents/"+agent+"/execute", `{}`); n != 501 {
+		t.Fatalf("%d executions", n)
+	}
+	eve.plan("free").expect(200)
 	// A user reads the usage, and no more of the billing.
 	grace := ada.member("joan@example.com", "user")
 	grace.do("GET", "/billing/usage", "").expect(200)
