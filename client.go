@@ -28,14 +28,15 @@ const (
 // Client calls the PromptRails API. It is safe for concurrent use; make one
 // and share it, since it holds the connections.
 type Client struct {
-	Workspaces  *WorkspacesService
-	Members     *MembersService
-	Invitations *InvitationsService
-	Credentials *CredentialsService
-	APIKeys     *APIKeysService
-	Changelog   *ChangelogService
-	Billing     *BillingService
-	Resources   *ResourcesService
+	Workspaces    *WorkspacesService
+	Members       *MembersService
+	Invitations   *InvitationsService
+	Credentials   *CredentialsService
+	APIKeys       *APIKeysService
+	Notifications *NotificationsService
+	Changelog     *ChangelogService
+	Billing       *BillingService
+	Resources     *ResourcesService
 
 	workspace string
 	conn      *connection
@@ -121,6 +122,7 @@ func newClient(conn *connection, workspace string) *Client {
 	c.Invitations = &InvitationsService{c}
 	c.Credentials = &CredentialsService{c}
 	c.APIKeys = &APIKeysService{c}
+	c.Notifications = &NotificationsService{c}
 	c.Changelog = &ChangelogService{c}
 	c.Billing = &BillingService{c}
 	c.Resources = &ResourcesService{c}

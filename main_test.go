@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/cryptotest"
 	"time"
@@ -42,8 +42,10 @@ func fixture(t *testing.T, body func(*testing.T, *platform)) {
 	file := filepath.Join("testdata", "fixtures", strings.ToLower(t.Name())+".json")
 	t.Run("embedded", func(t *testing.T) {
 		cryptotest.SetGlobalRandom(t, 1)
-		p := newPlatform(t, embedded.Config{Now: steppingClock(), DefaultPlan: promptrails.PlanStarter})
-		recorder := httpfixture.NewRecorder(p.transport)
+		clock := &steppingClock{}
+		p := newPlatform(t, embedded.Config{Now: clock.now, DefaultPlan: promptrails.PlanStarter, AllowLoopbackWebhooks: true})
+		clock.next = p.transport
+		recorder := httpfixture.NewRecorder(clock)
 		p.transport = recorder
 		body(t, p)
 		if t.Failed() {
@@ -131,16 +133,21 @@ func (p *platform) withKey(key promptrails.Secret) *promptrails.Client {
 	return client
 }
 
-// steppingClock returns a clock that is a millisecond further at each look.
-func steppingClock() func() time.Time {
-	var mu sync.Mutex
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	return func() time.Time {
-		mu.Lock()
-		defer mu.Unlock()
-		now = now.Add(time.Millisecond)
-		return now
-	}
+// steppingClock is a clock that is a millisecond further at each request that
+// goes through it: whatever the service does by itself does not move it.
+type steppingClock struct {
+	next  http.RoundTripper
+	steps atomic.Int64
+}
+
+func (c *steppingClock) now() time.Time {
+	return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Add(time.Duration(c.steps.Load()) * time.Millisecond)
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (c *steppingClock) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.steps.Add(1)
+	return c.next.RoundTrip(r)
 }
 
 // must returns v, or fails the test.

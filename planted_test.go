@@ -48,7 +48,7 @@ func (e *eavesdropper) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	kept := string(body)
 	if makesSecret(r) && resp.StatusCode/100 == 2 {
-		for _, field := range []string{`"token":"`, `"key":"`} {
+		for _, field := range []string{`"token":"`, `"key":"`, `"secret":"`} {
 			if before, after, ok := strings.Cut(kept, field); ok {
 				_, after, _ = strings.Cut(after, `"`)
 				kept = before + after
@@ -62,7 +62,7 @@ func (e *eavesdropper) RoundTrip(r *http.Request) (*http.Response, error) {
 // makesSecret reports whether the answer to r shows a secret, once.
 func makesSecret(r *http.Request) bool {
 	path := strings.TrimPrefix(r.URL.Path, "/api/v1")
-	return r.Method == http.MethodPost && (path == "/invitations" || path == "/api-keys" || strings.HasSuffix(path, "/resend") || strings.HasSuffix(path, "/rotate"))
+	return r.Method == http.MethodPost && (path == "/invitations" || path == "/api-keys" || path == "/notification-channels" || strings.HasSuffix(path, "/rotate-secret") || strings.HasSuffix(path, "/resend") || strings.HasSuffix(path, "/rotate"))
 }
 
 // A day's work plants a secret of each kind. None is in a file of the database,
@@ -74,7 +74,7 @@ func TestPlantedSecretsAreNowhere(t *testing.T) {
 	heard := &eavesdropper{}
 	logger := slog.New(slog.NewTextHandler(heard, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	service := must[*embedded.Service](t)(embedded.Open(t.Context(), embedded.Config{
-		DSN: filepath.Join(dir, "workspaces.db"), DefaultPlan: promptrails.PlanStarter, Logger: logger,
+		DSN: filepath.Join(dir, "workspaces.db"), DefaultPlan: promptrails.PlanStarter, Logger: logger, AllowLoopbackWebhooks: true,
 		CheckCredential: func(_ context.Context, _ *promptrails.Credential, value promptrails.Secret) (*promptrails.CredentialCheck, error) {
 			return nil, errors.New("the provider does not know " + value.String())
 		},
@@ -144,6 +144,24 @@ func TestPlantedSecretsAreNowhere(t *testing.T) {
 		auth.Middleware(promptrails.ScopeAll)(http.NotFoundHandler()).ServeHTTP(w, r)
 		heard.note("%v %s\n", w.Header(), w.Body)
 	}
+	// Deliveries go out over the machine's own loopback, from nobody who listens.
+	planted["the path of a channel"], planted["the second path"] = "planted0path0planted0one", "planted0path0planted0two"
+	hook := "http://127.0.0.1:1/" + planted["the path of a channel"]
+	channel := must[*promptrails.Channel](t)(ada.Notifications.CreateChannel(t.Context(), &promptrails.CreateChannelParams{Name: "n", Type: promptrails.ChannelWebhook, URL: promptrails.NewSecret(hook)}))
+	planted["the first webhook secret"] = channel.Secret.Reveal()
+	rotated := must[*promptrails.Channel](t)(ada.Notifications.RotateSecret(t.Context(), channel.ID))
+	planted["the second webhook secret"] = rotated.Secret.Reveal()
+	must[*promptrails.Delivery](t)(ada.Notifications.TestChannel(t.Context(), channel.ID))
+	for tried := false; !tried; {
+		page := must[*promptrails.Page[promptrails.Delivery]](t)(ada.Notifications.ListDeliveries(t.Context(), channel.ID, nil))
+		tried = len(page.Items[0].Attempts) > 0
+	}
+	must[*promptrails.Channel](t)(ada.Notifications.UpdateChannel(t.Context(), channel.ID, &promptrails.UpdateChannelParams{URL: new(promptrails.NewSecret("http://127.0.0.1:1/" + planted["the second path"]))}))
+	_, err = ada.Notifications.UpdateChannel(t.Context(), channel.ID, &promptrails.UpdateChannelParams{URL: new(promptrails.NewSecret("https://10.0.0.1/" + planted["the second path"]))})
+	fails(err)
+	must[*promptrails.Channel](t)(ada.Notifications.GetChannel(t.Context(), channel.ID))
+	_, err = promptrails.ParseWebhook(http.Header{}, nil, channel.Secret, promptrails.NewSecret(planted["the second path"]))
+	fails(err)
 	unknown := "pr_live_planted0planted0planted"
 	planted["a key that nobody knows"] = unknown
 	_, err = auth.Authenticate(t.Context(), unknown, promptrails.AuthRequest{})

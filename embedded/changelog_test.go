@@ -36,7 +36,7 @@ func TestEveryChangeIsInTheChangelog(t *testing.T) {
 			}
 			t.Run(method+" "+path, func(t *testing.T) {
 				t.Parallel()
-				s := newServer(t, embedded.Config{DefaultPlan: promptrails.PlanEnterprise})
+				s := newServer(t, embedded.Config{DefaultPlan: promptrails.PlanEnterprise, AllowLoopbackWebhooks: true})
 				ada := s.owner("ada@example.com", "research")
 				c := changeBy(ada, method, path, op)
 				if c == nil {
@@ -85,7 +85,7 @@ func changeBy(ada *person, method, path string, op *openapi3.Operation) *change 
 	}
 	route := method + " " + path
 	if takesAnything(op) || strings.HasSuffix(path, "/{id}") && method == http.MethodDelete && !strings.HasPrefix(path, "/credentials") && !strings.HasPrefix(path, "/api-keys") &&
-		!strings.HasPrefix(path, "/members") && !strings.HasPrefix(path, "/invitations") && !strings.HasPrefix(path, "/workspaces") {
+		!strings.HasPrefix(path, "/members") && !strings.HasPrefix(path, "/invitations") && !strings.HasPrefix(path, "/workspaces") && !strings.HasPrefix(path, "/notification") {
 		agent := made("/agents", `{"name":"a"}`)
 		collection := strings.ReplaceAll(strings.TrimSuffix(path, "/{id}"), "{agent_id}", agent)
 		if method == http.MethodPost {
@@ -136,6 +136,22 @@ func changeBy(ada *person, method, path string, op *openapi3.Operation) *change 
 		return &change{ada, path, `{"key":"pr_live_x"}`, 0} // asks
 	case "POST /agents/{id}/execute":
 		return &change{ada, strings.ReplaceAll(path, "{id}", made("/agents", `{"name":"a"}`)), `{}`, 0} // is in the executions
+	case "POST /notification-channels":
+		return &change{ada, path, `{"name":"n","type":"webhook","url":"http://127.0.0.1:1/"}`, 1}
+	case "PATCH /notification-channels/{id}":
+		id, _ := ada.channel("http://127.0.0.1:1/")
+		return &change{ada, "/notification-channels/" + id, `{"url":"http://127.0.0.1:1/other"}`, 1}
+	case "DELETE /notification-channels/{id}", "POST /notification-channels/{id}/rotate-secret":
+		id, _ := ada.channel("http://127.0.0.1:1/")
+		return &change{ada, strings.ReplaceAll(path, "{id}", id), "", 1}
+	case "POST /notification-channels/{id}/test":
+		id, _ := ada.channel("http://127.0.0.1:1/")
+		return &change{ada, strings.ReplaceAll(path, "{id}", id), "", 0} // is in the deliveries
+	case "POST /notification-deliveries/{id}/redeliver":
+		id, _ := ada.channel(newReceiver(ada.s.t, nil).url)
+		delivery := ada.do("POST", "/notification-channels/"+id+"/test", "").expect(201).text("id")
+		ada.deliveries(id, ended(1))
+		return &change{ada, strings.ReplaceAll(path, "{id}", delivery), "", 0} // is in the deliveries
 	case "PATCH /billing/subscription":
 		return &change{ada, path, `{"plan":"pro"}`, 1}
 	case "POST /billing/balance/top-ups":

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -20,6 +21,7 @@ import (
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/internal/api"
+	"github.com/promptrails-community/promptrails-go/internal/notify"
 	"github.com/promptrails-community/promptrails-go/internal/policy"
 	"github.com/promptrails-community/promptrails-go/internal/seal"
 	"github.com/promptrails-community/promptrails-go/internal/service"
@@ -53,6 +55,13 @@ type Config struct {
 	// TrustedProxies are the peers whose X-Forwarded-For is believed: its
 	// rightmost hop that is not one of them is the caller's address.
 	TrustedProxies []netip.Prefix
+
+	// AllowLoopbackWebhooks lets channels lead to this machine's loopback, by
+	// http too: for tests. Without it a channel's URL is https and leads to a
+	// public address, when it is saved and when it is dialled.
+	AllowLoopbackWebhooks bool
+	// WebhookResolver looks up the hosts of channels: the system's by default.
+	WebhookResolver *net.Resolver
 
 	// AuthenticateUser knows the people of your own identity provider by their
 	// tokens. Return only an address that the provider has verified: it is the
@@ -104,6 +113,7 @@ func open(ctx context.Context, cfg Config) (_ *Service, err error) {
 	s, err := service.New(ctx, service.Config{
 		Store: db, Ring: ring, Now: cfg.Now, Logger: cfg.Logger,
 		DefaultPlan: cfg.DefaultPlan, AuthenticateUser: cfg.AuthenticateUser, CheckCredential: cfg.CheckCredential,
+		Guard: notify.Guard{AllowLoopback: cfg.AllowLoopbackWebhooks, Resolver: cfg.WebhookResolver},
 	})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

@@ -26,13 +26,15 @@ func TestIsolation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newServer(t, embedded.Config{DefaultPlan: promptrails.PlanEnterprise})
+	s := newServer(t, embedded.Config{DefaultPlan: promptrails.PlanEnterprise, AllowLoopbackWebhooks: true})
 	eve, ada := s.owner("eve@example.com", "mine"), s.owner("zoe@example.com", "theirs")
 	ada.member("grace@example.com", "user")
 	ada.do("POST", "/invitations", `{"email":"joan@example.com","role":"user"}`).expect(201)
 	ada.credential("sk-theirs")
 	ada.key(all)
 	ada.makeResources(document, "theirs")
+	channel, _ := ada.channel(newReceiver(t, nil).url)
+	ada.do("POST", "/notification-channels/"+channel+"/test", "").expect(201)
 	own := eve.do("POST", "/agents", `{"name":"mine"}`).expect(201).text("id")
 	key := eve.key(all)
 	foreign, samples := ada.everything(document)
@@ -146,13 +148,17 @@ func (p *person) everything(document *openapi3.T) (found map[string]bool, sample
 		}
 		return ids
 	}
-	agents := collect("/agents")
+	agents, channels := collect("/agents"), collect("/notification-channels")
 	for path, item := range document.Paths.Map() {
 		switch {
 		case item.Get == nil || !hasParameter(item.Get, "limit") || path == "/workspaces":
 		case strings.Contains(path, "{agent_id}"):
 			for _, agent := range agents {
 				collect(strings.ReplaceAll(path, "{agent_id}", agent))
+			}
+		case strings.Contains(path, "{id}"):
+			for _, channel := range channels {
+				collect(strings.ReplaceAll(path, "{id}", channel))
 			}
 		default:
 			collect(path)

@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 	if file := os.Getenv(resealVariable); file != "" {
 		os.Exit(resealAndExit(file)) // a process that a test kills
 	}
+	if file := os.Getenv(deliverVariable); file != "" {
+		os.Exit(workUntilKilled(file))
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -198,6 +201,14 @@ func (r *reply) listed() (ids []string, total int) {
 		ids = append(ids, item.ID)
 	}
 	return ids, page.Meta.Total
+}
+
+// decode reads the whole answer.
+func (r *reply) decode(into any) {
+	r.t.Helper()
+	if err := json.Unmarshal([]byte(r.body), into); err != nil {
+		r.t.Fatalf("%s: %s: %v", r.what, r.body, err)
+	}
 }
 
 // text returns a field of the object in data.

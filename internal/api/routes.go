@@ -65,6 +65,16 @@ func routes() []route {
 		{"DELETE", "/api-keys/{id}", need{Scope: promptrails.ScopeAPIKeysWrite, Role: admin}, removeID(x.RevokeAPIKey)},
 		{"POST", "/api-keys/{id}/rotate", need{Scope: promptrails.ScopeAPIKeysWrite, Role: admin}, makeFrom(x.RotateAPIKey)},
 
+		{"GET", "/notification-channels", need{Scope: promptrails.ScopeNotificationsRead, Role: admin}, list(x.Channels)},
+		{"POST", "/notification-channels", need{Scope: promptrails.ScopeNotificationsWrite, Role: admin}, createChannel},
+		{"GET", "/notification-channels/{id}", need{Scope: promptrails.ScopeNotificationsRead, Role: admin}, getID(x.Channel)},
+		{"PATCH", "/notification-channels/{id}", need{Scope: promptrails.ScopeNotificationsWrite, Role: admin}, updateChannel},
+		{"DELETE", "/notification-channels/{id}", need{Scope: promptrails.ScopeNotificationsWrite, Role: admin}, removeID(x.DeleteChannel)},
+		{"POST", "/notification-channels/{id}/test", need{Scope: promptrails.ScopeNotificationsWrite, Role: admin}, makeOf(x.TestChannel)},
+		{"POST", "/notification-channels/{id}/rotate-secret", need{Scope: promptrails.ScopeNotificationsWrite, Role: admin}, makeOf(x.RotateChannelSecret)},
+		{"GET", "/notification-channels/{id}/deliveries", need{Scope: promptrails.ScopeNotificationsRead, Role: admin}, listIn(x.Deliveries)},
+		{"POST", "/notification-deliveries/{id}/redeliver", need{Scope: promptrails.ScopeNotificationsWrite, Role: admin}, makeOf(x.Redeliver)},
+
 		{"GET", "/changelog", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, list(x.Changelog)},
 		{"GET", "/changelog/head", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, get(x.ChangelogHead)},
 		{"GET", "/changelog/{id}", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, getID(x.ChangelogEntry)},
@@ -111,10 +121,15 @@ func getID[T any](fn func(*service.Session, string) (T, error)) handler {
 
 // list answers with a page.
 func list[P, T any](fn func(*service.Session, *P) (*service.Page[T], error)) handler {
+	return listIn(func(x *service.Session, _ string, params *P) (*service.Page[T], error) { return fn(x, params) })
+}
+
+// listIn answers with a page of what belongs to the object of the path.
+func listIn[P, T any](fn func(*service.Session, string, *P) (*service.Page[T], error)) handler {
 	return func(c *call) (*service.Answer, error) {
 		params := new(P)
 		c.fault(decodeQuery(c.r.URL.RawQuery, params))
-		return c.read(func(x *service.Session) (any, error) { return fn(x, params) })
+		return c.read(func(x *service.Session) (any, error) { return fn(x, c.id(), params) })
 	}
 }
 
@@ -167,6 +182,13 @@ func act[T any](fn func(*service.Session, string) (T, error)) handler {
 	}
 }
 
+// makeOf answers 201 with what it made of the object of the path.
+func makeOf[T any](fn func(*service.Session, string) (T, error)) handler {
+	return func(c *call) (*service.Answer, error) {
+		return c.act(http.StatusCreated, func(x *service.Session) (any, error) { return inEnvelope(fn(x, c.id())) })
+	}
+}
+
 // remove answers with nothing.
 func remove(fn func(*service.Session) error) handler {
 	return removeID(func(x *service.Session, _ string) error { return fn(x) })
@@ -194,6 +216,24 @@ func checkCredential(c *call) (*service.Answer, error) {
 		return nil, err
 	}
 	return c.act(http.StatusOK, func(x *service.Session) (any, error) { return inEnvelope(check, x.KeepCheck(c.id(), check)) })
+}
+
+// createChannel looks a URL up before it opens the transaction that keeps it.
+func createChannel(c *call) (*service.Answer, error) {
+	var params promptrails.CreateChannelParams
+	c.fault(decodeBody(c.body, &params))
+	c.fault(c.api.Service.ChannelURLFault(c.r.Context(), &c.request, params.URL))
+	return c.act(http.StatusCreated, func(x *service.Session) (any, error) { return inEnvelope(x.CreateChannel(&params)) })
+}
+
+// updateChannel does so for one that changes.
+func updateChannel(c *call) (*service.Answer, error) {
+	var params service.UpdateChannelBody
+	c.fault(decodeBody(c.body, &params))
+	if params.URL != nil {
+		c.fault(c.api.Service.ChannelURLFault(c.r.Context(), &c.request, *params.URL))
+	}
+	return c.act(http.StatusOK, func(x *service.Session) (any, error) { return inEnvelope(x.UpdateChannel(c.id(), &params)) })
 }
 
 // settled invoices what is due before it answers.

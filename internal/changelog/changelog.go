@@ -47,14 +47,21 @@ type Change struct {
 // Secret stands in a change for a value that must not show: as [redacted] where
 // there is one, and null where there is none. What differs is its mark, which
 // is never written.
-type Secret struct{ Mark string }
+type Secret struct {
+	Mark  string
+	Shown string // what may show of it, in place of [redacted]
+}
 
 // MarshalJSON implements [json.Marshaler].
 func (s Secret) MarshalJSON() ([]byte, error) {
-	if s.Mark == "" {
+	switch {
+	case s.Mark == "":
 		return []byte("null"), nil
+	case s.Shown != "":
+		return json.Marshal(s.Shown)
+	default:
+		return []byte(`"` + wire.Redacted + `"`), nil
 	}
-	return []byte(`"` + wire.Redacted + `"`), nil
 }
 
 // Genesis is the PrevHash of a workspace's first entry: no chain passes for

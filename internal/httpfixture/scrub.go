@@ -7,8 +7,8 @@ import (
 )
 
 // secrets matches keys and tokens of PromptRails: a prefix, and random base62
-// characters behind it.
-var secrets = regexp.MustCompile(`\b(pat_|inv_|whsec_|pr_[a-z]+_)([0-9A-Za-z]{20,})`)
+// characters behind it, or base64 ones.
+var secrets = regexp.MustCompile(`\b((pat_|inv_|pr_[a-z]+_)[0-9A-Za-z]{20,}|whsec_[0-9A-Za-z+/]{20,}=*)`)
 
 // scrubber replaces secrets, and idempotency keys, by numbers of the same form:
 // the first that it meets by 1, and the same one by the same number wherever

@@ -92,9 +92,13 @@ func (x *Session) ChangePlan(p *promptrails.ChangePlanParams) (*promptrails.Subs
 	if err := x.tx.UpdateSubscription(s); err != nil {
 		return nil, err
 	}
-	return x.shown(s), x.record(x.tx, promptrails.ActionUpdated,
+	err = x.record(x.tx, promptrails.ActionUpdated,
 		changelog.Ref{Type: string(promptrails.ResourceSubscription), ID: x.workspaceID(), Name: string(s.Plan)},
 		map[string]any{"plan": from.ID}, map[string]any{"plan": to.ID})
+	if err != nil {
+		return nil, err
+	}
+	return x.shown(s), x.pauseSlack(s.Plan)
 }
 
 // fits refuses a plan that is too small for what is used. Executions do not

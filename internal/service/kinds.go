@@ -25,6 +25,7 @@ const (
 	dataSources = "data-sources"
 	executions  = "executions"
 	traces      = "traces"
+	approvals   = "approvals"
 )
 
 // Kinds returns every collection of resources.
@@ -57,7 +58,7 @@ func Kinds() []Kind {
 			Read: promptrails.ScopeWebhookTriggersRead, Write: promptrails.ScopeWebhookTriggersWrite,
 		},
 		{
-			Name: "approvals", Singular: "approval", Type: promptrails.ResourceApproval, Feature: promptrails.FeatureApprovals,
+			Name: approvals, Singular: "approval", Type: promptrails.ResourceApproval, Feature: promptrails.FeatureApprovals,
 			Read: promptrails.ScopeApprovalsRead, Write: promptrails.ScopeApprovalsWrite,
 		},
 		{Name: "apps", Singular: "app", Type: promptrails.ResourceApp, Read: promptrails.ScopeAppsRead, Write: promptrails.ScopeAppsWrite},

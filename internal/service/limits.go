@@ -15,8 +15,8 @@ var limitKeys = []promptrails.LimitKey{
 }
 
 // takePlace refuses where the plan has no place left beside those that are
-// used, and records that a limit has come near, or to, its end. It runs in the
-// transaction that takes the place.
+// used, and tells, once a period, that a limit has come near, or to, its end. It
+// runs in the transaction that takes the place.
 func (x *Session) takePlace(limit promptrails.LimitKey, used int64, advice string) error {
 	s, err := x.tx.Subscription()
 	if err != nil {
@@ -30,9 +30,23 @@ func (x *Session) takePlace(limit promptrails.LimitKey, used int64, advice strin
 		return problem(http.StatusPaymentRequired, promptrails.CodeQuotaExceeded, "the plan %s has %d %s", s.Plan, most, advice).
 			with(map[string]any{"limit": limit, "max": most, "used": used, "plan": s.Plan})
 	}
-	start, _ := policy.Period(s.Began, x.now)
+	start, end := policy.Period(s.Began, x.now)
 	for _, percent := range policy.Crossings(used, used+1, most) {
-		if err := x.tx.Cross(string(limit), percent, start, x.now); err != nil {
+		first, err := x.tx.Cross(string(limit), percent, start, x.now)
+		if err != nil {
+			return err
+		}
+		if !first {
+			continue
+		}
+		event := promptrails.EventUsageThreshold
+		if percent == 100 {
+			event = promptrails.EventUsageLimitReached
+		}
+		err = x.notify(x.tx, event, &promptrails.UsageEvent{
+			Limit: limit, Percent: percent, Used: used + 1, Max: most, Plan: s.Plan, PeriodStart: start, PeriodEnd: end,
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -70,13 +84,16 @@ func (x *Session) used(s *store.Subscription) (map[promptrails.LimitKey]int64, e
 	if err != nil {
 		return nil, err
 	}
+	channels, err := x.tx.CountChannels()
+	if err != nil {
+		return nil, err
+	}
 	return map[promptrails.LimitKey]int64{
-		promptrails.LimitMonthlyExecutions: executionsIn(s, x.now),
-		promptrails.LimitTeamMembers:       int64(w.MemberCount) + pending,
-		promptrails.LimitActiveAgents:      agents,
-		promptrails.LimitDataSources:       int64(sources),
-		// There are no channels yet.
-		promptrails.LimitNotificationChannels: 0,
+		promptrails.LimitMonthlyExecutions:    executionsIn(s, x.now),
+		promptrails.LimitTeamMembers:          int64(w.MemberCount) + pending,
+		promptrails.LimitActiveAgents:         agents,
+		promptrails.LimitDataSources:          int64(sources),
+		promptrails.LimitNotificationChannels: int64(channels),
 	}, nil
 }
 

@@ -133,7 +133,10 @@ func (x *Session) RemoveMember(id string, q *RemoveMemberQuery) error {
 			}
 		}
 	}
-	return x.record(x.tx, promptrails.ActionDeleted, memberRef(m), memberFields(m), nil)
+	if err := x.record(x.tx, promptrails.ActionDeleted, memberRef(m), memberFields(m), nil); err != nil {
+		return err
+	}
+	return x.notify(x.tx, promptrails.EventMemberRemoved, memberEvent(m))
 }
 
 // Leave ends the caller's own membership.
@@ -148,7 +151,14 @@ func (x *Session) join(tx *store.Tx, workspaceID string, u *promptrails.User, ro
 	if err := tx.CreateMember(m); err != nil {
 		return nil, err
 	}
-	return m, x.record(tx, promptrails.ActionCreated, memberRef(m), nil, memberFields(m))
+	if err := x.record(tx, promptrails.ActionCreated, memberRef(m), nil, memberFields(m)); err != nil {
+		return nil, err
+	}
+	return m, x.notify(tx, promptrails.EventMemberJoined, memberEvent(m))
+}
+
+func memberEvent(m *promptrails.Member) *promptrails.MemberEvent {
+	return &promptrails.MemberEvent{MemberID: m.ID, UserID: m.UserID, Email: m.Email, Name: m.Name, Role: m.Role}
 }
 
 func memberRef(m *promptrails.Member) changelog.Ref {

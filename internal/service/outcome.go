@@ -48,6 +48,7 @@ func (s *Service) Act(ctx context.Context, r *Request, fn func(*Session) (*Answe
 		defer s.running.end(key)
 	}
 	var answer *Answer
+	var notified bool
 	err := s.Store.Write(ctx, func(g *store.Global) error {
 		kept, err := s.outcome(g, r, key)
 		if err != nil {
@@ -62,6 +63,7 @@ func (s *Service) Act(ctx context.Context, r *Request, fn func(*Session) (*Answe
 				if answer, err = fn(x); err != nil {
 					return err
 				}
+				notified = x.notified
 				return s.keep(g, r, key, answer, x)
 			}
 		}
@@ -70,6 +72,9 @@ func (s *Service) Act(ctx context.Context, r *Request, fn func(*Session) (*Answe
 	})
 	if err != nil {
 		return nil, err
+	}
+	if notified {
+		s.dispatcher.wake()
 	}
 	return answer, nil
 }

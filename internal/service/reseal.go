@@ -18,7 +18,11 @@ const resealBatch = 200
 // current one. The proof goes last: as long as it needs a previous key, so may
 // something else.
 func (s *Service) Reseal(ctx context.Context) error {
-	if err := errors.Join(s.resealCredentials(ctx), s.resealOutcomes(ctx)); err != nil {
+	faults := []error{s.resealOutcomes(ctx)}
+	for _, column := range store.SealedColumns() {
+		faults = append(faults, s.resealColumn(ctx, column))
+	}
+	if err := errors.Join(faults...); err != nil {
 		return err
 	}
 	return s.Store.Write(ctx, func(g *store.Global) error {
@@ -33,9 +37,9 @@ func (s *Service) Reseal(ctx context.Context) error {
 	})
 }
 
-// resealCredentials passes over each value once, and over those that do not
-// open, which it names in the end.
-func (s *Service) resealCredentials(ctx context.Context) error {
+// resealColumn passes over each value once, and over those that do not open,
+// which it names in the end.
+func (s *Service) resealColumn(ctx context.Context, column store.SealedColumn) error {
 	var broken []error
 	var last store.SealedRow
 	for {
@@ -43,18 +47,18 @@ func (s *Service) resealCredentials(ctx context.Context) error {
 		var failed []error
 		err := s.Store.Write(ctx, func(g *store.Global) (err error) {
 			failed = nil
-			if rows, err = g.StaleCredentials(s.Ring.Prefix(), last, resealBatch); err != nil {
+			if rows, err = g.Stale(column, s.Ring.Prefix(), last, resealBatch); err != nil {
 				return err
 			}
 			for _, row := range rows {
-				at := seal.Place{Workspace: row.Workspace, Table: "credentials", Column: "value", Row: row.ID}
+				at := seal.Place{Workspace: row.Workspace, Table: column.Table, Column: column.Name, Row: row.ID}
 				plain, err := s.Ring.Open(at, row.Value)
 				if err != nil {
-					failed = append(failed, fmt.Errorf("the value of the credential %s: %w", row.ID, err))
+					failed = append(failed, fmt.Errorf("%s.%s of the row %s: %w", column.Table, column.Name, row.ID, err))
 					continue
 				}
 				row.Value = s.Ring.Seal(at, plain)
-				if err := g.ReplaceCredentialValue(row); err != nil {
+				if err := g.Replace(column, row); err != nil {
 					return err
 				}
 			}

@@ -130,7 +130,15 @@ func (x *Session) CreateResource(in Collection, d *Document) (*Resource, error) 
 	if err := x.tx.CreateResource(r); err != nil {
 		return nil, err
 	}
-	return answered(r), x.recordResource(promptrails.ActionCreated, in.Kind, r, nil, document.changes())
+	if err := x.recordResource(promptrails.ActionCreated, in.Kind, r, nil, document.changes()); err != nil {
+		return nil, err
+	}
+	if in.Name != approvals {
+		return answered(r), nil
+	}
+	return answered(r), x.notify(x.tx, promptrails.EventExecutionAwaitingApproval, &promptrails.ExecutionEvent{
+		ApprovalID: r.ID, ExecutionID: document.text("execution_id"), AgentID: document.text("agent_id"),
+	})
 }
 
 // UpdateResource merges members into a resource's document.

@@ -18,6 +18,7 @@ import (
 	"github.com/segmentio/ksuid"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/notify"
 	"github.com/promptrails-community/promptrails-go/internal/seal"
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
@@ -34,26 +35,30 @@ type Config struct {
 	AuthenticateUser func(ctx context.Context, token string) (email, name string, err error)
 	// CheckCredential tries a credential; nil: its form alone is looked at.
 	CheckCredential func(ctx context.Context, c *promptrails.Credential, value promptrails.Secret) (*promptrails.CredentialCheck, error)
+	// Guard says where notifications may go.
+	Guard notify.Guard
 }
 
 // Service is safe for concurrent use.
 type Service struct {
 	Config
-	running  running
-	activity activity
-	stop     context.CancelFunc
-	stopped  sync.WaitGroup
+	running    running
+	activity   activity
+	dispatcher *dispatcher
+	stop       context.CancelFunc
+	stopped    sync.WaitGroup
 }
 
 // New starts a service over an open store, which Close closes.
 func New(ctx context.Context, cfg Config) (*Service, error) {
-	s := &Service{Config: cfg}
+	s := &Service{Config: cfg, dispatcher: newDispatcher(cfg.Guard)}
 	if err := s.keepProof(ctx); err != nil {
 		return nil, err
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	s.stopped.Go(func() { s.housekeep(background) })
+	s.stopped.Go(func() { s.dispatch(background) })
 	return s, nil
 }
 
@@ -105,9 +110,10 @@ func (s *Service) keepProof(ctx context.Context) error {
 
 // What is kept how long.
 const (
-	outcomesKept = 24 * time.Hour
-	secretsKept  = 10 * time.Minute
-	slugsKept    = 30 * 24 * time.Hour
+	outcomesKept   = 24 * time.Hour
+	secretsKept    = 10 * time.Minute
+	slugsKept      = 30 * 24 * time.Hour
+	deliveriesKept = 30 * 24 * time.Hour
 )
 
 // housekeep prunes what is past, and stores when members were last seen.
@@ -130,7 +136,9 @@ func (s *Service) housekeep(ctx context.Context) {
 func (s *Service) Prune(ctx context.Context) error {
 	now := s.Now()
 	return s.Store.Write(ctx, func(g *store.Global) error {
-		return g.Prune(now.Add(-outcomesKept), now.Add(-secretsKept), now.Add(-slugsKept))
+		return g.Prune(store.Past{
+			Outcomes: now.Add(-outcomesKept), Secrets: now.Add(-secretsKept), Slugs: now.Add(-slugsKept), Deliveries: now.Add(-deliveriesKept), Now: now,
+		})
 	})
 }
 

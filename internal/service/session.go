@@ -65,14 +65,15 @@ type Request struct {
 
 // Session is a call that was let in, inside its transaction.
 type Session struct {
-	service *Service
-	global  *store.Global
-	tx      *store.Tx // nil for a person's call that is in no workspace
-	caller  *Caller
-	member  *promptrails.Member // the caller's membership; nil where tx is, and for a key
-	key     *promptrails.APIKey // the key that calls; nil for a person
-	ifMatch string
-	now     time.Time
+	service  *Service
+	global   *store.Global
+	tx       *store.Tx // nil for a person's call that is in no workspace
+	caller   *Caller
+	member   *promptrails.Member // the caller's membership; nil where tx is, and for a key
+	key      *promptrails.APIKey // the key that calls; nil for a person
+	ifMatch  string
+	now      time.Time
+	notified bool // something is to be sent once the transaction is committed
 	// endsRight is set by what takes away the caller's right to repeat it: its
 	// outcome is repeated to the same caller all the same.
 	endsRight bool
@@ -87,6 +88,12 @@ func (s *Service) Read(ctx context.Context, r *Request, fn func(*Session) error)
 		}
 		return fn(x)
 	})
+}
+
+// asSystem is a session of the service itself, in a workspace.
+func (s *Service) asSystem(g *store.Global, workspace string) (*Session, error) {
+	tx, err := g.Workspace(workspace)
+	return &Session{service: s, global: g, tx: tx, caller: &Caller{}, now: s.Now().UTC().Truncate(time.Microsecond)}, err
 }
 
 // admit judges a request: membership, then role, then form.
@@ -196,6 +203,9 @@ func (x *Session) userID() string {
 }
 
 func (x *Session) actor() changelog.Ref {
+	if x.caller.User == nil && x.key == nil {
+		return changelog.Ref{Type: string(promptrails.ActorSystem), Name: "system"}
+	}
 	if x.key != nil {
 		return changelog.Ref{Type: string(promptrails.ActorAPIKey), ID: x.key.ID, Name: x.key.Name}
 	}

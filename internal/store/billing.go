@@ -38,11 +38,12 @@ func (t *Tx) UpdateSubscription(s *Subscription) error {
 		string(s.Plan), micros(s.Began), s.Version, micros(s.UpdatedAt), micros(s.InvoicedUntil), micros(s.ExecutionsPeriod), s.ExecutionsUsed))
 }
 
-// Cross records that a limit was used to a share of it, once in a period.
-func (t *Tx) Cross(limit string, percent int, period, at time.Time) error {
-	_, err := t.exec("INSERT INTO usage_crossings (workspace_id, limit_key, percent, period_start, crossed_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+// Cross records that a limit was used to a share of it, and reports whether
+// that is the first time in the period.
+func (t *Tx) Cross(limit string, percent int, period, at time.Time) (first bool, err error) {
+	n, err := t.exec("INSERT INTO usage_crossings (workspace_id, limit_key, percent, period_start, crossed_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
 		limit, percent, micros(period), micros(at))
-	return err
+	return n > 0, err
 }
 
 const (

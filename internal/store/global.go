@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"fmt"
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -195,17 +196,67 @@ func (g *Global) SaveOutcome(k OutcomeKey, o *Outcome) error {
 	return err
 }
 
-// Prune deletes outcomes, the bodies of secret ones, and freed slugs, that were
-// made before the moments given.
-func (g *Global) Prune(outcomes, secrets, slugs time.Time) error {
-	if _, err := g.exec("DELETE FROM outcomes WHERE created_at <= $1", micros(outcomes)); err != nil {
-		return err
+// ChannelRef names a channel that has something to send, from a moment on.
+type ChannelRef struct {
+	Workspace, ID string
+	At            time.Time
+}
+
+// DueChannels returns the channels that have something to send, the longest due
+// first, but for those of some workspaces.
+func (g *Global) DueChannels(without []string, limit int) (found []ChannelRef, err error) {
+	f := filter{}
+	for _, workspace := range without {
+		f.and("workspace_id <> ?", workspace)
 	}
-	if _, err := g.exec("UPDATE outcomes SET body = NULL WHERE secret = 1 AND body IS NOT NULL AND created_at <= $1", micros(secrets)); err != nil {
-		return err
+	query := "SELECT workspace_id, id, next_attempt_at FROM notification_channels WHERE next_attempt_at > 0" + f.sql.String() + " ORDER BY next_attempt_at" + f.limit(Paging{Limit: limit})
+	err = g.rows(query, f.args, func(r *sql.Rows) error {
+		found = append(found, ChannelRef{})
+		c := &found[len(found)-1]
+		return r.Scan(&c.Workspace, &c.ID, stamp{&c.At})
+	})
+	return found, err
+}
+
+// Past says what is deleted: what was made at that moment or before.
+type Past struct {
+	Outcomes   time.Time
+	Secrets    time.Time // the bodies of outcomes that hold one
+	Slugs      time.Time // that were freed
+	Deliveries time.Time
+	Now        time.Time // what ended by then: earlier secrets of channels
+}
+
+// Prune deletes what is past.
+func (g *Global) Prune(p Past) error {
+	for _, s := range []struct {
+		statement string
+		at        time.Time
+	}{
+		{"DELETE FROM outcomes WHERE created_at <= $1", p.Outcomes},
+		{"UPDATE outcomes SET body = NULL WHERE secret = 1 AND body IS NOT NULL AND created_at <= $1", p.Secrets},
+		{"DELETE FROM freed_slugs WHERE freed_at <= $1", p.Slugs},
+		{"DELETE FROM notification_deliveries WHERE created_at <= $1", p.Deliveries},
+		{"UPDATE notification_channels SET previous_secret = NULL WHERE previous_secret IS NOT NULL AND previous_ends_at <= $1", p.Now},
+	} {
+		if _, err := g.exec(s.statement, micros(s.at)); err != nil {
+			return err
+		}
 	}
-	_, err := g.exec("DELETE FROM freed_slugs WHERE freed_at <= $1", micros(slugs))
-	return err
+	return nil
+}
+
+// SealedColumn is where a workspace's rows keep what is sealed.
+type SealedColumn struct{ Table, Name string }
+
+// SealedColumns are all of them, but for outcomes.
+func SealedColumns() []SealedColumn {
+	return []SealedColumn{
+		{"credentials", "value"},
+		{"notification_channels", "url"},
+		{"notification_channels", "secret"},
+		{"notification_channels", "previous_secret"},
+	}
 }
 
 // SealedRow is a sealed value of a workspace's row.
@@ -214,11 +265,11 @@ type SealedRow struct {
 	Value         []byte
 }
 
-// StaleCredentials returns values of credentials, behind the row after, that do
-// not begin with a prefix: those that were sealed under another master key.
-func (g *Global) StaleCredentials(prefix []byte, after SealedRow, limit int) (rows []SealedRow, err error) {
-	err = g.rows(`SELECT workspace_id, id, value FROM credentials WHERE (workspace_id, id) > ($1, $2) AND substr(value, 1, $3) <> $4
-		ORDER BY workspace_id, id LIMIT $5`, []any{after.Workspace, after.ID, len(prefix), prefix, limit}, func(r *sql.Rows) error {
+// Stale returns sealed values of a column, behind the row after, that do not
+// begin with a prefix: those that were sealed under another master key.
+func (g *Global) Stale(c SealedColumn, prefix []byte, after SealedRow, limit int) (rows []SealedRow, err error) {
+	err = g.rows(fmt.Sprintf(`SELECT workspace_id, id, %[2]s FROM %[1]s WHERE (workspace_id, id) > ($1, $2) AND substr(%[2]s, 1, $3) <> $4
+		ORDER BY workspace_id, id LIMIT $5`, c.Table, c.Name), []any{after.Workspace, after.ID, len(prefix), prefix, limit}, func(r *sql.Rows) error {
 		rows = append(rows, SealedRow{})
 		row := &rows[len(rows)-1]
 		return r.Scan(&row.Workspace, &row.ID, &row.Value)
@@ -226,9 +277,9 @@ func (g *Global) StaleCredentials(prefix []byte, after SealedRow, limit int) (ro
 	return rows, err
 }
 
-// ReplaceCredentialValue stores a value that was sealed anew.
-func (g *Global) ReplaceCredentialValue(row SealedRow) error {
-	return one(g.exec("UPDATE credentials SET value = $3 WHERE workspace_id = $1 AND id = $2", row.Workspace, row.ID, row.Value))
+// Replace stores a value that was sealed anew.
+func (g *Global) Replace(c SealedColumn, row SealedRow) error {
+	return one(g.exec(fmt.Sprintf("UPDATE %s SET %s = $3 WHERE workspace_id = $1 AND id = $2", c.Table, c.Name), row.Workspace, row.ID, row.Value))
 }
 
 // StaleOutcomes returns sealed answers that do not begin with a prefix.

@@ -74,13 +74,27 @@ func fill(x *Tx, in string) error {
 		func() error {
 			return x.Append(&changelog.Entry{ID: "e", Action: "created", Resource: changelog.Ref{ID: "r", Name: "in-" + in}, OccurredAt: moment})
 		},
-		func() error { return x.Cross("active_agents", 80, moment, moment) },
+		func() error { _, err := x.Cross("active_agents", 80, moment, moment); return err },
+		func() error { return x.CreateChannel(channel(in)) },
+		func() error { return x.CreateDelivery(delivery(in)) },
 	} {
 		if err := create(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func channel(in string) *Channel {
+	c := &Channel{SealedURL: []byte("url in-" + in), SealedSecret: []byte("secret in-" + in), PreviousSecret: []byte("previous in-" + in)}
+	c.Channel = promptrails.Channel{ID: "h", Name: "in-" + in, Type: "webhook", URL: "in-" + in, IsActive: true, Version: 1, CreatedAt: moment, UpdatedAt: moment}
+	return c
+}
+
+// A delivery of b is due long before that of a.
+func delivery(in string) *Delivery {
+	at := moment.Add(-time.Duration(in[0]) * time.Hour)
+	return &Delivery{Body: []byte("in-" + in), Delivery: promptrails.Delivery{ID: "d", ChannelID: "h", WebhookID: "in-" + in, Event: "channel.test", Status: "pending", NextAttemptAt: at, CreatedAt: moment}}
 }
 
 func invitation(in string) *promptrails.Invitation {
@@ -118,7 +132,7 @@ func rows(t *testing.T, s *Store, workspace string) string {
 	}
 	fmt.Fprintln(&out, alone)
 	for _, table := range []string{
-		"workspaces", "counters", "members", "invitations", "changelog", "credentials", "api_keys", "resources", "resource_references", "invoices", "transactions", "usage_crossings",
+		"workspaces", "counters", "members", "invitations", "changelog", "credentials", "api_keys", "resources", "resource_references", "invoices", "transactions", "usage_crossings", "notification_channels", "notification_deliveries",
 	} {
 		column := "workspace_id"
 		if table == "workspaces" {
@@ -194,11 +208,24 @@ func TestWritesStayInTheirWorkspace(t *testing.T) {
 		},
 		"Touch a member": func(x *Tx) error { return x.global.Touch([]Activity{{Workspace: "a", UserID: "u", At: later}}) },
 		"Touch a key":    func(x *Tx) error { return x.global.Touch([]Activity{{Workspace: "a", KeyID: "k", At: later}}) },
-		"ReplaceCredentialValue": func(x *Tx) error {
-			return x.global.ReplaceCredentialValue(SealedRow{Workspace: "a", ID: "c", Value: []byte("new")})
+		"Replace": func(x *Tx) error {
+			return x.global.Replace(SealedColumn{"credentials", "value"}, SealedRow{Workspace: "a", ID: "c", Value: []byte("new")})
 		},
-		"Append": func(x *Tx) error { return x.Append(&changelog.Entry{ID: "e2", Action: "updated", OccurredAt: later}) },
-		"Cross":  func(x *Tx) error { return x.Cross("active_agents", 100, moment, later) },
+		"Append":                    func(x *Tx) error { return x.Append(&changelog.Entry{ID: "e2", Action: "updated", OccurredAt: later}) },
+		"Cross":                     func(x *Tx) error { _, err := x.Cross("active_agents", 100, moment, later); return err },
+		"CreateChannel":             func(x *Tx) error { c := channel("a"); c.ID = "h2"; return x.CreateChannel(c) },
+		"UpdateChannel":             func(x *Tx) error { c := channel("new"); c.Version = 2; return x.UpdateChannel(c) },
+		"UpdateChannel to inactive": func(x *Tx) error { c := channel("new"); c.IsActive = false; return x.UpdateChannel(c) },
+		"DeleteChannel":             func(x *Tx) error { return x.DeleteChannel("h") },
+		"CreateDelivery":            func(x *Tx) error { d := delivery("a"); d.ID = "d2"; return x.CreateDelivery(d) },
+		"UpdateDelivery": func(x *Tx) error {
+			d := delivery("a")
+			d.Status, d.NextAttemptAt = "failed", time.Time{}
+			return x.UpdateDelivery(d)
+		},
+		"Replace a channel's secret": func(x *Tx) error {
+			return x.global.Replace(SealedColumn{"notification_channels", "secret"}, SealedRow{Workspace: "a", ID: "h", Value: []byte("new")})
+		},
 		"CreateResource": func(x *Tx) error {
 			r := memory("a")
 			r.ID = "s2"
@@ -283,19 +310,28 @@ func TestReadsStayInTheirWorkspace(t *testing.T) {
 			v, n, err := x.Resources("memories", "r", "active", "in", all)
 			return []any{v, n}, err
 		},
-		"Resource":        func(x *Tx) (any, error) { return x.Resource("agents", "", "r") },
-		"HasResource":     func(x *Tx) (any, error) { return x.HasResource("agents", "r") },
-		"NestedResources": func(x *Tx) (any, error) { return x.NestedResources("r") },
-		"UsedBy":          func(x *Tx) (any, error) { return x.UsedBy("c", 10) },
-		"ActiveAgents":    func(x *Tx) (any, error) { return x.ActiveAgents() },
-		"Counted":         func(x *Tx) (any, error) { return x.Counted("agents", "") },
-		"Subscription":    func(x *Tx) (any, error) { return x.Subscription() },
-		"Invoices":        func(x *Tx) (any, error) { v, n, err := x.Invoices("", all); return []any{v, n}, err },
-		"Invoices paid":   func(x *Tx) (any, error) { v, n, err := x.Invoices("paid", all); return []any{v, n}, err },
-		"Invoice":         func(x *Tx) (any, error) { return x.Invoice("i") },
-		"Balance":         func(x *Tx) (any, error) { v, _, err := x.Balance(); return v, err },
-		"Transactions":    func(x *Tx) (any, error) { v, n, err := x.Transactions(all); return []any{v, n}, err },
-		"Head":            func(x *Tx) (any, error) { v, err := x.Head(); return v.WorkspaceID + fmt.Sprint(v.Sequence), err },
+		"Resource":           func(x *Tx) (any, error) { return x.Resource("agents", "", "r") },
+		"HasResource":        func(x *Tx) (any, error) { return x.HasResource("agents", "r") },
+		"NestedResources":    func(x *Tx) (any, error) { return x.NestedResources("r") },
+		"UsedBy":             func(x *Tx) (any, error) { return x.UsedBy("c", 10) },
+		"ActiveAgents":       func(x *Tx) (any, error) { return x.ActiveAgents() },
+		"Counted":            func(x *Tx) (any, error) { return x.Counted("agents", "") },
+		"Subscription":       func(x *Tx) (any, error) { return x.Subscription() },
+		"Invoices":           func(x *Tx) (any, error) { v, n, err := x.Invoices("", all); return []any{v, n}, err },
+		"Invoices paid":      func(x *Tx) (any, error) { v, n, err := x.Invoices("paid", all); return []any{v, n}, err },
+		"Invoice":            func(x *Tx) (any, error) { return x.Invoice("i") },
+		"Balance":            func(x *Tx) (any, error) { v, _, err := x.Balance(); return v, err },
+		"Transactions":       func(x *Tx) (any, error) { v, n, err := x.Transactions(all); return []any{v, n}, err },
+		"Channels":           func(x *Tx) (any, error) { v, n, err := x.Channels("", all); return []any{v, n}, err },
+		"Channels by type":   func(x *Tx) (any, error) { v, n, err := x.Channels("webhook", all); return []any{v, n}, err },
+		"ActiveChannels":     func(x *Tx) (any, error) { return x.ActiveChannels() },
+		"Channel":            func(x *Tx) (any, error) { return x.Channel("h") },
+		"CountChannels":      func(x *Tx) (any, error) { return x.CountChannels() },
+		"Deliveries":         func(x *Tx) (any, error) { return x.Deliveries("h", "", all) },
+		"Deliveries pending": func(x *Tx) (any, error) { return x.Deliveries("h", "pending", all) },
+		"Delivery":           func(x *Tx) (any, error) { return x.Delivery("d") },
+		"NextDelivery":       func(x *Tx) (any, error) { return x.NextDelivery("h", moment.Add(time.Hour)) },
+		"Head":               func(x *Tx) (any, error) { v, err := x.Head(); return v.WorkspaceID + fmt.Sprint(v.Sequence), err },
 		"Changelog": func(x *Tx) (any, error) {
 			v, err := x.Changelog(&ChangelogFilter{}, all)
 			return string(v[0].JSON) + fmt.Sprint(len(v)), err

@@ -1,0 +1,115 @@
+package notify
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/wire"
+)
+
+// The parts of Slack's Block Kit that a message is made of
+// (https://api.slack.com/reference/block-kit/blocks).
+type (
+	slackPayload struct {
+		Text   string       `json:"text"` // what a notification on a phone shows
+		Blocks []slackBlock `json:"blocks"`
+	}
+	slackBlock struct {
+		Type     string      `json:"type"`
+		Text     *slackText  `json:"text,omitzero"`     // of a header
+		Fields   []slackText `json:"fields,omitzero"`   // of a section
+		Elements []slackText `json:"elements,omitzero"` // of a context
+	}
+	slackText struct {
+		Type string `json:"type"`
+		Text string `json:"text"`
+	}
+)
+
+// Slack's own limits.
+const (
+	maxSlackHeader = 150
+	maxSlackField  = 2000
+	maxSlackFields = 10
+)
+
+// slackTitles are the events in words.
+var slackTitles = map[promptrails.EventType]string{
+	promptrails.EventExecutionFailed:           "An execution failed",
+	promptrails.EventExecutionAwaitingApproval: "An execution awaits approval",
+	promptrails.EventUsageThreshold:            "A limit of the plan is nearly used up",
+	promptrails.EventUsageLimitReached:         "A limit of the plan is reached",
+	promptrails.EventPaymentFailed:             "A payment failed",
+	promptrails.EventMemberJoined:              "A member joined",
+	promptrails.EventMemberRemoved:             "A member was removed",
+	promptrails.EventChannelTest:               "This channel works",
+}
+
+// slackMessage writes an event as a message: its title, what it tells, and
+// where and when it happened.
+func slackMessage(event []byte) ([]byte, error) {
+	var e struct {
+		Type        promptrails.EventType `json:"type"`
+		Timestamp   time.Time             `json:"timestamp"`
+		WorkspaceID string                `json:"workspace_id"`
+		Data        jsontext.Value        `json:"data"`
+	}
+	if err := wire.Decode(event, &e); err != nil {
+		return nil, err
+	}
+	title := slackTitles[e.Type]
+	if title == "" {
+		title = string(e.Type)
+	}
+	blocks := []slackBlock{{Type: "header", Text: &slackText{"plain_text", cut(title, maxSlackHeader)}}}
+	if fields := slackFields(e.Data); len(fields) > 0 {
+		blocks = append(blocks, slackBlock{Type: "section", Fields: fields})
+	}
+	where := fmt.Sprintf("%s in the workspace %s, %s", escape(string(e.Type)), escape(e.WorkspaceID), e.Timestamp.UTC().Format(time.RFC1123))
+	blocks = append(blocks, slackBlock{Type: "context", Elements: []slackText{{"mrkdwn", where}}})
+	return wire.Encode(slackPayload{Text: title, Blocks: blocks})
+}
+
+// slackFields are the members of an event's data, in their order.
+func slackFields(data jsontext.Value) (fields []slackText) {
+	dec := jsontext.NewDecoder(bytes.NewReader(data))
+	if token, err := dec.ReadToken(); err != nil || token.Kind() != '{' {
+		return nil
+	}
+	for dec.PeekKind() == '"' && len(fields) < maxSlackFields {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return fields
+		}
+		label := escape(strings.ReplaceAll(name.String(), "_", " "))
+		value, err := dec.ReadValue()
+		if err != nil {
+			return fields
+		}
+		text := string(value)
+		if unquoted, err := jsontext.AppendUnquote(nil, value); err == nil {
+			text = string(unquoted)
+		}
+		fields = append(fields, slackText{"mrkdwn", cut("*"+label+"*\n"+escape(text), maxSlackField)})
+	}
+	return fields
+}
+
+// escape keeps a text from being read as a link, a mention or a channel.
+func escape(s string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
+}
+
+// cut shortens a text to so many characters.
+func cut(s string, most int) string {
+	if utf8.RuneCountInString(s) <= most {
+		return s
+	}
+	return string([]rune(s)[:most-1]) + "…"
+}

@@ -1,0 +1,111 @@
+package service
+
+import (
+	"slices"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/store"
+	"github.com/promptrails-community/promptrails-go/internal/wire"
+)
+
+// notify puts an event into the queue of each channel that wants it, in the
+// transaction of what it tells of: neither is ever there without the other.
+func (x *Session) notify(tx *store.Tx, event promptrails.EventType, data any) error {
+	channels, err := tx.ActiveChannels()
+	if err != nil {
+		return err
+	}
+	for _, c := range channels {
+		if len(c.Events) == 0 || slices.Contains(c.Events, event) {
+			if _, err := x.enqueue(tx, c, event, data); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (x *Session) enqueue(tx *store.Tx, c *store.Channel, event promptrails.EventType, data any) (*promptrails.Delivery, error) {
+	body, err := wire.Encode(&promptrails.Event{Type: event, Timestamp: x.now, WorkspaceID: c.WorkspaceID, Data: data})
+	if err != nil {
+		return nil, err
+	}
+	id := newID(x.now)
+	return x.send(tx, &store.Delivery{Delivery: promptrails.Delivery{ID: id, WebhookID: id, ChannelID: c.ID, Event: event}, Body: body})
+}
+
+// send adds a delivery that is due at once.
+func (x *Session) send(tx *store.Tx, d *store.Delivery) (*promptrails.Delivery, error) {
+	d.Status, d.Attempts, d.NextAttemptAt, d.CreatedAt = promptrails.DeliveryPending, []promptrails.DeliveryAttempt{}, x.now, x.now
+	x.notified = true
+	return &d.Delivery, tx.CreateDelivery(d)
+}
+
+// TestChannel sends a channel a test, whatever the events that it wants.
+func (x *Session) TestChannel(id string) (*promptrails.Delivery, error) {
+	c, err := x.activeChannel(id)
+	if err != nil {
+		return nil, err
+	}
+	return x.enqueue(x.tx, c, promptrails.EventChannelTest, &promptrails.ChannelTestEvent{ChannelID: c.ID, ChannelName: c.Name})
+}
+
+func (x *Session) activeChannel(id string) (*store.Channel, error) {
+	c, err := x.channel(id)
+	if err != nil {
+		return nil, err
+	}
+	if !c.IsActive {
+		return nil, conflict(promptrails.CodeInvalidState, "nothing is sent over a channel that is not active; set is_active first").with(map[string]any{"status": "paused"})
+	}
+	return c, nil
+}
+
+// Redeliver sends again what was delivered, or has failed.
+func (x *Session) Redeliver(id string) (*promptrails.Delivery, error) {
+	d, err := x.tx.Delivery(id)
+	if err != nil {
+		return nil, missing(err, "delivery")
+	}
+	if d.Status == promptrails.DeliveryPending {
+		return nil, conflict(promptrails.CodeInvalidState, "the delivery is still being tried; next_attempt_at says when").with(map[string]any{"status": d.Status})
+	}
+	if _, err := x.activeChannel(d.ChannelID); err != nil {
+		return nil, err
+	}
+	d.ID = newID(x.now)
+	return x.send(x.tx, d)
+}
+
+// Deliveries returns a page of what was sent over a channel.
+func (x *Session) Deliveries(channelID string, p *promptrails.ListDeliveriesParams) (*Page[*promptrails.Delivery], error) {
+	bad := faults{}
+	if p.Page != 0 {
+		bad.add("page", "is not for deliveries; use after with meta.next_cursor")
+	}
+	switch p.Status {
+	case "", promptrails.DeliveryPending, promptrails.DeliveryDelivered, promptrails.DeliveryFailed:
+	default:
+		bad.add("status", "must be pending, delivered or failed")
+	}
+	if err := bad.err(); err != nil {
+		return nil, err
+	}
+	l, err := newListing("deliveries", x.workspaceID(), p.ListOptions, channelID, string(p.Status))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := x.channel(channelID); err != nil {
+		return nil, err
+	}
+	rows, err := x.tx.Deliveries(channelID, string(p.Status), l.store)
+	if err != nil {
+		return nil, err
+	}
+	page := finish(l, rows, 0, func(d *store.Delivery) store.Position { return store.Position{At: d.Sequence} })
+	shown := make([]*promptrails.Delivery, len(page.Data))
+	for i, d := range page.Data {
+		shown[i] = &d.Delivery
+	}
+	return &Page[*promptrails.Delivery]{Data: shown, Meta: Meta{Limit: page.Meta.Limit, NextCursor: page.Meta.NextCursor}}, nil
+}

@@ -1,0 +1,293 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/notify"
+	"github.com/promptrails-community/promptrails-go/internal/store"
+)
+
+// How much is sent at once. A channel has one delivery under way at a time, so
+// that a slow receiver holds up its own alone, and a workspace no more than its
+// share.
+const (
+	maxSending          = 64
+	maxSendingWorkspace = 16
+)
+
+// pauses stand between the attempts of a delivery, of which there is one more;
+// each is drawn from a fifth less to a fifth more.
+var pauses = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 15 * time.Minute, time.Hour, 4 * time.Hour, 12 * time.Hour}
+
+// A channel over which nothing has come through for so long is paused.
+const failingFor = 3 * 24 * time.Hour
+
+// dispatcher sends what is due.
+type dispatcher struct {
+	sender *notify.Sender
+	woken  chan struct{}
+}
+
+func newDispatcher(g notify.Guard) *dispatcher {
+	return &dispatcher{sender: notify.NewSender(g), woken: make(chan struct{}, 1)}
+}
+
+// wake says that there may be more to send.
+func (d *dispatcher) wake() {
+	select {
+	case d.woken <- struct{}{}:
+	default: // it knows
+	}
+}
+
+// sending is what is under way.
+type sending struct {
+	channels   map[string]bool
+	workspaces map[string]int
+}
+
+func (s *sending) full() (workspaces []string) {
+	for w, n := range s.workspaces {
+		if n >= maxSendingWorkspace {
+			workspaces = append(workspaces, w)
+		}
+	}
+	return workspaces
+}
+
+func (s *sending) begin(c store.ChannelRef) { s.channels[c.ID] = true; s.workspaces[c.Workspace]++ }
+
+func (s *sending) end(c store.ChannelRef) {
+	delete(s.channels, c.ID)
+	if s.workspaces[c.Workspace]--; s.workspaces[c.Workspace] == 0 {
+		delete(s.workspaces, c.Workspace)
+	}
+}
+
+// dispatch sends until ctx ends. What is due, the database knows: nothing is
+// lost with the process.
+func (s *Service) dispatch(ctx context.Context) {
+	under := &sending{channels: map[string]bool{}, workspaces: map[string]int{}}
+	ended := make(chan store.ChannelRef)
+	var senders sync.WaitGroup
+	defer s.dispatcher.sender.Close()
+	defer senders.Wait()
+	for {
+		wait := s.startDue(ctx, under, func(c store.ChannelRef) {
+			senders.Go(func() {
+				s.attempt(ctx, c)
+				select {
+				case ended <- c:
+				case <-ctx.Done():
+				}
+			})
+		})
+		var timer <-chan time.Time
+		if wait > 0 {
+			timer = time.After(wait)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case c := <-ended:
+			under.end(c)
+		case <-s.dispatcher.woken:
+		case <-timer:
+		}
+	}
+}
+
+// patience is how long the dispatcher looks away at most while something
+// waits: the service's clock may be another than the one that timers run by.
+const patience = time.Second
+
+// startDue starts what is due and not under way, and returns how long to wait
+// before the next look; 0: for ever.
+func (s *Service) startDue(ctx context.Context, under *sending, start func(store.ChannelRef)) (wait time.Duration) {
+	free := maxSending - len(under.channels)
+	if free == 0 {
+		return 0 // until one ends
+	}
+	var due []store.ChannelRef
+	err := s.Store.Read(ctx, func(g *store.Global) (err error) {
+		due, err = g.DueChannels(under.full(), free+len(under.channels))
+		return err
+	})
+	if err != nil {
+		s.failed(ctx, err)
+		return patience
+	}
+	if len(due) == 0 {
+		return 0 // until something is to be sent
+	}
+	now := s.Now()
+	for _, c := range due {
+		switch {
+		case under.channels[c.ID]:
+		case c.At.After(now):
+			return min(patience, max(time.Millisecond, c.At.Sub(now)))
+		case free == 0 || under.workspaces[c.Workspace] >= maxSendingWorkspace:
+		default:
+			under.begin(c)
+			start(c)
+			free--
+		}
+	}
+	return 0
+}
+
+func (s *Service) failed(ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		s.Logger.ErrorContext(ctx, "promptrails: notifications", "error", err)
+	}
+}
+
+// attempt sends the delivery of a channel that has been due for longest, and
+// notes what came of it. A process that ends in between sends it again.
+func (s *Service) attempt(ctx context.Context, c store.ChannelRef) {
+	d, message, err := s.prepare(ctx, c)
+	if err == nil {
+		at := s.Now().UTC().Truncate(time.Microsecond)
+		result := &notify.Result{Fault: "its URL or secret does not open under the master key"}
+		if message != nil {
+			result = s.dispatcher.sender.Send(ctx, message)
+		}
+		if ctx.Err() != nil {
+			return // the service ends, and the receiver is not to blame
+		}
+		err = s.note(ctx, c, d, at, result)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		err = s.reschedule(ctx, c)
+	}
+	if err != nil {
+		s.failed(ctx, err)
+		select { // and not at once again
+		case <-ctx.Done():
+		case <-time.After(patience):
+		}
+	}
+}
+
+// prepare reads what is to be sent: no message where it does not open, and
+// [store.ErrNotFound] where there is nothing any more.
+func (s *Service) prepare(ctx context.Context, c store.ChannelRef) (d *store.Delivery, m *notify.Message, err error) {
+	err = s.Store.Read(ctx, func(g *store.Global) error {
+		x, err := s.asSystem(g, c.Workspace)
+		if err != nil {
+			return err
+		}
+		channel, err := x.tx.Channel(c.ID)
+		if err != nil {
+			return err
+		}
+		if d, err = x.tx.NextDelivery(c.ID, x.now); err != nil {
+			return err
+		}
+		if m, err = x.message(channel, d); err != nil {
+			s.failed(ctx, err)
+			m = nil
+		}
+		return nil
+	})
+	return d, m, err
+}
+
+func (x *Session) message(c *store.Channel, d *store.Delivery) (*notify.Message, error) {
+	url, err := x.open(c, "url", c.SealedURL)
+	if err != nil {
+		return nil, err
+	}
+	m := &notify.Message{URL: url, ID: d.WebhookID, Body: d.Body, At: x.now, Slack: c.Type == promptrails.ChannelSlack}
+	if m.Slack {
+		return m, nil
+	}
+	secret, err := x.open(c, "secret", c.SealedSecret)
+	if err != nil {
+		return nil, err
+	}
+	m.Secrets = []string{secret}
+	if c.PreviousSecret != nil && x.now.Before(c.PreviousEndsAt) {
+		previous, err := x.open(c, "previous_secret", c.PreviousSecret)
+		if err != nil {
+			return nil, err
+		}
+		m.Secrets = append(m.Secrets, previous)
+	}
+	return m, nil
+}
+
+// note keeps what came of an attempt: the end of the delivery, or when it is
+// tried again.
+func (s *Service) note(ctx context.Context, c store.ChannelRef, sent *store.Delivery, at time.Time, r *notify.Result) error {
+	return s.Store.Write(ctx, func(g *store.Global) error {
+		x, err := s.asSystem(g, c.Workspace)
+		if err != nil {
+			return err
+		}
+		d, err := x.tx.Delivery(sent.ID)
+		if err != nil {
+			return err
+		}
+		d.Attempts = append(d.Attempts, promptrails.DeliveryAttempt{At: at, StatusCode: r.StatusCode, Error: r.Fault, DurationMS: r.Duration.Milliseconds()})
+		d.Status, d.NextAttemptAt = promptrails.DeliveryDelivered, time.Time{}
+		if r.Fault != "" {
+			d.Status = promptrails.DeliveryFailed
+			if n := len(d.Attempts); n <= len(pauses) {
+				d.Status, d.NextAttemptAt = promptrails.DeliveryPending, x.now.Add(jittered(pauses[n-1]))
+			}
+		}
+		if err := x.tx.UpdateDelivery(d); err != nil {
+			return err
+		}
+		return x.judgeChannel(c.ID, r)
+	})
+}
+
+// reschedule is for a channel whose delivery is not there any more. It may be
+// gone itself, or its workspace.
+func (s *Service) reschedule(ctx context.Context, c store.ChannelRef) error {
+	err := s.Store.Write(ctx, func(g *store.Global) error {
+		tx, err := g.Workspace(c.Workspace)
+		if err != nil {
+			return err
+		}
+		return tx.Schedule(c.ID)
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+func jittered(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64())) //nolint:gosec // spreads load, keeps no secret
+}
+
+// judgeChannel keeps since when nothing has come through over a channel, and
+// pauses one over which that has been so for long.
+func (x *Session) judgeChannel(id string, r *notify.Result) error {
+	c, err := x.tx.Channel(id)
+	if err != nil {
+		return err
+	}
+	switch {
+	case r.Fault == "" && c.FailingSince.IsZero():
+		return nil
+	case r.Fault == "":
+		c.FailingSince = time.Time{}
+	case c.FailingSince.IsZero():
+		c.FailingSince = x.now
+	case c.IsActive && x.now.Sub(c.FailingSince) >= failingFor:
+		return x.pauseChannel(c, fmt.Sprintf("nothing has come through since %s: %s", c.FailingSince.Format(time.RFC3339), r.Fault))
+	default:
+		return nil
+	}
+	return x.tx.UpdateChannel(c)
+}
