@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
@@ -16,7 +17,7 @@ import (
 // Two people on a service inside the program; a real one is reached with
 // promptrails.NewClient instead.
 func twoPeople(ctx context.Context) (ada, grace *promptrails.Client, done func()) {
-	service, err := embedded.Open(ctx, embedded.Config{DefaultPlan: promptrails.PlanStarter})
+	service, err := embedded.Open(ctx, embedded.Config{DefaultPlan: promptrails.PlanStarter, AllowLoopbackWebhooks: true})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -356,6 +357,86 @@ func ExampleBillingService() {
 	// team_members: 19 left
 	// monthly_executions: 100000 left
 	// Top-up of USD 25.00
+}
+
+// A webhook of your own is told who joined.
+func ExampleNotificationsService() {
+	ctx := context.Background()
+	ada, grace, done := twoPeople(ctx)
+	defer done()
+	workspace, err := ada.Workspaces.Create(ctx, &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	in := ada.InWorkspace(workspace.ID)
+
+	events := make(chan *promptrails.Event)
+	secrets := make(chan promptrails.Secret, 1)
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+		if err != nil {
+			return
+		}
+		event, err := promptrails.ParseWebhook(r.Header, body, <-secrets)
+		if err != nil {
+			http.Error(w, "not signed", http.StatusUnauthorized)
+			return
+		}
+		events <- event
+	}))
+	defer receiver.Close()
+	channel, err := in.Notifications.CreateChannel(ctx, &promptrails.CreateChannelParams{
+		Name: "Hook", Type: promptrails.ChannelWebhook, URL: promptrails.NewSecret(receiver.URL + "/hooks/1"),
+		Events: []promptrails.EventType{promptrails.EventMemberJoined},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("the secret prints as", channel.Secret)
+	secrets <- channel.Secret
+
+	invitation, err := in.Invitations.Create(ctx, &promptrails.CreateInvitationParams{Email: "grace@example.com", Role: promptrails.RoleUser})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := grace.Invitations.Accept(ctx, invitation.Token); err != nil {
+		log.Fatal(err)
+	}
+	event := <-events
+	if member, ok := event.Data.(*promptrails.MemberEvent); ok {
+		fmt.Println(event.Type, member.Email, member.Role)
+	}
+	// Output:
+	// the secret prints as [redacted]
+	// member.joined grace@example.com user
+}
+
+// A handler for the webhooks of a channel.
+func ExampleParseWebhook() {
+	secret := promptrails.NewSecret("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=") // as the channel's answer gave it
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+		if err != nil {
+			http.Error(w, "too long", http.StatusRequestEntityTooLarge)
+			return
+		}
+		event, err := promptrails.ParseWebhook(r.Header, body, secret)
+		if err != nil {
+			http.Error(w, "not signed", http.StatusUnauthorized)
+			return
+		}
+		// Answer 2xx to an event.ID that was dealt with already.
+		switch data := event.Data.(type) {
+		case *promptrails.UsageEvent:
+			fmt.Println(data.Limit, "is used to", data.Percent, "per cent")
+		case *promptrails.MemberEvent:
+			fmt.Println(data.Email, event.Type)
+		}
+	})
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/hooks/1", nil))
+	fmt.Println(w.Code)
+	// Output: 401
 }
 
 // An export is verified as it is read; the head that comes back is kept for the

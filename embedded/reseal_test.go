@@ -31,10 +31,14 @@ func TestReseal(t *testing.T) {
 	invite := func(p *person) *reply {
 		return p.do("POST", "/invitations", `{"email":"grace@example.com","role":"user"}`, idempotencyKey, "k").expect(201)
 	}
-	var token string
+	var token, channel string
+	secrets := make([]string, 2)
+	hook := newReceiver(t, nil)
 	t.Run("before", func(t *testing.T) {
-		ada = newServer(t, embedded.Config{DSN: file, MasterKey: first}).owner("ada@example.com", "research")
+		ada = newServer(t, embedded.Config{DSN: file, MasterKey: first, AllowLoopbackWebhooks: true}).owner("ada@example.com", "research")
 		token = invite(ada).text("token")
+		channel, secrets[0] = ada.channel(hook.url)
+		secrets[1] = ada.do("POST", "/notification-channels/"+channel+"/rotate-secret", "").expect(201).text("secret")
 		for i := range credentials {
 			value := fmt.Sprintf("sk-value-%d", i)
 			values[ada.credential(value)] = value
@@ -69,7 +73,12 @@ func TestReseal(t *testing.T) {
 		t.Errorf("the old key alone opens the database: %v", err)
 	}
 	t.Run("after, with the new key alone", func(t *testing.T) {
-		s := newServer(t, embedded.Config{DSN: file, MasterKey: second, CheckCredential: check})
+		s := newServer(t, embedded.Config{DSN: file, MasterKey: second, CheckCredential: check, AllowLoopbackWebhooks: true})
+		as(s).do("POST", "/notification-channels/"+channel+"/test", "").expect(201)
+		told := hook.next()
+		for _, secret := range secrets {
+			told.event(t, secret)
+		}
 		as(s).do("POST", "/invitations", `{"email":"grace@example.com","role":"user"}`, idempotencyKey, "k").fails(409, "idempotency_key_reused")
 		for id, value := range values {
 			as(s).do("POST", "/credentials/"+id+"/check", "").expect(200)
@@ -91,6 +100,7 @@ func stale(t *testing.T, file string) (n int) {
 	defer func() { _ = db.Close() }()
 	err = db.QueryRowContext(t.Context(), `WITH proof AS (SELECT substr(value, 1, 9) AS key FROM settings WHERE name = 'master_key')
 		SELECT (SELECT count(*) FROM credentials, proof WHERE substr(value, 1, 9) <> key)
+			+ (SELECT sum((substr(url, 1, 9) <> key) + (substr(secret, 1, 9) <> key) + (substr(previous_secret, 1, 9) <> key)) FROM notification_channels, proof)
 			+ (SELECT count(*) FROM outcomes, proof WHERE secret = 1 AND substr(body, 1, 9) <> key)`).Scan(&n)
 	if err != nil {
 		t.Fatal(err)

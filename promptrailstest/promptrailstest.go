@@ -27,11 +27,12 @@ type Option func(*embedded.Config)
 func WithConfig(f func(*embedded.Config)) Option { return f }
 
 // New starts a service, in memory unless told otherwise, that ends with the
-// test. Its workspace is on the plan starter, which has five seats. What keeps
-// it from starting fails the test.
+// test. Its workspace is on the plan starter, which has five seats, and
+// its notifications may go to the loopback. What keeps it from starting fails
+// the test.
 func New(t testing.TB, opts ...Option) *Server {
 	t.Helper()
-	cfg := embedded.Config{DefaultPlan: promptrails.PlanStarter}
+	cfg := embedded.Config{DefaultPlan: promptrails.PlanStarter, AllowLoopbackWebhooks: true}
 	for _, opt := range opts {
 		opt(&cfg)
 	}
