@@ -34,6 +34,7 @@ type Client struct {
 	Credentials   *CredentialsService
 	APIKeys       *APIKeysService
 	Notifications *NotificationsService
+	Masking       *MaskingService
 	Changelog     *ChangelogService
 	Billing       *BillingService
 	Resources     *ResourcesService
@@ -123,6 +124,7 @@ func newClient(conn *connection, workspace string) *Client {
 	c.Credentials = &CredentialsService{c}
 	c.APIKeys = &APIKeysService{c}
 	c.Notifications = &NotificationsService{c}
+	c.Masking = &MaskingService{c}
 	c.Changelog = &ChangelogService{c}
 	c.Billing = &BillingService{c}
 	c.Resources = &ResourcesService{c}

@@ -8,6 +8,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -409,6 +410,41 @@ func ExampleNotificationsService() {
 	// Output:
 	// the secret prints as [redacted]
 	// member.joined grace@example.com user
+}
+
+func ExampleMaskingService() {
+	ctx := context.Background()
+	ada, _, done := twoPeople(ctx)
+	defer done()
+	workspace, err := ada.Workspaces.Create(ctx, &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	in := ada.InWorkspace(workspace.ID)
+	if _, err := in.Billing.ChangePlan(ctx, promptrails.PlanPro); err != nil {
+		log.Fatal(err)
+	}
+
+	settings, err := in.Masking.Update(ctx, &promptrails.UpdateMaskingParams{
+		Enabled: new(true), Detectors: map[promptrails.Detector]bool{promptrails.DetectorIPv4: false},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(settings.Enabled, settings.Detectors[promptrails.DetectorEmail], settings.Detectors[promptrails.DetectorIPv4])
+
+	text := "grace@example.com paid with 4111 1111 1111 1111 from 192.0.2.1"
+	preview, err := in.Masking.Preview(ctx, text, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, found := range preview.Matches {
+		fmt.Println(found.Detector, text[found.Start:found.End], strings.Contains(preview.Masked, found.Placeholder))
+	}
+	// Output:
+	// true true false
+	// email grace@example.com true
+	// credit_card 4111 1111 1111 1111 true
 }
 
 // A handler for the webhooks of a channel.

@@ -75,6 +75,13 @@ func routes() []route {
 		{"GET", "/notification-channels/{id}/deliveries", need{Scope: promptrails.ScopeNotificationsRead, Role: admin}, listIn(x.Deliveries)},
 		{"POST", "/notification-deliveries/{id}/redeliver", need{Scope: promptrails.ScopeNotificationsWrite, Role: admin}, makeOf(x.Redeliver)},
 
+		{"GET", "/data-masking", need{Scope: promptrails.ScopeMaskingRead, Role: admin}, get(x.Masking)},
+		{"PATCH", "/data-masking", need{Scope: promptrails.ScopeMaskingWrite, Role: admin}, change(x.UpdateMasking)},
+		{"GET", "/data-masking/overrides", need{Scope: promptrails.ScopeMaskingRead, Role: admin}, list(x.MaskingOverrides)},
+		{"PUT", "/data-masking/overrides/{agent_id}", need{Scope: promptrails.ScopeMaskingWrite, Role: admin}, ofAgent(update(x.SetMaskingOverride))},
+		{"DELETE", "/data-masking/overrides/{agent_id}", need{Scope: promptrails.ScopeMaskingWrite, Role: admin}, ofAgent(removeID(x.DeleteMaskingOverride))},
+		{"POST", "/data-masking/preview", need{Scope: promptrails.ScopeMaskingRead, Role: admin}, ask(x.PreviewMasking)},
+
 		{"GET", "/changelog", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, list(x.Changelog)},
 		{"GET", "/changelog/head", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, get(x.ChangelogHead)},
 		{"GET", "/changelog/{id}", need{Scope: promptrails.ScopeChangelogRead, Role: admin}, getID(x.ChangelogEntry)},
@@ -234,6 +241,14 @@ func updateChannel(c *call) (*service.Answer, error) {
 		c.fault(c.api.Service.ChannelURLFault(c.r.Context(), &c.request, *params.URL))
 	}
 	return c.act(http.StatusOK, func(x *service.Session) (any, error) { return inEnvelope(x.UpdateChannel(c.id(), &params)) })
+}
+
+// ofAgent is for a path that names an agent, whose object it is about.
+func ofAgent(answer handler) handler {
+	return func(c *call) (*service.Answer, error) {
+		c.r.SetPathValue("id", c.agentID())
+		return answer(c)
+	}
 }
 
 // settled invoices what is due before it answers.

@@ -136,11 +136,11 @@ func Diff(before, after map[string]any) (map[string]Change, error) {
 			}
 			continue
 		}
-		from, err := json.Marshal(c.From)
+		from, err := json.Marshal(c.From, json.Deterministic(true))
 		if err != nil {
 			return nil, err
 		}
-		to, err := json.Marshal(c.To)
+		to, err := json.Marshal(c.To, json.Deterministic(true))
 		if err != nil {
 			return nil, err
 		}

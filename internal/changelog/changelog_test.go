@@ -46,12 +46,25 @@ func TestSeal(t *testing.T) {
 
 func TestDiff(t *testing.T) {
 	t.Parallel()
-	got, err := changelog.Diff(map[string]any{"a": 1, "b": "x", "gone": true}, map[string]any{"a": 1, "b": "y", "new": nil})
+	got, err := changelog.Diff(map[string]any{"a": 1, "b": "x", "gone": true, "map": large(), "url": changelog.Secret{Mark: "1", Shown: "https://…"}},
+		map[string]any{"a": 1, "b": "y", "new": nil, "map": large(), "url": changelog.Secret{Mark: "2", Shown: "https://…"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]changelog.Change{"b": {From: "x", To: "y"}, "gone": {From: true}}
+	want := map[string]changelog.Change{
+		"b": {From: "x", To: "y"}, "gone": {From: true},
+		"url": {From: changelog.Secret{Mark: "1", Shown: "https://…"}, To: changelog.Secret{Mark: "2", Shown: "https://…"}},
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+}
+
+// large is a map that has no order of its own.
+func large() map[string]bool {
+	m := map[string]bool{}
+	for i := range 20 {
+		m[fmt.Sprint(i)] = true
+	}
+	return m
 }

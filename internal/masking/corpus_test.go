@@ -49,7 +49,7 @@ func corpus(tb testing.TB, detector string) (examples []example) {
 func TestCorpus(t *testing.T) {
 	t.Parallel()
 	for _, name := range Names() {
-		var found, missed, false_, trueTexts, falseTexts int
+		var found, missed, wrong, trueTexts, falseTexts int
 		m := New(func(detector string) bool { return detector == name })
 		for _, e := range corpus(t, name) {
 			if len(e.want) > 0 {
@@ -72,12 +72,12 @@ func TestCorpus(t *testing.T) {
 			}
 			for _, g := range got {
 				if !slices.Contains(e.want, g) {
-					false_++
+					wrong++
 					t.Logf("%s finds %q in %q", name, e.text[g[0]:g[1]], e.text)
 				}
 			}
 		}
-		recall, precision := float64(found)/float64(found+missed), float64(found)/float64(found+false_)
+		recall, precision := float64(found)/float64(found+missed), float64(found)/float64(found+wrong)
 		t.Logf("%-14s %3d true, %3d false: recall %.3f, precision %.3f", name, trueTexts, falseTexts, recall, precision)
 		if recall < floor || precision < floor || trueTexts < 20 || falseTexts < 20 {
 			t.Errorf("%s is below the floor of %.2f, or has too small a corpus", name, floor)

@@ -14,6 +14,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -146,9 +147,11 @@ func (m *Masker) MaskJSON(v jsontext.Value) (jsontext.Value, error) {
 	for {
 		kind := dec.PeekKind()
 		if kind != '"' && kind != '0' {
-			if _, err := dec.ReadToken(); err == io.EOF {
+			_, err := dec.ReadToken()
+			switch {
+			case errors.Is(err, io.EOF):
 				return append(masked, v[end:]...), nil
-			} else if err != nil {
+			case err != nil:
 				return nil, err
 			}
 			continue

@@ -2,6 +2,7 @@ package masking
 
 import (
 	"encoding/base64"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -69,42 +70,85 @@ func findAWSKey(text string, at int) (start, end int) {
 	return 0, 0
 }
 
-// A vendor's keys begin with a prefix, and have so many characters behind it at
-// least, with a digit among them: names of things do not.
+// vendor is the form of a vendor's keys: a prefix, and so many characters behind
+// it at least, with a digit among them. Names of things have none.
 type vendor struct {
 	prefix string
 	least  int
 }
 
-var vendors = byFirstByte([]vendor{
-	{"sk-", 20},                                                                            // OpenAI, Anthropic, DeepSeek, OpenRouter
-	{"sk_live_", 16}, {"sk_test_", 16}, {"rk_live_", 16}, {"rk_test_", 16}, {"whsec_", 24}, // Stripe, Standard Webhooks
-	{"sk_", 40}, // ElevenLabs
-	{"ghp_", 36}, {"gho_", 36}, {"ghu_", 36}, {"ghs_", 36}, {"ghr_", 36}, {"github_pat_", 22},
-	{"glpat-", 20}, {"gldt-", 20}, {"glrt-", 20}, // GitLab
-	{"xoxa-", 10}, {"xoxb-", 10}, {"xoxp-", 10}, {"xoxr-", 10}, {"xoxs-", 10}, {"xapp-", 10}, // Slack
-	{"AIza", 35},                                                // Google
-	{"SG.", 40},                                                 // SendGrid
-	{"npm_", 36}, {"pypi-", 16}, {"dckr_pat_", 20}, {"hf_", 30}, // registries, Hugging Face
-	{"gsk_", 20}, {"xai-", 20}, {"r8_", 30}, {"pplx-", 30}, {"fw_", 20}, // Groq, xAI, Replicate, Perplexity, Fireworks
-	{"dop_v1_", 64}, {"shpat_", 32}, {"shpss_", 32}, {"shpca_", 32}, // DigitalOcean, Shopify
-	{"lin_api_", 32}, {"ntn_", 40}, {"PMAK-", 24}, {"dapi", 32}, {"sbp_", 40}, // Linear, Notion, Postman, Databricks, Supabase
-	{"sq0atp-", 22}, {"sq0csp-", 40}, {"hvs.", 24}, {"tskey-", 16}, // Square, Vault, Tailscale
-	{"pr_live_", 20}, {"pr_key_", 20}, {"pat_", 43}, // PromptRails
-})
+// vendors are the forms by their first byte.
+var vendors = parseVendors(`
+	sk-          20  OpenAI, Anthropic, DeepSeek, OpenRouter
+	sk_          40  ElevenLabs
+	sk_live_     16  Stripe
+	sk_test_     16  Stripe
+	rk_live_     16  Stripe
+	rk_test_     16  Stripe
+	whsec_       24  Standard Webhooks
+	ghp_         36  GitHub
+	gho_         36  GitHub
+	ghu_         36  GitHub
+	ghs_         36  GitHub
+	ghr_         36  GitHub
+	github_pat_  22  GitHub
+	glpat-       20  GitLab
+	gldt-        20  GitLab
+	glrt-        20  GitLab
+	xoxa-        10  Slack
+	xoxb-        10  Slack
+	xoxp-        10  Slack
+	xoxr-        10  Slack
+	xoxs-        10  Slack
+	xapp-        10  Slack
+	AIza         35  Google
+	SG.          40  SendGrid
+	npm_         36  npm
+	pypi-        16  PyPI
+	dckr_pat_    20  Docker
+	hf_          30  Hugging Face
+	gsk_         20  Groq
+	xai-         20  xAI
+	r8_          30  Replicate
+	pplx-        30  Perplexity
+	fw_          20  Fireworks
+	dop_v1_      64  DigitalOcean
+	shpat_       32  Shopify
+	shpss_       32  Shopify
+	shpca_       32  Shopify
+	lin_api_     32  Linear
+	ntn_         40  Notion
+	PMAK-        24  Postman
+	dapi         32  Databricks
+	sbp_         40  Supabase
+	sq0atp-      22  Square
+	sq0csp-      40  Square
+	hvs.         24  Vault
+	tskey-       16  Tailscale
+	pr_live_     20  PromptRails
+	pr_key_      20  PromptRails
+	pat_         43  PromptRails
+`)
 
-func byFirstByte(all []vendor) (table [256][]vendor) {
-	for _, v := range all {
-		table[v.prefix[0]] = append(table[v.prefix[0]], v)
+// parseVendors reads lines of a prefix, a length, and whose it is.
+func parseVendors(table string) (byFirst [256][]vendor) {
+	for line := range strings.Lines(strings.TrimSpace(table)) {
+		fields := strings.Fields(line)
+		least, err := strconv.Atoi(fields[1])
+		if err != nil {
+			panic(err) // a fault of the table's
+		}
+		first := fields[0][0]
+		byFirst[first] = append(byFirst[first], vendor{prefix: fields[0], least: least})
 	}
-	return table
+	return byFirst
 }
 
 func apiKeyStarts() string {
 	var starts []byte
 	for b, some := range vendors {
 		if len(some) > 0 {
-			starts = append(starts, byte(b)) //nolint:gosec // an index of 256
+			starts = append(starts, byte(b))
 		}
 	}
 	return string(starts)

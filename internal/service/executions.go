@@ -13,7 +13,8 @@ type ExecuteBody struct {
 	Input jsontext.Value `json:"input"`
 }
 
-// Execute records an execution of an agent, and its trace. The output is
+// Execute records an execution of an agent, and its trace, masked as the
+// settings say before anything of them is kept or answered. The output is
 // simulated, and says so: no model is asked; and so is what it costs.
 func (x *Session) Execute(agentID string, p *ExecuteBody) (*Resource, error) {
 	if holdsNUL(p.Input) {
@@ -34,14 +35,17 @@ func (x *Session) Execute(agentID string, p *ExecuteBody) (*Resource, error) {
 	}
 	execution := &store.Resource{ID: newID(x.now), Kind: executions, CreatedBy: x.userID(), CreatedAt: x.now}
 	trace := &store.Resource{ID: newID(x.now), Kind: traces, CreatedBy: x.userID(), CreatedAt: x.now}
-	output := value(map[string]any{"simulated": true, "text": "This output is simulated: no model was asked."})
+	input, output, err := x.mask(agentID, p.Input, value(map[string]any{"simulated": true, "text": "This output is simulated: no model was asked."}))
+	if err != nil {
+		return nil, err
+	}
 	about := func(other string, id string) Document {
 		return Document{
 			{"name", value(agent.Name)},
 			{"status", value("completed")},
 			{"agent_id", value(agentID)},
 			{other, value(id)},
-			{"input", p.Input},
+			{"input", input},
 			{"output", output},
 			{"simulated", value(true)},
 		}

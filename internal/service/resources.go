@@ -198,6 +198,11 @@ func (x *Session) DeleteResource(in Collection, id string) error {
 	if err := x.match(r.Version); err != nil {
 		return err
 	}
+	if in.Name == agents {
+		if err := x.endOverride(r); err != nil {
+			return err
+		}
+	}
 	nested, err := x.tx.NestedResources(id)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -77,6 +78,10 @@ func fill(x *Tx, in string) error {
 		func() error { _, err := x.Cross("active_agents", 80, moment, moment); return err },
 		func() error { return x.CreateChannel(channel(in)) },
 		func() error { return x.CreateDelivery(delivery(in)) },
+		func() error {
+			return x.SetMasking(&promptrails.MaskingSettings{Detectors: onlyIn(in), Version: 1, UpdatedAt: moment})
+		},
+		func() error { return x.CreateMaskingOverride(override(in)) },
 	} {
 		if err := create(); err != nil {
 			return err
@@ -95,6 +100,14 @@ func channel(in string) *Channel {
 func delivery(in string) *Delivery {
 	at := moment.Add(-time.Duration(in[0]) * time.Hour)
 	return &Delivery{Body: []byte("in-" + in), Delivery: promptrails.Delivery{ID: "d", ChannelID: "h", WebhookID: "in-" + in, Event: "channel.test", Status: "pending", NextAttemptAt: at, CreatedAt: moment}}
+}
+
+func onlyIn(in string) map[promptrails.Detector]bool {
+	return map[promptrails.Detector]bool{promptrails.Detector("in-" + in): true}
+}
+
+func override(in string) *promptrails.MaskingOverride {
+	return &promptrails.MaskingOverride{AgentID: "r", Detectors: onlyIn(in), Version: 1, CreatedAt: moment, UpdatedAt: moment}
 }
 
 func invitation(in string) *promptrails.Invitation {
@@ -132,7 +145,7 @@ func rows(t *testing.T, s *Store, workspace string) string {
 	}
 	fmt.Fprintln(&out, alone)
 	for _, table := range []string{
-		"workspaces", "counters", "members", "invitations", "changelog", "credentials", "api_keys", "resources", "resource_references", "invoices", "transactions", "usage_crossings", "notification_channels", "notification_deliveries",
+		"workspaces", "counters", "members", "invitations", "changelog", "credentials", "api_keys", "resources", "resource_references", "invoices", "transactions", "usage_crossings", "notification_channels", "notification_deliveries", "data_masking", "masking_overrides",
 	} {
 		column := "workspace_id"
 		if table == "workspaces" {
@@ -196,7 +209,9 @@ func TestWritesStayInTheirWorkspace(t *testing.T) {
 		"DeleteCredential":   func(x *Tx) error { return x.DeleteCredential("c") },
 		"UpdateAPIKey":       func(x *Tx) error { k := key("new"); k.Version = 2; return x.UpdateAPIKey(k) },
 		"UpdateResource":     func(x *Tx) error { r := agent("new"); r.References = nil; return x.UpdateResource(r) },
-		"DeleteResource":     func(x *Tx) error { return x.DeleteResource(agent("a")) },
+		"DeleteResource": func(x *Tx) error {
+			return errors.Join(x.DeleteMaskingOverride("r"), x.DeleteResource(agent("a")))
+		},
 		"UpdateSubscription": func(x *Tx) error {
 			return x.UpdateSubscription(&Subscription{Plan: "pro", Began: later, Version: 2, UpdatedAt: later, ExecutionsUsed: 3})
 		},
@@ -226,6 +241,16 @@ func TestWritesStayInTheirWorkspace(t *testing.T) {
 		"Replace a channel's secret": func(x *Tx) error {
 			return x.global.Replace(SealedColumn{"notification_channels", "secret"}, SealedRow{Workspace: "a", ID: "h", Value: []byte("new")})
 		},
+		"SetMasking": func(x *Tx) error {
+			return x.SetMasking(&promptrails.MaskingSettings{Enabled: true, Version: 2, UpdatedAt: later})
+		},
+		"CreateMaskingOverride": func(x *Tx) error {
+			r, o := agent("a"), override("a")
+			r.ID, o.AgentID = "r2", "r2"
+			return errors.Join(x.CreateResource(r), x.CreateMaskingOverride(o))
+		},
+		"UpdateMaskingOverride": func(x *Tx) error { o := override("new"); o.Version = 2; return x.UpdateMaskingOverride(o) },
+		"DeleteMaskingOverride": func(x *Tx) error { return x.DeleteMaskingOverride("r") },
 		"CreateResource": func(x *Tx) error {
 			r := memory("a")
 			r.ID = "s2"
@@ -331,6 +356,9 @@ func TestReadsStayInTheirWorkspace(t *testing.T) {
 		"Deliveries pending": func(x *Tx) (any, error) { return x.Deliveries("h", "pending", all) },
 		"Delivery":           func(x *Tx) (any, error) { return x.Delivery("d") },
 		"NextDelivery":       func(x *Tx) (any, error) { return x.NextDelivery("h", moment.Add(time.Hour)) },
+		"Masking":            func(x *Tx) (any, error) { return x.Masking() },
+		"MaskingOverrides":   func(x *Tx) (any, error) { v, n, err := x.MaskingOverrides(all); return []any{v, n}, err },
+		"MaskingOverride":    func(x *Tx) (any, error) { return x.MaskingOverride("r") },
 		"Head":               func(x *Tx) (any, error) { v, err := x.Head(); return v.WorkspaceID + fmt.Sprint(v.Sequence), err },
 		"Changelog": func(x *Tx) (any, error) {
 			v, err := x.Changelog(&ChangelogFilter{}, all)

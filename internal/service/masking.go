@@ -1,0 +1,265 @@
+package service
+
+import (
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/changelog"
+	"github.com/promptrails-community/promptrails-go/internal/masking"
+	"github.com/promptrails-community/promptrails-go/internal/store"
+)
+
+// Masking returns the workspace's settings.
+func (x *Session) Masking() (*promptrails.MaskingSettings, error) {
+	s, err := x.tx.Masking()
+	if errors.Is(err, store.ErrNotFound) {
+		s, err = &promptrails.MaskingSettings{WorkspaceID: x.workspaceID(), Version: 1}, nil
+	}
+	s.Detectors = merged(s.Detectors, nil)
+	return s, err
+}
+
+// merged are the detectors that are known, each on or off: as it is given, else
+// as it was, else on.
+func merged(was, given map[promptrails.Detector]bool) map[promptrails.Detector]bool {
+	all := map[promptrails.Detector]bool{}
+	for _, name := range masking.Names() {
+		d := promptrails.Detector(name)
+		on, known := was[d]
+		all[d] = on || !known
+		if on, ok := given[d]; ok {
+			all[d] = on
+		}
+	}
+	return all
+}
+
+func detectorFaults(given map[promptrails.Detector]bool) error {
+	bad := faults{}
+	for d := range given {
+		if !slices.Contains(masking.Names(), string(d)) {
+			bad.add("detectors."+string(d), "is not a detector")
+		}
+	}
+	return bad.err()
+}
+
+// mayEnable refuses what turns masking on where the plan lacks it. What is on
+// already may stay.
+func (x *Session) mayEnable(was, is bool) error {
+	if is && !was {
+		return x.needFeature(promptrails.FeatureDataMasking)
+	}
+	return nil
+}
+
+// UpdateMasking changes the workspace's settings.
+func (x *Session) UpdateMasking(p *promptrails.UpdateMaskingParams) (*promptrails.MaskingSettings, error) {
+	if err := detectorFaults(p.Detectors); err != nil {
+		return nil, err
+	}
+	s, err := x.Masking()
+	if err != nil {
+		return nil, err
+	}
+	was, before := s.Enabled, maskingFields(s.Enabled, s.Detectors)
+	set(&s.Enabled, p.Enabled)
+	s.Detectors = merged(s.Detectors, p.Detectors)
+	if err := x.mayEnable(was, s.Enabled); err != nil {
+		return nil, err
+	}
+	if err := x.match(s.Version); err != nil {
+		return nil, err
+	}
+	after := maskingFields(s.Enabled, s.Detectors)
+	if changes, err := changelog.Diff(before, after); err != nil || len(changes) == 0 {
+		return s, err
+	}
+	s.Version++
+	s.UpdatedAt = x.now
+	if err := x.tx.SetMasking(s); err != nil {
+		return nil, err
+	}
+	return s, x.record(x.tx, promptrails.ActionUpdated, changelog.Ref{Type: string(promptrails.ResourceDataMasking), ID: x.workspaceID()}, before, after)
+}
+
+// MaskingOverrides returns a page of the agents' own settings.
+func (x *Session) MaskingOverrides(p *promptrails.ListMaskingOverridesParams) (*Page[*promptrails.MaskingOverride], error) {
+	l, err := newListing("masking-overrides", x.workspaceID(), p.ListOptions)
+	if err != nil {
+		return nil, err
+	}
+	rows, total, err := x.tx.MaskingOverrides(l.store)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range rows {
+		o.Detectors = merged(o.Detectors, nil)
+	}
+	return finish(l, rows, total, func(o *promptrails.MaskingOverride) store.Position {
+		return store.Position{At: o.CreatedAt.UnixMicro(), ID: o.AgentID}
+	}), nil
+}
+
+// SetMaskingOverride gives an agent settings of its own, or changes them.
+func (x *Session) SetMaskingOverride(agentID string, p *promptrails.SetMaskingOverrideParams) (*promptrails.MaskingOverride, error) {
+	if err := detectorFaults(p.Detectors); err != nil {
+		return nil, err
+	}
+	agent, err := x.agent(agentID)
+	if err != nil {
+		return nil, err
+	}
+	action, was := promptrails.ActionUpdated, false
+	var before map[string]any
+	o, err := x.tx.MaskingOverride(agentID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		if p.Enabled == nil {
+			return nil, invalid("enabled", "must be given: the agent has no settings of its own yet")
+		}
+		action, o = promptrails.ActionCreated, &promptrails.MaskingOverride{AgentID: agentID, CreatedAt: x.now}
+	case err != nil:
+		return nil, err
+	default:
+		o.Detectors = merged(o.Detectors, nil)
+		was, before = o.Enabled, maskingFields(o.Enabled, o.Detectors)
+	}
+	set(&o.Enabled, p.Enabled)
+	o.Detectors = merged(o.Detectors, p.Detectors)
+	if err := x.mayEnable(was, o.Enabled); err != nil {
+		return nil, err
+	}
+	if err := x.match(o.Version); err != nil {
+		return nil, err
+	}
+	after := maskingFields(o.Enabled, o.Detectors)
+	if changes, err := changelog.Diff(before, after); err != nil || len(changes) == 0 {
+		return o, err
+	}
+	o.Version++
+	o.UpdatedAt = x.now
+	if action == promptrails.ActionCreated {
+		err = x.tx.CreateMaskingOverride(o)
+	} else {
+		err = x.tx.UpdateMaskingOverride(o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return o, x.record(x.tx, action, overrideRef(agent), before, after)
+}
+
+// DeleteMaskingOverride lets the workspace's settings hold for an agent again.
+func (x *Session) DeleteMaskingOverride(agentID string) error {
+	agent, err := x.agent(agentID)
+	if err != nil {
+		return err
+	}
+	o, err := x.tx.MaskingOverride(agentID)
+	if err != nil {
+		return missing(err, "masking override")
+	}
+	if err := x.match(o.Version); err != nil {
+		return err
+	}
+	return x.dropOverride(agent, o)
+}
+
+func (x *Session) dropOverride(agent *store.Resource, o *promptrails.MaskingOverride) error {
+	if err := x.tx.DeleteMaskingOverride(agent.ID); err != nil {
+		return err
+	}
+	return x.record(x.tx, promptrails.ActionDeleted, overrideRef(agent), maskingFields(o.Enabled, merged(o.Detectors, nil)), nil)
+}
+
+// endOverride is for an agent that ends: its settings end with it.
+func (x *Session) endOverride(agent *store.Resource) error {
+	o, err := x.tx.MaskingOverride(agent.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return x.dropOverride(agent, o)
+}
+
+func overrideRef(agent *store.Resource) changelog.Ref {
+	return changelog.Ref{Type: string(promptrails.ResourceMaskingOverride), ID: agent.ID, Name: agent.Name}
+}
+
+func maskingFields(enabled bool, detectors map[promptrails.Detector]bool) map[string]any {
+	return map[string]any{"enabled": enabled, "detectors": maps.Clone(detectors)}
+}
+
+// masker masks for an agent, or for the workspace where none is named. It is
+// nil where masking is off.
+func (x *Session) masker(agentID string) (*masking.Masker, error) {
+	s, err := x.Masking()
+	if err != nil {
+		return nil, err
+	}
+	enabled, detectors := s.Enabled, s.Detectors
+	if agentID != "" {
+		o, err := x.tx.MaskingOverride(agentID)
+		switch {
+		case err == nil:
+			enabled, detectors = o.Enabled, merged(o.Detectors, nil)
+		case !errors.Is(err, store.ErrNotFound):
+			return nil, err
+		}
+	}
+	if !enabled {
+		return nil, nil //nolint:nilnil // masking is off
+	}
+	return masking.New(func(name string) bool { return detectors[promptrails.Detector(name)] }), nil
+}
+
+// PreviewMaskingBody is a text to mask, and for whom.
+type PreviewMaskingBody struct {
+	Text    string `json:"text"`
+	AgentID string `json:"agent_id"`
+}
+
+// PreviewMasking masks a text as an execution would now.
+func (x *Session) PreviewMasking(p *PreviewMaskingBody) (*promptrails.MaskingPreview, error) {
+	if p.AgentID != "" {
+		if _, err := x.agent(p.AgentID); err != nil {
+			return nil, err
+		}
+	}
+	m, err := x.masker(p.AgentID)
+	if err != nil {
+		return nil, err
+	}
+	preview := &promptrails.MaskingPreview{Masked: p.Text, Matches: []promptrails.MaskingMatch{}}
+	if m == nil {
+		return preview, nil
+	}
+	var matches []masking.Match
+	preview.Masked, matches = m.Mask(p.Text)
+	for _, found := range matches {
+		preview.Matches = append(preview.Matches, promptrails.MaskingMatch{
+			Detector: promptrails.Detector(found.Detector), Start: found.Start, End: found.End, Placeholder: found.Placeholder,
+		})
+	}
+	return preview, nil
+}
+
+// mask masks what an execution is given, and what it answers.
+func (x *Session) mask(agentID string, input, output jsontext.Value) (maskedInput, maskedOutput jsontext.Value, err error) {
+	m, err := x.masker(agentID)
+	if err != nil || m == nil {
+		return input, output, err
+	}
+	if input, err = m.MaskJSON(input); err != nil {
+		return nil, nil, err
+	}
+	output, err = m.MaskJSON(output)
+	return input, output, err
+}
