@@ -16,6 +16,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -82,12 +83,10 @@ func (m *Masker) find(text string) (matches []Match) {
 		if may == 0 || at > 0 && isWord(text[at-1]) && isWord(text[at]) {
 			continue
 		}
-		for i := range detectors {
-			if may&(1<<i) == 0 {
-				continue
-			}
-			if start, end := detectors[i].find(text, at); end > start && beginsWord(text, start) && endsWord(text, end) {
-				matches = append(matches, Match{Detector: detectors[i].name, Start: start, End: end})
+		for ; may != 0; may &= may - 1 {
+			d := &detectors[bits.TrailingZeros16(may)]
+			if start, end := d.find(text, at); end > start && beginsWord(text, start) && endsWord(text, end) {
+				matches = append(matches, Match{Detector: d.name, Start: start, End: end})
 			}
 		}
 	}
