@@ -1,7 +1,9 @@
 // Package promptrails administers PromptRails workspaces: members,
-// invitations, credentials and API keys, and the changelog of what was changed
-// by whom. It is a client of the API over HTTP, made by its users and not by
-// the vendor. Its [Authenticator] guards other services with the same keys.
+// invitations, credentials and API keys, notifications, data masking and
+// billing, and the changelog of what was changed by whom. It is a client of the
+// API over HTTP, made by its users and not by the vendor. Its [Authenticator]
+// guards other services with the same keys, and [ParseWebhook] reads what a
+// workspace tells them.
 //
 // # Quick start
 //

@@ -1,8 +1,9 @@
 // Quickstart administers two workspaces: it shows that one cannot see the
 // other, takes a member in, is refused what a member may not do, stores a
-// credential, issues an API key that may only read, runs an agent, runs into a
-// limit, and reads the changelog. It needs no key and no network: the workspace
-// service runs inside.
+// credential, issues an API key that may only read and lets a service of its
+// own in with it, runs an agent, runs into a limit, is told of it over a
+// webhook, masks personal data, and proves the changelog. It needs no key and
+// no network: the workspace service runs inside.
 //
 // Set PROMPTRAILS_API_URL, PROMPTRAILS_ACCESS_TOKEN and
 // PROMPTRAILS_GUEST_ACCESS_TOKEN to do the same over a port: examples/server
@@ -11,14 +12,10 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"os"
-	"strings"
-	"text/tabwriter"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/embedded"
@@ -42,172 +39,6 @@ func run(ctx context.Context, out io.Writer) error {
 // clientFunc makes another client of the same server.
 type clientFunc func(...promptrails.Option) (*promptrails.Client, error)
 
-// tour is what a program does with the library; connect only finds a server.
-func tour(ctx context.Context, out io.Writer, ada, grace *promptrails.Client, newClient clientFunc) error {
-	fmt.Fprintln(out, "1. Ada creates two workspaces.")
-	// Slugs are unique over the platform, so they carry a suffix here.
-	suffix := strings.ToLower(rand.Text()[:8])
-	research, err := ada.Workspaces.Create(ctx, &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research-" + suffix})
-	if err != nil {
-		return err
-	}
-	support, err := ada.Workspaces.Create(ctx, &promptrails.CreateWorkspaceParams{Name: "Support", Slug: "support-" + suffix})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "   %s and %s, on the plan %s\n", research.Name, support.Name, research.Plan)
-
-	fmt.Fprintln(out, "2. She invites Grace to Research, and Grace accepts.")
-	me, err := grace.Me(ctx)
-	if err != nil {
-		return err
-	}
-	adaInResearch := ada.InWorkspace(research.ID)
-	invitation, err := adaInResearch.Invitations.Create(ctx, &promptrails.CreateInvitationParams{Email: me.Email, Role: promptrails.RoleUser})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "   the invitation's token prints as %v; it would reach Grace by mail\n", invitation.Token)
-	member, err := grace.Invitations.Accept(ctx, invitation.Token)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "   %s is in, with the role %s\n", member.Email, member.Role)
-
-	fmt.Fprintln(out, "3. One workspace cannot see the other.")
-	if _, err := ada.InWorkspace(support.ID).Members.Get(ctx, member.ID); !errors.Is(err, promptrails.ErrNotFound) {
-		return fmt.Errorf("a member of Research was seen from Support: %w", err)
-	}
-	fmt.Fprintln(out, "   from Support, the member of Research is not found")
-	if _, err := grace.Workspaces.Get(ctx, support.ID); !errors.Is(err, promptrails.ErrNotFound) {
-		return fmt.Errorf("somebody who is not in Support saw it: %w", err)
-	}
-	fmt.Fprintln(out, "   for Grace, Support does not exist")
-
-	fmt.Fprintln(out, "4. Grace may not invite, and is told why.")
-	_, err = grace.InWorkspace(research.ID).Invitations.Create(ctx, &promptrails.CreateInvitationParams{Email: "joan@example.com", Role: promptrails.RoleUser})
-	var refused *promptrails.RoleError
-	if !errors.As(err, &refused) {
-		return fmt.Errorf("expected a *RoleError: %w", err)
-	}
-	fmt.Fprintf(out, "   *promptrails.RoleError: needs %s, has %s\n   %v\n", refused.Required, refused.Role, err)
-
-	fmt.Fprintln(out, "5. Ada makes her an admin; then she may.")
-	if _, err := adaInResearch.Members.UpdateRole(ctx, member.ID, promptrails.RoleAdmin); err != nil {
-		return err
-	}
-	if _, err := grace.InWorkspace(research.ID).Invitations.Create(ctx, &promptrails.CreateInvitationParams{Email: "joan@example.com", Role: promptrails.RoleUser}); err != nil {
-		return err
-	}
-
-	if err := keys(ctx, out, adaInResearch, newClient); err != nil {
-		return err
-	}
-
-	if err := limits(ctx, out, adaInResearch); err != nil {
-		return err
-	}
-
-	fmt.Fprintln(out, "11. The changelog of Research tells it all, oldest first.")
-	return printChangelog(ctx, out, adaInResearch)
-}
-
-// keys stores a secret, and gives a program a key that may look at it.
-func keys(ctx context.Context, out io.Writer, ada *promptrails.Client, newClient clientFunc) error {
-	fmt.Fprintln(out, "6. Ada stores a credential; its value never comes back.")
-	credential, err := ada.Credentials.Create(ctx, &promptrails.CreateCredentialParams{
-		Name: "Production", Type: "openai", Value: promptrails.NewSecret("sk-proj-quickstart-0123456789"),
-	})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "   %s, of the type %s: %s\n", credential.Name, credential.Type, credential.MaskedContent)
-
-	fmt.Fprintln(out, "7. She issues an API key that may read credentials, and nothing else.")
-	key, err := ada.APIKeys.Create(ctx, &promptrails.CreateAPIKeyParams{Name: "Dashboard", Scopes: promptrails.Scopes{promptrails.ScopeCredentialsRead}})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "   %s…%s may %v; the key itself prints as %v\n", key.Prefix, key.Last4, key.Scopes, key.Key)
-	plain, err := newClient(promptrails.WithAPIKey(key.Key.Reveal()))
-	if err != nil {
-		return err
-	}
-	for credential, err := range plain.Credentials.All(ctx, nil) {
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(out, "   with it a program sees %s\n", credential.Name)
-	}
-
-	fmt.Fprintln(out, "8. What the key may not do is refused: by the server, or before anything is sent.")
-	checked, err := newClient(promptrails.WithAPIKey(key.Key.Reveal()), promptrails.WithScopeCheck())
-	if err != nil {
-		return err
-	}
-	for _, client := range []*promptrails.Client{plain, checked} {
-		err := client.Credentials.Delete(ctx, credential.ID, nil)
-		var refused *promptrails.ScopeError
-		if !errors.As(err, &refused) {
-			return fmt.Errorf("expected a *ScopeError: %w", err)
-		}
-		fmt.Fprintf(out, "   *promptrails.ScopeError: needs %s, has %v\n   %v\n", refused.Required, refused.Granted, err)
-	}
-	return nil
-}
-
-// limits runs an agent, and into a limit of the plan.
-func limits(ctx context.Context, out io.Writer, ada *promptrails.Client) error {
-	fmt.Fprintln(out, "9. Ada makes an agent and runs it.")
-	agent, err := ada.Resources.Create(ctx, promptrails.KindAgents, map[string]any{"name": "Scout"})
-	if err != nil {
-		return err
-	}
-	execution, err := ada.Resources.Execute(ctx, agent.ID, &promptrails.ExecuteParams{Input: "Will it rain?"})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "   the execution is %s (its output is simulated: no model was asked)\n", execution.Status)
-
-	fmt.Fprintln(out, "10. She makes data sources until the plan is full.")
-	for {
-		_, err := ada.Resources.Create(ctx, promptrails.KindDataSources, map[string]any{"name": "Warehouse"})
-		if full, ok := errors.AsType[*promptrails.QuotaError](err); ok {
-			fmt.Fprintf(out, "   *promptrails.QuotaError: %s, %d of %d used on the plan %s\n   %v\n", full.Limit, full.Used, full.Max, full.Plan, err)
-			break
-		}
-		if err != nil {
-			return err
-		}
-	}
-	usage, err := ada.Billing.Usage(ctx)
-	if err != nil {
-		return err
-	}
-	nearest := usage.Headroom()[0]
-	fmt.Fprintf(out, "   nearest to its end: %s, %d left\n", nearest.Key, nearest.Left)
-	return nil
-}
-
-func printChangelog(ctx context.Context, out io.Writer, client *promptrails.Client) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "   #\tACTOR\tACTION\tRESOURCE\tCHANGES")
-	for entry, err := range client.Changelog.All(ctx, &promptrails.ListChangelogParams{Order: promptrails.OrderAscending}) {
-		if err != nil {
-			return err
-		}
-		var changes []string
-		for field, change := range entry.Changes.All() {
-			if entry.Action == promptrails.ActionUpdated {
-				field += fmt.Sprintf(" %s → %s", change.From, change.To)
-			}
-			changes = append(changes, field)
-		}
-		fmt.Fprintf(table, "   %d\t%s\t%s\t%s %s\t%s\n", entry.Sequence, entry.Actor.Name, entry.Action, entry.Resource.Type, entry.Resource.Name, strings.Join(changes, ", "))
-	}
-	return table.Flush()
-}
-
 // connect returns two people's clients, and a way to make more: of the server
 // that the environment names, or of a service in this program.
 func connect(ctx context.Context) (ada, grace *promptrails.Client, newClient clientFunc, done func(), err error) {
@@ -222,7 +53,7 @@ func connect(ctx context.Context) (ada, grace *promptrails.Client, newClient cli
 		grace, err = promptrails.NewClient(promptrails.WithAccessToken(guest))
 		return ada, grace, promptrails.NewClient, func() {}, err
 	}
-	service, err := embedded.Open(ctx, embedded.Config{DefaultPlan: promptrails.PlanStarter})
+	service, err := embedded.Open(ctx, embedded.Config{DefaultPlan: promptrails.PlanStarter, AllowLoopbackWebhooks: true})
 	if err != nil {
 		return nil, nil, nil, nil, err
 	}

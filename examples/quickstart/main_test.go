@@ -33,7 +33,7 @@ func TestQuickstartOverAPort(t *testing.T) {
 			}
 		}
 		var out bytes.Buffer
-		if err := run(t.Context(), &out); err != nil || !strings.Contains(out.String(), "guest@example.com is in") {
+		if err := run(t.Context(), &out); err != nil || !strings.Contains(out.String(), "guest@example.com is in") || !strings.Contains(out.String(), "public addresses alone") {
 			t.Errorf("%v\n%s", err, out.String())
 		}
 		client, err := promptrails.NewClient()
@@ -64,13 +64,16 @@ func TestQuickstart(t *testing.T) {
 		"*promptrails.RoleError: needs admin, has user", `role "user" → "admin"`, "7   Grace  created  invitation",
 		"sk-****************789", "with it a program sees Production", "needs credentials:write, has credentials:read\n   promptrails: DELETE /credentials/{id}: 403 insufficient_scope",
 		"needs credentials:write, has credentials:read\n   promptrails: DELETE /credentials/{id}: refused before anything was sent", "9   Ada    created  api_key",
+		"for traces:read: let in, as the key Caller", "for traces:write: promptrails: 403 insufficient_scope",
+		"the webhook says usage.threshold: 4 of 5 data_sources", "the webhook says usage.limit_reached: 5 of 5 data_sources",
+		"for USD 199.00 a month: Mail [PII_EMAIL_", "or pay with [PII_CREDIT_CARD_", `plan "starter" → "pro"`, "verified up to entry 19",
 		"*promptrails.QuotaError: data_sources, 5 of 5 used on the plan starter", "nearest to its end: data_sources, 0 left",
 	} {
 		if !strings.Contains(out.String(), part) {
 			t.Errorf("the tour does not say %q:\n%s", part, out.String())
 		}
 	}
-	for _, secret := range []string{"pat_", "inv_", "quickstart-0123"} {
+	for _, secret := range []string{"pat_", "inv_", "whsec_", "quickstart-0123", "hooks", "4111"} {
 		if strings.Contains(out.String(), secret) {
 			t.Errorf("the tour shows a secret that begins with %s", secret)
 		}

@@ -28,12 +28,13 @@ import (
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "where to listen")
 	dsn := flag.String("dsn", "workspaces.db", "the database's file; empty keeps it in memory")
+	loopback := flag.Bool("loopback-webhooks", false, "let notifications go to this machine too, by http: to try them")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", *addr)
 	if err == nil {
-		err = serve(ctx, listener, *dsn, os.Stdout)
+		err = serve(ctx, listener, embedded.Config{DSN: *dsn, AllowLoopbackWebhooks: *loopback}, os.Stdout)
 	}
 	if err != nil {
 		log.Fatal(err)
@@ -41,10 +42,9 @@ func main() {
 }
 
 // serve answers until ctx ends, then lets running requests finish.
-func serve(ctx context.Context, listener net.Listener, dsn string, out io.Writer) (err error) {
-	service, err := embedded.Open(ctx, embedded.Config{
-		DSN: dsn, DefaultPlan: promptrails.PlanStarter, Logger: slog.Default(),
-	})
+func serve(ctx context.Context, listener net.Listener, cfg embedded.Config, out io.Writer) (err error) {
+	cfg.DefaultPlan, cfg.Logger = promptrails.PlanStarter, slog.Default()
+	service, err := embedded.Open(ctx, cfg)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
 // What one run of the server keeps, the next one has; tokens are shown once.
@@ -25,7 +26,7 @@ func TestServer(t *testing.T) {
 		}
 		said := make(chan string, 1)
 		done := make(chan error, 1)
-		go func() { done <- serve(ctx, listener, dsn, writerFunc(func(p []byte) { said <- string(p) })) }()
+		go func() { done <- serve(ctx, listener, embedded.Config{DSN: dsn}, writerFunc(func(p []byte) { said <- string(p) })) }()
 		text := <-said
 		found := regexp.MustCompile(`PROMPTRAILS_ACCESS_TOKEN=(pat_\w+)`).FindStringSubmatch(text)
 		if run == 0 {
