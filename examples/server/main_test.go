@@ -26,7 +26,9 @@ func TestServer(t *testing.T) {
 		}
 		said := make(chan string, 1)
 		done := make(chan error, 1)
-		go func() { done <- serve(ctx, listener, embedded.Config{DSN: dsn}, writerFunc(func(p []byte) { said <- string(p) })) }()
+		go func() {
+			done <- serve(ctx, listener, embedded.Config{DSN: dsn}, writerFunc(func(p []byte) { said <- string(p) }))
+		}()
 		text := <-said
 		found := regexp.MustCompile(`PROMPTRAILS_ACCESS_TOKEN=(pat_\w+)`).FindStringSubmatch(text)
 		if run == 0 {
