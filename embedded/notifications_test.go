@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -253,6 +255,7 @@ func TestSlowWorkspaceHoldsUpNoOther(t *testing.T) {
 func TestHostileReceivers(t *testing.T) {
 	t.Parallel()
 	secretPlace := newReceiver(t, nil)
+	hung := make(chan struct{})
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
 		want   string
@@ -270,13 +273,20 @@ func TestHostileReceivers(t *testing.T) {
 		}, "its answer has more than 64 KiB"},
 		"half an answer":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "the connection broke off"},
 		"an endless header": {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 1<<20)) }, "the request failed"},
-		"gone":              {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }, "it answered 410"},
+		"a hang": {func(_ http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+			close(hung)
+		}, "it took more than 15s"},
+		"gone": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }, "it answered 410"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ada := newServer(t, embedded.Config{AllowLoopbackWebhooks: true}).owner("ada@example.com", "research")
 			channel, _ := ada.channel(newReceiver(t, c.answer).url)
 			ada.do("POST", "/notification-channels/"+channel+"/test", "").expect(201)
+			if name == "a hang" {
+				<-hung
+			}
 			d := ada.deliveries(channel, func(all []promptrails.Delivery) bool { return len(all[0].Attempts) == 1 })[0]
 			if d.Attempts[0].Error != c.want || d.Status != promptrails.DeliveryPending {
 				t.Errorf("%+v, want %q", d, c.want)
@@ -288,6 +298,22 @@ func TestHostileReceivers(t *testing.T) {
 			t.Error("a redirect was followed")
 		}
 	})
+}
+
+// A receiver must be who its name says.
+func TestUnknownCertificate(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was sent") }))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that fail
+	server.StartTLS()
+	defer server.Close()
+	ada := newServer(t, embedded.Config{AllowLoopbackWebhooks: true}).owner("ada@example.com", "research")
+	channel, _ := ada.channel(server.URL)
+	ada.do("POST", "/notification-channels/"+channel+"/test", "").expect(201)
+	d := ada.deliveries(channel, func(all []promptrails.Delivery) bool { return len(all[0].Attempts) == 1 })[0]
+	if got := d.Attempts[0].Error; got != "its certificate is by an authority that is not known" {
+		t.Error(got)
+	}
 }
 
 // During a rotation both secrets sign; after it the new one alone.
@@ -340,13 +366,16 @@ func TestFailingChannelIsPaused(t *testing.T) {
 	ada := newServer(t, embedded.Config{AllowLoopbackWebhooks: true, Now: now.now}).owner("ada@example.com", "research")
 	channel, _ := ada.channel(hook.url)
 	ada.do("POST", "/notification-channels/"+channel+"/test", "").expect(201)
+	hook.next()
 	ada.deliveries(channel, func(all []promptrails.Delivery) bool { return len(all[0].Attempts) == 1 })
 	now.forward(3*24*time.Hour - time.Minute)
+	hook.next()
 	ada.deliveries(channel, func(all []promptrails.Delivery) bool { return len(all[0].Attempts) == 2 })
 	if r := ada.do("GET", "/notification-channels/"+channel, ""); !strings.Contains(r.body, `"is_active":true`) {
 		t.Errorf("it was paused too early: %s", r.body)
 	}
 	now.forward(time.Hour)
+	hook.next()
 	ada.deliveries(channel, func(all []promptrails.Delivery) bool { return len(all[0].Attempts) == 3 })
 	paused := ada.do("GET", "/notification-channels/"+channel, "")
 	if !strings.Contains(paused.body, `"is_active":false`) || !strings.Contains(paused.text("paused_reason"), "nothing has come through since 2026-01-02T03:04:05Z: it answered 503") {
@@ -365,6 +394,7 @@ func TestFailingChannelIsPaused(t *testing.T) {
 		t.Error(again.body)
 	}
 	now.forward(time.Hour)
+	hook.next()
 	ada.deliveries(channel, ended(1)) // what waited has gone
 }
 

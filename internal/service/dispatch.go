@@ -187,6 +187,9 @@ func (s *Service) prepare(ctx context.Context, c store.ChannelRef) (d *store.Del
 		if err != nil {
 			return err
 		}
+		if !channel.IsActive {
+			return store.ErrNotFound
+		}
 		if d, err = x.tx.NextDelivery(c.ID, x.now); err != nil {
 			return err
 		}
