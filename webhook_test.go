@@ -29,14 +29,19 @@ const joined = `{"type":"member.joined","timestamp":"2026-01-02T03:04:05.000006Z
 // signed returns the headers of a delivery that is signed now.
 func signed(tb testing.TB, body string, secrets ...promptrails.Secret) http.Header {
 	tb.Helper()
+	return signedAs(tb, "msg_1", body, secrets...)
+}
+
+func signedAs(tb testing.TB, id, body string, secrets ...promptrails.Secret) http.Header {
+	tb.Helper()
 	at := time.Now()
 	var signatures []string
 	for _, secret := range secrets {
 		key := must[*webhooks.Webhook](tb)(webhooks.NewWebhook(secret.Reveal()))
-		signatures = append(signatures, must[string](tb)(key.Sign("msg_1", at, []byte(body))))
+		signatures = append(signatures, must[string](tb)(key.Sign(id, at, []byte(body))))
 	}
 	h := http.Header{}
-	h.Set("webhook-id", "msg_1")
+	h.Set("webhook-id", id)
 	h.Set("webhook-timestamp", strconv.FormatInt(at.Unix(), 10))
 	h.Set("webhook-signature", strings.Join(signatures, " "))
 	return h
@@ -98,7 +103,9 @@ func TestParseWebhookRefuses(t *testing.T) {
 		"no id":                {with("webhook-id"), joined},
 		"another id":           {with("webhook-id", "msg_2"), joined},
 		"two ids":              {with("webhook-id", "msg_1", "msg_1"), joined},
-		"an id with a stop":    {with("webhook-id", "msg.1"), joined},
+		"an id with a stop":    {signedAs(t, "msg.1", joined, secret), joined},
+		"a long id":            {signedAs(t, strings.Repeat("m", 257), joined, secret), joined},
+		"an id with a space":   {signedAs(t, "msg 1", joined, secret), joined},
 		"no timestamp":         {with("webhook-timestamp"), joined},
 		"a signed timestamp":   {with("webhook-timestamp", "+"+stamp), joined},
 		"a timestamp to come":  {with("webhook-timestamp", "9999999999999999999"), joined},

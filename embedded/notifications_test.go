@@ -30,9 +30,11 @@ func TestWebhook(t *testing.T) {
 	databases(t, func(t *testing.T, cfg embedded.Config) {
 		cfg.AllowLoopbackWebhooks = true
 		ada := newServer(t, cfg).owner("ada@example.com", "research")
-		hook, other := newReceiver(t, nil), newReceiver(t, nil)
+		hook, other, everything := newReceiver(t, nil), newReceiver(t, nil), newReceiver(t, nil)
 		channel, secret := ada.channel(hook.url, `"events":["member.joined","member.removed"]`)
 		ada.channel(other.url, `"events":["usage.limit_reached"]`)
+		ada.do("PATCH", "/billing/subscription", `{"plan":"pro"}`).expect(200)
+		ada.channel(everything.url, `"events":[]`)
 		grace := ada.member("grace@example.com", "admin")
 		id := grace.do("GET", "/members/me", "").text("id")
 
@@ -54,6 +56,8 @@ func TestWebhook(t *testing.T) {
 			len(d.Attempts) != 1 || d.Attempts[0].StatusCode != 204 || d.Attempts[0].Error != "" || d.Attempts[0].At.IsZero() || d.ChannelID != channel {
 			t.Errorf("%+v", d)
 		}
+		everything.next()
+		everything.next()
 		if len(other.came) != 0 {
 			t.Error("a channel was told what it does not want")
 		}
@@ -168,6 +172,8 @@ func TestDeliveryIsTriedAgain(t *testing.T) {
 		t.Errorf("the redelivery %s has the webhook-id %s", again.body, id)
 	}
 	all := ada.deliveries(channel, ended(2))
+	ada.do("PATCH", "/notification-channels/"+channel, `{"is_active":false}`).expect(200)
+	ada.do("POST", "/notification-deliveries/"+delivery.text("id")+"/redeliver", "").refused(409, "invalid_state")
 	if all[0].Status != promptrails.DeliveryDelivered || all[0].ID != again.text("id") || all[1].Status != promptrails.DeliveryFailed || len(hook.came) != 0 {
 		t.Errorf("%+v", all)
 	}
