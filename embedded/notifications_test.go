@@ -394,6 +394,31 @@ func TestFailingChannelIsPaused(t *testing.T) {
 		}
 	}
 	ada.do("POST", "/notification-channels/"+channel+"/test", "").refused(409, "invalid_state")
+	// Set going again it has another three days, and so it has once something
+	// has come through.
+	active := func() bool {
+		return strings.Contains(ada.do("GET", "/notification-channels/"+channel, "").body, `"is_active":true`)
+	}
+	ada.do("PATCH", "/notification-channels/"+channel, `{"is_active":true}`).expect(200)
+	now.forward(time.Hour)
+	hook.next()
+	ada.deliveries(channel, func(all []promptrails.Delivery) bool { return len(all[0].Attempts) == 4 })
+	if !active() {
+		t.Error("it was paused again at once")
+	}
+	broken.Store(false)
+	now.forward(time.Hour)
+	hook.next()
+	ada.deliveries(channel, ended(1))
+	broken.Store(true)
+	now.forward(4 * 24 * time.Hour)
+	ada.do("POST", "/notification-channels/"+channel+"/test", "").expect(201)
+	hook.next()
+	ada.deliveries(channel, func(all []promptrails.Delivery) bool { return len(all[0].Attempts) == 1 })
+	if !active() {
+		t.Error("it was paused, although it had worked in between")
+	}
+	ada.do("PATCH", "/notification-channels/"+channel, `{"is_active":false}`).expect(200)
 	broken.Store(false)
 	again := ada.do("PATCH", "/notification-channels/"+channel, `{"is_active":true}`).expect(200)
 	if again.text("paused_reason") != "" {
@@ -401,7 +426,7 @@ func TestFailingChannelIsPaused(t *testing.T) {
 	}
 	now.forward(time.Hour)
 	hook.next()
-	ada.deliveries(channel, ended(1)) // what waited has gone
+	ada.deliveries(channel, ended(2)) // what waited has gone
 }
 
 // Slack gets a message, not an event.
@@ -425,12 +450,16 @@ func TestSlack(t *testing.T) {
 		t.Error("a Slack message is signed")
 	}
 
-	// A plan without Slack pauses it, and says why.
+	// A plan without Slack pauses it, and says why; a webhook stays.
+	webhook, _ := ada.channel(hook.url)
 	before := ada.sequence()
 	ada.do("PATCH", "/billing/subscription", `{"plan":"starter"}`, "If-Match", `"1"`).expect(200)
 	paused := ada.do("GET", "/notification-channels/"+made.text("id"), "")
 	if !strings.Contains(paused.body, `"is_active":false`) || paused.text("paused_reason") != "the plan starter has no Slack channels" || ada.sequence() != before+2 {
 		t.Errorf("%s after %d entries", paused.body, ada.sequence()-before)
+	}
+	if r := ada.do("GET", "/notification-channels/"+webhook, ""); !strings.Contains(r.body, `"is_active":true`) {
+		t.Error(r.body)
 	}
 	details := ada.do("PATCH", "/notification-channels/"+made.text("id"), `{"is_active":true}`).refused(403, "feature_not_in_plan").body
 	if !strings.Contains(details, `"feature":"slack"`) || !strings.Contains(details, `"available_in":["pro","enterprise"]`) {
