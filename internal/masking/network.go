@@ -67,18 +67,9 @@ func domain(text string, at int) int {
 		case r == '.' && label > 0 && text[i-1] != '-':
 			labels, label, named = labels+1, 0, false
 		default:
-			return whole(text, end)
+			return end
 		}
 		i += size
-	}
-	return whole(text, end)
-}
-
-// whole refuses a domain that ends within a longer name: before a hyphen that
-// something follows, or a label that is none.
-func whole(text string, end int) int {
-	if end < 0 || end+1 < len(text) && text[end] == '-' && isWord(text[end+1]) {
-		return -1
 	}
 	return end
 }

@@ -35,10 +35,7 @@ func findJWT(text string, at int) (start, end int) {
 		return 0, 0
 	}
 	if header.Encryption != "" {
-		if parts < most {
-			return 0, 0
-		}
-		return at, ends[4]
+		return at, ends[4] // 0 where there are no five
 	}
 	if ends[1] == ends[0]+1 || header.Algorithm != "none" && ends[2] == ends[1]+1 {
 		return 0, 0 // no payload, or no signature

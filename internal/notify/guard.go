@@ -114,7 +114,7 @@ func isLoopback(host string) bool {
 }
 
 func (g Guard) isAllowed(a netip.Addr) bool {
-	return a.Zone() == "" && g.guardian().SafeAddr(a.Unmap()) == nil
+	return g.guardian().SafeAddr(a.Unmap()) == nil
 }
 
 // NameFault says what is wrong with the addresses that the URL's host resolves
