@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,9 +97,9 @@ func channel(in string) *Channel {
 	return c
 }
 
-// A delivery of b is due long before that of a.
+// That of a is due before that of b.
 func delivery(in string) *Delivery {
-	at := moment.Add(-time.Duration(in[0]) * time.Hour)
+	at := moment.Add(time.Duration(in[0])*time.Hour - 1000*time.Hour)
 	return &Delivery{Body: []byte("in-" + in), Delivery: promptrails.Delivery{ID: "d", ChannelID: "h", WebhookID: "in-" + in, Event: "channel.test", Status: "pending", NextAttemptAt: at, CreatedAt: moment}}
 }
 
@@ -356,10 +357,22 @@ func TestReadsStayInTheirWorkspace(t *testing.T) {
 		"Deliveries pending": func(x *Tx) (any, error) { return x.Deliveries("h", "pending", all) },
 		"Delivery":           func(x *Tx) (any, error) { return x.Delivery("d") },
 		"NextDelivery":       func(x *Tx) (any, error) { return x.NextDelivery("h", moment.Add(time.Hour)) },
-		"Masking":            func(x *Tx) (any, error) { return x.Masking() },
-		"MaskingOverrides":   func(x *Tx) (any, error) { v, n, err := x.MaskingOverrides(all); return []any{v, n}, err },
-		"MaskingOverride":    func(x *Tx) (any, error) { return x.MaskingOverride("r") },
-		"Head":               func(x *Tx) (any, error) { v, err := x.Head(); return v.WorkspaceID + fmt.Sprint(v.Sequence), err },
+		"DueChannels": func(x *Tx) (any, error) {
+			d, err := x.Delivery("d")
+			if err != nil {
+				return nil, err
+			}
+			due, err := x.global.DueChannels(nil, 10)
+			i := slices.IndexFunc(due, func(c ChannelRef) bool { return c.Workspace == x.workspace })
+			if err == nil && !due[i].At.Equal(d.NextAttemptAt) {
+				err = fmt.Errorf("the channel of %s is due at %s, its delivery at %s", x.workspace, due[i].At, d.NextAttemptAt)
+			}
+			return nil, err
+		},
+		"Masking":          func(x *Tx) (any, error) { return x.Masking() },
+		"MaskingOverrides": func(x *Tx) (any, error) { v, n, err := x.MaskingOverrides(all); return []any{v, n}, err },
+		"MaskingOverride":  func(x *Tx) (any, error) { return x.MaskingOverride("r") },
+		"Head":             func(x *Tx) (any, error) { v, err := x.Head(); return v.WorkspaceID + fmt.Sprint(v.Sequence), err },
 		"Changelog": func(x *Tx) (any, error) {
 			v, err := x.Changelog(&ChangelogFilter{}, all)
 			return string(v[0].JSON) + fmt.Sprint(len(v)), err
