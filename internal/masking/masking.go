@@ -78,9 +78,12 @@ func (m *Masker) Mask(text string) (string, []Match) {
 
 // find returns what each detector finds.
 func (m *Masker) find(text string) (matches []Match) {
+	within := false // a run of letters or digits
 	for at := range len(text) {
+		inside := within
+		within = isWord(text[at])
 		may := m.starts[text[at]]
-		if may == 0 || at > 0 && isWord(text[at-1]) && isWord(text[at]) {
+		if may == 0 || inside && within {
 			continue
 		}
 		for ; may != 0; may &= may - 1 {

@@ -1,0 +1,76 @@
+package benchmarks
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/embedded"
+)
+
+// BenchmarkDeliveries is the time from a change to its event at 8 receivers; the
+// floor posts as much to them one after the other, and keeps nothing.
+func BenchmarkDeliveries(b *testing.B) {
+	const channels = 8
+	came := make(chan struct{}, 1000)
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+		came <- struct{}{}
+	}))
+	defer receiver.Close()
+	body := bytes.Repeat([]byte("x"), 300)
+	b.Run("floor", func(b *testing.B) {
+		for b.Loop() {
+			for range channels {
+				resp, err := receiver.Client().Post(receiver.URL, "application/json", bytes.NewReader(body)) //nolint:noctx // as short as it gets
+				if err != nil {
+					b.Fatal(err)
+				}
+				_ = resp.Body.Close()
+				<-came
+			}
+		}
+	})
+	for _, name := range []string{"memory", "file"} {
+		b.Run(name, func(b *testing.B) {
+			dsn := ""
+			if name == "file" {
+				dsn = filepath.Join(b.TempDir(), "workspaces.db")
+			}
+			service, err := embedded.Open(b.Context(), embedded.Config{DSN: dsn, DefaultPlan: promptrails.PlanEnterprise, AllowLoopbackWebhooks: true})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer func() { _ = service.Close() }()
+			user, err := service.CreateUser(b.Context(), "ada@example.com", "Ada")
+			if err != nil {
+				b.Fatal(err)
+			}
+			ada, err := service.Client(promptrails.WithAccessToken(user.AccessToken.Reveal()))
+			if err != nil {
+				b.Fatal(err)
+			}
+			workspace, err := ada.Workspaces.Create(b.Context(), &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"})
+			if err != nil {
+				b.Fatal(err)
+			}
+			ada = ada.InWorkspace(workspace.ID)
+			for range channels {
+				if _, err := ada.Notifications.CreateChannel(b.Context(), &promptrails.CreateChannelParams{Name: "n", Type: promptrails.ChannelWebhook, URL: promptrails.NewSecret(receiver.URL)}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for b.Loop() {
+				if _, err := ada.Resources.Create(b.Context(), promptrails.KindApprovals, map[string]any{"name": "n"}); err != nil {
+					b.Fatal(err)
+				}
+				for range channels {
+					<-came
+				}
+			}
+		})
+	}
+}
