@@ -23,16 +23,16 @@ type Server struct {
 type Option func(*embedded.Config)
 
 // WithConfig changes the service's configuration as f says: its clock, its
-// database, the plan that workspaces start on.
+// database, the plan that workspaces start on, whether webhooks may go to the
+// test's own server (AllowLoopbackWebhooks).
 func WithConfig(f func(*embedded.Config)) Option { return f }
 
 // New starts a service, in memory unless told otherwise, that ends with the
-// test. Its workspace is on the plan starter, which has five seats, and
-// its notifications may go to the loopback. What keeps it from starting fails
-// the test.
+// test. Its workspace is on the plan starter, which has five seats. What keeps
+// it from starting fails the test.
 func New(t testing.TB, opts ...Option) *Server {
 	t.Helper()
-	cfg := embedded.Config{DefaultPlan: promptrails.PlanStarter, AllowLoopbackWebhooks: true}
+	cfg := embedded.Config{DefaultPlan: promptrails.PlanStarter}
 	for _, opt := range opts {
 		opt(&cfg)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/embedded"
 	"github.com/promptrails-community/promptrails-go/promptrailstest"
 )
 
@@ -36,7 +37,7 @@ func TestDemo(t *testing.T) {
 // again and is taken once, and what nobody signed is not taken.
 func TestReceiver(t *testing.T) {
 	t.Parallel()
-	s := promptrailstest.New(t)
+	s := promptrailstest.New(t, promptrailstest.WithConfig(func(c *embedded.Config) { c.AllowLoopbackWebhooks = true }))
 	var receive http.Handler
 	lost, again := make(chan struct{}, 1), make(chan struct{})
 	lost <- struct{}{}
