@@ -160,5 +160,6 @@ func (s *Service) Reseal(ctx context.Context) error { return publicError(s.servi
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 // Close ends the service and closes its database. Requests that are still
-// running fail.
+// running fail; a notification that is under way is sent again once the
+// database is opened again.
 func (s *Service) Close() error { return s.service.Close() }
