@@ -151,7 +151,7 @@ func (s *Service) failed(ctx context.Context, err error) {
 // attempt sends the delivery of a channel that has been due for longest, and
 // notes what came of it. A process that ends in between sends it again.
 func (s *Service) attempt(ctx context.Context, c store.ChannelRef) {
-	d, message, err := s.prepare(ctx, c)
+	channel, d, message, err := s.prepare(ctx, c)
 	if err == nil {
 		at := s.Now().UTC().Truncate(time.Microsecond)
 		result := &notify.Result{Fault: "its URL or secret does not open under the master key"}
@@ -161,7 +161,7 @@ func (s *Service) attempt(ctx context.Context, c store.ChannelRef) {
 		if ctx.Err() != nil {
 			return // the service ends, and the receiver is not to blame
 		}
-		err = s.note(ctx, c, d, at, result)
+		err = s.note(ctx, channel, d, at, result)
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		err = s.reschedule(ctx, c)
@@ -177,20 +177,19 @@ func (s *Service) attempt(ctx context.Context, c store.ChannelRef) {
 
 // prepare reads what is to be sent: no message where it does not open, and
 // [store.ErrNotFound] where there is nothing any more.
-func (s *Service) prepare(ctx context.Context, c store.ChannelRef) (d *store.Delivery, m *notify.Message, err error) {
+func (s *Service) prepare(ctx context.Context, ref store.ChannelRef) (channel *store.Channel, d *store.Delivery, m *notify.Message, err error) {
 	err = s.Store.Read(ctx, func(g *store.Global) error {
-		x, err := s.asSystem(g, c.Workspace)
+		x, err := s.asSystem(g, ref.Workspace)
 		if err != nil {
 			return err
 		}
-		channel, err := x.tx.Channel(c.ID)
-		if err != nil {
+		if channel, err = x.tx.Channel(ref.ID); err != nil {
 			return err
 		}
 		if !channel.IsActive {
 			return store.ErrNotFound
 		}
-		if d, err = x.tx.NextDelivery(c.ID, x.now); err != nil {
+		if d, err = x.tx.NextDelivery(ref.ID, x.now); err != nil {
 			return err
 		}
 		if m, err = x.message(channel, d); err != nil {
@@ -199,7 +198,7 @@ func (s *Service) prepare(ctx context.Context, c store.ChannelRef) (d *store.Del
 		}
 		return nil
 	})
-	return d, m, err
+	return channel, d, m, err
 }
 
 func (x *Session) message(c *store.Channel, d *store.Delivery) (*notify.Message, error) {
@@ -227,27 +226,28 @@ func (x *Session) message(c *store.Channel, d *store.Delivery) (*notify.Message,
 }
 
 // note keeps what came of an attempt: the end of the delivery, or when it is
-// tried again.
-func (s *Service) note(ctx context.Context, c store.ChannelRef, sent *store.Delivery, at time.Time, r *notify.Result) error {
-	return s.Store.Write(ctx, func(g *store.Global) error {
-		x, err := s.asSystem(g, c.Workspace)
-		if err != nil {
-			return err
-		}
-		d, err := x.tx.Delivery(sent.ID)
-		if err != nil {
-			return err
-		}
-		d.Attempts = append(d.Attempts, promptrails.DeliveryAttempt{At: at, StatusCode: r.StatusCode, Error: r.Fault, DurationMS: r.Duration.Milliseconds()})
+// tried again. A channel has one delivery under way, so that nobody else has
+// changed it meanwhile; it may be gone.
+func (s *Service) note(ctx context.Context, c *store.Channel, d *store.Delivery, at time.Time, r *notify.Result) error {
+	d.Attempts = append(d.Attempts, promptrails.DeliveryAttempt{At: at, StatusCode: r.StatusCode, Error: r.Fault, DurationMS: r.Duration.Milliseconds()})
+	switch n := len(d.Attempts); {
+	case r.Fault == "":
 		d.Status, d.NextAttemptAt = promptrails.DeliveryDelivered, time.Time{}
-		if r.Fault != "" {
-			d.Status = promptrails.DeliveryFailed
-			if n := len(d.Attempts); n <= len(pauses) {
-				d.Status, d.NextAttemptAt = promptrails.DeliveryPending, x.now.Add(jittered(pauses[n-1]))
-			}
+	case n <= len(pauses):
+		d.NextAttemptAt = s.Now().Add(jittered(pauses[n-1]))
+	default:
+		d.Status, d.NextAttemptAt = promptrails.DeliveryFailed, time.Time{}
+	}
+	return s.Store.Write(ctx, func(g *store.Global) error {
+		x, err := s.asSystem(g, c.WorkspaceID)
+		if err != nil {
+			return err
 		}
 		if err := x.tx.UpdateDelivery(d); err != nil {
 			return err
+		}
+		if r.Fault == "" && c.FailingSince.IsZero() {
+			return nil // as it was before
 		}
 		return x.judgeChannel(c.ID, r)
 	})
@@ -281,8 +281,6 @@ func (x *Session) judgeChannel(id string, r *notify.Result) error {
 		return err
 	}
 	switch {
-	case r.Fault == "" && c.FailingSince.IsZero():
-		return nil
 	case r.Fault == "":
 		c.FailingSince = time.Time{}
 	case c.FailingSince.IsZero():
