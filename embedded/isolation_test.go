@@ -41,6 +41,16 @@ func TestIsolation(t *testing.T) {
 	own := eve.do("POST", "/agents", `{"name":"mine"}`).expect(201).text("id")
 	key := eve.key(all)
 	foreign, samples := ada.everything(document)
+	least := 5000 // calls
+	if testing.Short() {
+		t.Log("tried with a third of the identifiers, as -short says")
+		for i, id := range slices.Sorted(maps.Keys(samples)) {
+			if i%3 != 0 {
+				delete(samples, id)
+			}
+		}
+		least /= 3
+	}
 
 	// Whether the answers are those of the description, other tests look at.
 	listener := httptest.NewServer(s.Service)
@@ -91,7 +101,7 @@ func TestIsolation(t *testing.T) {
 			}
 		}
 	}
-	if after, _ := ada.everything(document); tried < 5000 || !maps.Equal(foreign, after) {
+	if after, _ := ada.everything(document); tried < least || !maps.Equal(foreign, after) {
 		t.Errorf("after %d calls the other workspace has changed: %v, before %v", tried, after, foreign)
 	}
 	if log := eve.do("GET", "/changelog?limit=100", "").body; strings.Contains(log, ada.workspace) || strings.Contains(log, "joan@example.com") {
