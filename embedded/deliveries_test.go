@@ -1,6 +1,7 @@
 package embedded_test
 
 import (
+	"database/sql"
 	"fmt"
 	"io"
 	"log"
@@ -198,6 +199,31 @@ func TestHostileReceivers(t *testing.T) {
 			t.Error("a redirect was followed")
 		}
 	})
+}
+
+// A URL that was put into another channel's row does not open there, and
+// nothing is sent.
+func TestURLOfAnotherChannel(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "workspaces.db")
+	hook := newReceiver(t, nil)
+	ada := newServer(t, embedded.Config{DSN: file, AllowLoopbackWebhooks: true}).owner("ada@example.com", "research")
+	const none = `"events":["payment.failed"]`
+	from, _ := ada.channel(hook.url, none)
+	to, _ := ada.channel("http://127.0.0.1:1/", none)
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.ExecContext(t.Context(), "UPDATE notification_channels SET url = (SELECT url FROM notification_channels WHERE id = ?) WHERE id = ?", from, to); err != nil {
+		t.Fatal(err)
+	}
+	ada.do("POST", "/notification-channels/"+to+"/test", "").expect(201)
+	d := ada.deliveries(to, func(all []promptrails.Delivery) bool { return len(all[0].Attempts) == 1 })[0]
+	if got := d.Attempts[0].Error; got != "its URL or secret does not open under the master key" || len(hook.came) != 0 {
+		t.Errorf("%s, and %d came", got, len(hook.came))
+	}
 }
 
 // A receiver must be who its name says.

@@ -106,6 +106,21 @@ func TestNothingIsSentForWhatWasNotCommitted(t *testing.T) {
 	}
 }
 
+// What happens while a channel is not active is not told later.
+func TestNothingIsKeptForAPausedChannel(t *testing.T) {
+	t.Parallel()
+	ada := newServer(t, embedded.Config{AllowLoopbackWebhooks: true}).owner("ada@example.com", "research")
+	hook := newReceiver(t, nil)
+	channel, secret := ada.channel(hook.url, `"is_active":false`)
+	ada.member("grace@example.com", "user")
+	ada.do("PATCH", "/notification-channels/"+channel, `{"is_active":true}`).expect(200)
+	ada.do("POST", "/notification-channels/"+channel+"/test", "").expect(201)
+	if event := hook.next().event(t, secret); event.Type != promptrails.EventChannelTest {
+		t.Fatalf("%+v", event)
+	}
+	ada.deliveries(channel, ended(1))
+}
+
 func (p *person) firstChannel() string {
 	p.s.t.Helper()
 	ids, _ := p.do("GET", "/notification-channels", "").listed()

@@ -2,9 +2,9 @@
 // placeholders in their place.
 //
 // A detector is a pattern with a validator. Each begins to look only where a
-// byte stands that a match of it can begin with, and reads from there on no
-// more than a bounded stretch, or one that no other start reads again: the time
-// is linear in the text, whatever stands in it.
+// byte stands that a match of it can begin with, and reads from there on a
+// bounded stretch, or one that few other starts read again: the time is linear
+// in the text, whatever stands in it.
 package masking
 
 import (
