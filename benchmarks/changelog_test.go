@@ -15,23 +15,7 @@ const manyEntries = 1_000_000
 // beginning, which is the floor, and at the end.
 func BenchmarkChangelogDepth(b *testing.B) {
 	file := filepath.Join(b.TempDir(), "workspaces.db")
-	service, err := embedded.Open(b.Context(), embedded.Config{DSN: file})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = service.Close() }()
-	user, err := service.CreateUser(b.Context(), "ada@example.com", "Ada")
-	if err != nil {
-		b.Fatal(err)
-	}
-	ada, err := service.Client(promptrails.WithAccessToken(user.AccessToken.Reveal()))
-	if err != nil {
-		b.Fatal(err)
-	}
-	workspace, err := ada.Workspaces.Create(b.Context(), &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"})
-	if err != nil {
-		b.Fatal(err)
-	}
+	ada, _ := owner(b, embedded.Config{DSN: file})
 	// Copies of the second entry: the chain does not hold, which no list minds.
 	db, err := sql.Open("sqlite", file+"?_pragma=busy_timeout(60000)")
 	if err != nil {
@@ -44,7 +28,7 @@ func BenchmarkChangelogDepth(b *testing.B) {
 	if _, err := db.ExecContext(b.Context(), copies, manyEntries); err != nil {
 		b.Fatal(err)
 	}
-	changelog := ada.InWorkspace(workspace.ID).Changelog
+	changelog := ada.Changelog
 	list := func(b *testing.B, p *promptrails.ListChangelogParams) *promptrails.Page[promptrails.ChangelogEntry] {
 		b.Helper()
 		p.Limit, p.Order = 100, promptrails.OrderAscending

@@ -75,22 +75,7 @@ func BenchmarkService(b *testing.B) {
 		if dsn != "" {
 			name = "file"
 		}
-		service, err := embedded.Open(b.Context(), embedded.Config{DSN: dsn})
-		if err != nil {
-			b.Fatal(err)
-		}
-		user, err := service.CreateUser(b.Context(), "ada@example.com", "Ada")
-		if err != nil {
-			b.Fatal(err)
-		}
-		c, err := service.Client(promptrails.WithAccessToken(user.AccessToken.Reveal()))
-		if err != nil {
-			b.Fatal(err)
-		}
-		w, err := c.Workspaces.Create(b.Context(), &promptrails.CreateWorkspaceParams{Name: "W", Slug: "w"})
-		if err != nil {
-			b.Fatal(err)
-		}
+		c, w := owner(b, embedded.Config{DSN: dsn})
 		b.Run(name+"/read", func(b *testing.B) {
 			for b.Loop() {
 				if _, err := c.Workspaces.Get(b.Context(), w.ID); err != nil {
@@ -105,8 +90,5 @@ func BenchmarkService(b *testing.B) {
 				}
 			}
 		})
-		if err := service.Close(); err != nil {
-			b.Fatal(err)
-		}
 	}
 }

@@ -40,24 +40,7 @@ func BenchmarkDeliveries(b *testing.B) {
 			if name == "file" {
 				dsn = filepath.Join(b.TempDir(), "workspaces.db")
 			}
-			service, err := embedded.Open(b.Context(), embedded.Config{DSN: dsn, DefaultPlan: promptrails.PlanEnterprise, AllowLoopbackWebhooks: true})
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer func() { _ = service.Close() }()
-			user, err := service.CreateUser(b.Context(), "ada@example.com", "Ada")
-			if err != nil {
-				b.Fatal(err)
-			}
-			ada, err := service.Client(promptrails.WithAccessToken(user.AccessToken.Reveal()))
-			if err != nil {
-				b.Fatal(err)
-			}
-			workspace, err := ada.Workspaces.Create(b.Context(), &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"})
-			if err != nil {
-				b.Fatal(err)
-			}
-			ada = ada.InWorkspace(workspace.ID)
+			ada, _ := owner(b, embedded.Config{DSN: dsn, DefaultPlan: promptrails.PlanEnterprise, AllowLoopbackWebhooks: true})
 			for range channels {
 				if _, err := ada.Notifications.CreateChannel(b.Context(), &promptrails.CreateChannelParams{Name: "n", Type: promptrails.ChannelWebhook, URL: promptrails.NewSecret(receiver.URL)}); err != nil {
 					b.Fatal(err)

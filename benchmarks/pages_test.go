@@ -17,24 +17,7 @@ func withManyCredentials(b *testing.B) *promptrails.Client {
 	b.Helper()
 	file := filepath.Join(b.TempDir(), "workspaces.db")
 	cfg := embedded.Config{DSN: file, DefaultPlan: promptrails.PlanEnterprise}
-	service, err := embedded.Open(b.Context(), cfg)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = service.Close() })
-	user, err := service.CreateUser(b.Context(), "ada@example.com", "Ada")
-	if err != nil {
-		b.Fatal(err)
-	}
-	ada, err := service.Client(promptrails.WithAccessToken(user.AccessToken.Reveal()))
-	if err != nil {
-		b.Fatal(err)
-	}
-	workspace, err := ada.Workspaces.Create(b.Context(), &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"})
-	if err != nil {
-		b.Fatal(err)
-	}
-	ada = ada.InWorkspace(workspace.ID)
+	ada, _ := owner(b, cfg)
 	if _, err := ada.Credentials.Create(b.Context(), &promptrails.CreateCredentialParams{Name: "c", Type: "openai", Value: promptrails.NewSecret("sk-value-0123456789")}); err != nil {
 		b.Fatal(err)
 	}
