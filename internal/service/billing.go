@@ -165,10 +165,7 @@ func floorDiv(n, by int64) int64 {
 
 // Transactions returns a page of the transactions.
 func (x *Session) Transactions(p *promptrails.ListTransactionsParams) (*Page[*promptrails.Transaction], error) {
-	if p.Page != 0 {
-		return nil, invalid("page", "is not for transactions; use after with meta.next_cursor")
-	}
-	l, err := newListing("transactions", x.workspaceID(), p.ListOptions)
+	l, err := newSequence("transactions", x.workspaceID(), p.ListOptions)
 	if err != nil {
 		return nil, err
 	}
@@ -177,9 +174,7 @@ func (x *Session) Transactions(p *promptrails.ListTransactionsParams) (*Page[*pr
 		return nil, err
 	}
 	i := l.store.Limit - 1 // finish asks for the last of a full page
-	page := finish(l, rows, 0, func(*promptrails.Transaction) store.Position { return store.Position{At: sequences[i]} })
-	page.Meta = Meta{Limit: page.Meta.Limit, NextCursor: page.Meta.NextCursor}
-	return page, nil
+	return finish(l, rows, 0, func(*promptrails.Transaction) store.Position { return store.Position{At: sequences[i]} }), nil
 }
 
 // What a balance is topped up by at once, in cents.

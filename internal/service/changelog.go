@@ -17,7 +17,7 @@ func (x *Session) Changelog(p *promptrails.ListChangelogParams) (*Page[jsontext.
 		return nil, err
 	}
 	text := func(t time.Time) string { return t.UTC().Format(wire.TimeFormat) }
-	l, err := newListing("changelog", x.workspaceID(), p.ListOptions,
+	l, err := newSequence("changelog", x.workspaceID(), p.ListOptions,
 		string(p.ResourceType), p.ResourceID, string(p.Action), string(p.ActorType), p.ActorID, text(p.Since), text(p.Until),
 		string(p.Order), strconv.FormatInt(p.SequenceFrom, 10), strconv.FormatInt(p.SequenceTo, 10))
 	if err != nil {
@@ -34,7 +34,7 @@ func (x *Session) Changelog(p *promptrails.ListChangelogParams) (*Page[jsontext.
 	page := finish(l, rows, 0, func(d store.Document) store.Position { return store.Position{At: d.Sequence} })
 	answer := &Page[jsontext.Value]{
 		Data: make([]jsontext.Value, len(page.Data)),
-		Meta: Meta{Limit: page.Meta.Limit, NextCursor: page.Meta.NextCursor},
+		Meta: page.Meta,
 	}
 	for i, d := range page.Data {
 		answer.Data[i] = d.JSON
@@ -44,9 +44,6 @@ func (x *Session) Changelog(p *promptrails.ListChangelogParams) (*Page[jsontext.
 
 func changelogFaults(p *promptrails.ListChangelogParams) faults {
 	bad := faults{}
-	if p.Page != 0 {
-		bad.add("page", "is not for the changelog; use after with meta.next_cursor")
-	}
 	switch p.Order {
 	case "", promptrails.OrderAscending, promptrails.OrderDescending:
 	default:

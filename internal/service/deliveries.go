@@ -79,19 +79,12 @@ func (x *Session) Redeliver(id string) (*promptrails.Delivery, error) {
 
 // Deliveries returns a page of what was sent over a channel.
 func (x *Session) Deliveries(channelID string, p *promptrails.ListDeliveriesParams) (*Page[*promptrails.Delivery], error) {
-	bad := faults{}
-	if p.Page != 0 {
-		bad.add("page", "is not for deliveries; use after with meta.next_cursor")
-	}
 	switch p.Status {
 	case "", promptrails.DeliveryPending, promptrails.DeliveryDelivered, promptrails.DeliveryFailed:
 	default:
-		bad.add("status", "must be pending, delivered or failed")
+		return nil, invalid("status", "must be pending, delivered or failed")
 	}
-	if err := bad.err(); err != nil {
-		return nil, err
-	}
-	l, err := newListing("deliveries", x.workspaceID(), p.ListOptions, channelID, string(p.Status))
+	l, err := newSequence("deliveries", x.workspaceID(), p.ListOptions, channelID, string(p.Status))
 	if err != nil {
 		return nil, err
 	}
@@ -107,5 +100,5 @@ func (x *Session) Deliveries(channelID string, p *promptrails.ListDeliveriesPara
 	for i, d := range page.Data {
 		shown[i] = &d.Delivery
 	}
-	return &Page[*promptrails.Delivery]{Data: shown, Meta: Meta{Limit: page.Meta.Limit, NextCursor: page.Meta.NextCursor}}, nil
+	return &Page[*promptrails.Delivery]{Data: shown, Meta: page.Meta}, nil
 }

@@ -34,9 +34,10 @@ const (
 // listing is a list that is being answered: its cursors fit no other, nor
 // another workspace or filter.
 type listing struct {
-	options promptrails.ListOptions
-	binding []byte
-	store   store.Paging
+	options   promptrails.ListOptions
+	binding   []byte
+	store     store.Paging
+	sequenced bool // it has neither numbers of pages nor a total
 }
 
 // newListing reads the options of the list of that name. The owner is the
@@ -80,6 +81,19 @@ func newListing(name, owner string, o promptrails.ListOptions, filter ...string)
 	return l, nil
 }
 
+// newSequence reads the options of a list whose cursors are sequences.
+func newSequence(name, owner string, o promptrails.ListOptions, filter ...string) (*listing, error) {
+	if o.Page != 0 {
+		return nil, invalid("page", "is not for this list; use after with meta.next_cursor")
+	}
+	l, err := newListing(name, owner, o, filter...)
+	if err != nil {
+		return nil, err
+	}
+	l.sequenced = true
+	return l, nil
+}
+
 // proofSize is how much of a cursor binds it to its list. It keeps mistakes
 // apart and no secrets: what a cursor can reach, its caller may list anyway.
 const proofSize = 12
@@ -119,7 +133,7 @@ func finish[T any](l *listing, rows []T, total int, at func(T) store.Position) *
 	if page.Data == nil {
 		page.Data = []T{}
 	}
-	if l.store.After == nil {
+	if l.store.After == nil && !l.sequenced {
 		pages := (total + l.options.Limit - 1) / l.options.Limit
 		page.Meta.Total, page.Meta.Page, page.Meta.Pages = &total, &l.options.Page, &pages
 	}
