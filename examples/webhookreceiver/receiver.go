@@ -20,7 +20,9 @@ const (
 
 // receiver takes the webhooks of a channel. It answers at once and hands each
 // event on through its queue, once: what is sent again, since an answer was
-// lost or somebody asked for it, it knows by its webhook-id.
+// lost or somebody asked for it, it knows by its webhook-id. What waits in the
+// queue ends with the program: one that must lose nothing stores the event, and
+// its id, before it answers.
 type receiver struct {
 	secrets []promptrails.Secret // two, while one takes the place of the other
 	queue   chan *promptrails.Event
