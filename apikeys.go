@@ -15,7 +15,7 @@ var (
 	opAPIKeysCurrent = operation{"APIKeys.Current", "GET", "/api-keys/current", "", acrossWorkspaces}
 	opAPIKeysCreate  = operation{"APIKeys.Create", "POST", "/api-keys", ScopeAPIKeysWrite, 0}
 	opAPIKeysUpdate  = operation{"APIKeys.Update", "PATCH", "/api-keys/{id}", ScopeAPIKeysWrite, changesKeys}
-	opAPIKeysRevoke  = operation{"APIKeys.Revoke", "DELETE", "/api-keys/{id}", ScopeAPIKeysWrite, endsOwnRight | changesKeys}
+	opAPIKeysRevoke  = operation{"APIKeys.Revoke", "DELETE", "/api-keys/{id}", ScopeAPIKeysWrite, revokes | changesKeys}
 	opAPIKeysRotate  = operation{"APIKeys.Rotate", "POST", "/api-keys/{id}/rotate", ScopeAPIKeysWrite, changesKeys}
 	opAPIKeysVerify  = operation{"APIKeys.Verify", "POST", "/api-keys/verify", ScopeAPIKeysVerify, 0}
 )

@@ -2,6 +2,9 @@ package promptrails_test
 
 import (
 	"errors"
+	"net"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -127,16 +130,45 @@ func FuzzScopes(f *testing.F) {
 	})
 }
 
-// A key that revokes itself is done, although its retry is refused.
+// A key that revokes itself is revoked, although its retry is refused: if the
+// server has named the calling key, before or in the refusal. Any other 401
+// proves nothing.
 func TestKeyThatRevokesItself(t *testing.T) {
 	t.Parallel()
-	url, _ := listen(t, hangUp, answering(401, `{"error":{"code":"api_key_revoked"}}`))
-	c := clientAt(t, url, promptrails.WithIdempotentServer())
-	if err := c.APIKeys.Revoke(t.Context(), "k"); err != nil {
-		t.Error(err)
+	const revoked, current = `{"error":{"code":"api_key_revoked"}}`, `{"data":{"id":"k","workspace_id":"w"}}`
+	key := promptrails.WithAPIKey("pr_live_0123456789")
+	for name, c := range map[string]struct {
+		asks   bool // for the current key, first
+		script []func(net.Conn)
+		opts   []promptrails.Option
+		done   bool
+	}{
+		"itself, known before":      {true, []func(net.Conn){answering(200, current), hangUp, answering(401, revoked)}, []promptrails.Option{key}, true},
+		"itself, says the refusal":  {false, []func(net.Conn){hangUp, answering(401, `{"error":{"code":"api_key_revoked","details":{"api_key_id":"k"}}}`)}, []promptrails.Option{key}, true},
+		"another, says the refusal": {true, []func(net.Conn){answering(200, current), hangUp, answering(401, `{"error":{"code":"api_key_revoked","details":{"api_key_id":"x"}}}`)}, []promptrails.Option{key}, false},
+		"another, known before":     {true, []func(net.Conn){answering(200, `{"data":{"id":"x"}}`), hangUp, answering(401, revoked)}, []promptrails.Option{key}, false},
+		"not known":                 {false, []func(net.Conn){hangUp, answering(401, revoked)}, []promptrails.Option{key}, false},
+		"another code":              {true, []func(net.Conn){answering(200, current), hangUp, answering(401, `{"error":{"code":"unauthorized"}}`)}, []promptrails.Option{key}, false},
+		"a proxy's":                 {true, []func(net.Conn){answering(200, current), hangUp, answering(401, "<html>")}, []promptrails.Option{key}, false},
+		"a person":                  {false, []func(net.Conn){hangUp, answering(401, revoked)}, []promptrails.Option{promptrails.WithAccessToken(token), promptrails.WithWorkspace("w")}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url, _ := listen(t, c.script...)
+			transport := &http.Transport{}
+			t.Cleanup(transport.CloseIdleConnections)
+			client := must[*promptrails.Client](t)(promptrails.NewClient(append(c.opts, promptrails.WithBaseURL(url), promptrails.WithHTTPClient(&http.Client{Transport: transport}))...))
+			if c.asks {
+				must[*promptrails.APIKey](t)(client.APIKeys.Current(t.Context()))
+			}
+			err := client.APIKeys.Revoke(t.Context(), "k")
+			if c.done != (err == nil) || err != nil && (!errors.Is(err, promptrails.ErrUnauthorized) || !strings.Contains(err.Error(), "not known")) {
+				t.Errorf("got %v, want done: %t, else ErrUnauthorized with an outcome that is not known", err, c.done)
+			}
+		})
 	}
-	url, _ = listen(t, answering(401, `{"error":{"code":"api_key_revoked"}}`))
-	if err := clientAt(t, url).APIKeys.Revoke(t.Context(), "k"); !errors.Is(err, promptrails.ErrUnauthorized) {
-		t.Errorf("refused at once: %v", err)
+	url, _ := listen(t, answering(401, revoked))
+	if err := clientAt(t, url).APIKeys.Revoke(t.Context(), "k"); !errors.Is(err, promptrails.ErrUnauthorized) || strings.Contains(err.Error(), "outcome") {
+		t.Errorf("refused at once: got %v, want ErrUnauthorized and nothing of the outcome", err)
 	}
 }

@@ -18,7 +18,7 @@ var (
 	opBillingInvoices     = operation{"Billing.ListInvoices", "GET", "/billing/invoices", ScopeBillingRead, 0}
 	opBillingInvoice      = operation{"Billing.GetInvoice", "GET", "/billing/invoices/{id}", ScopeBillingRead, 0}
 	opBillingBalance      = operation{"Billing.Balance", "GET", "/billing/balance", ScopeBillingRead, 0}
-	opBillingTransactions = operation{"Billing.ListTransactions", "GET", "/billing/balance/transactions", ScopeBillingRead, 0}
+	opBillingTransactions = operation{"Billing.ListTransactions", "GET", "/billing/balance/transactions", ScopeBillingRead, bySequence}
 	opBillingTopUp        = operation{"Billing.TopUp", "POST", "/billing/balance/top-ups", ScopeBillingWrite, 0}
 )
 

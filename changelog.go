@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
+	"slices"
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -18,31 +19,38 @@ import (
 type ChangelogService struct{ client *Client }
 
 var (
-	opChangelogList = operation{"Changelog.List", "GET", "/changelog", ScopeChangelogRead, 0}
+	opChangelogList = operation{"Changelog.List", "GET", "/changelog", ScopeChangelogRead, bySequence}
 	opChangelogGet  = operation{"Changelog.Get", "GET", "/changelog/{id}", ScopeChangelogRead, 0}
 	opChangelogHead = operation{"Changelog.Head", "GET", "/changelog/head", ScopeChangelogRead, 0}
 )
 
 // List returns one page of the entries, the newest first unless Order says
-// otherwise. A changelog is paged by cursor alone: Page must be 0. It needs the
+// otherwise. A changelog is paged by cursor only: Page must be 0. It needs the
 // scope changelog:read, or the role admin.
 func (s *ChangelogService) List(ctx context.Context, params *ListChangelogParams, opts ...RequestOption) (*Page[ChangelogEntry], error) {
 	return list[ChangelogEntry](ctx, s.client, call{op: opChangelogList, query: params, opts: opts})
 }
 
 // All returns every entry, the newest first unless Order says otherwise. With
-// [WithPrefetch] of more than one page, where nothing but sequences narrows the
-// list, that many pages and one are asked for at once, and held. It needs the
-// scope changelog:read, or the role admin.
+// [WithPrefetch] of more than one page, if only sequences narrow the list, that
+// many pages and one are requested at once, and held. An entry that is missing
+// or out of order is a [*ChainError]. It needs the scope changelog:read, or the
+// role admin.
 func (s *ChangelogService) All(ctx context.Context, params *ListChangelogParams, opts ...RequestOption) iter.Seq2[*ChangelogEntry, error] {
 	var p ListChangelogParams
 	if params != nil {
 		p = *params
 	}
-	if width := newRequestOptions(opts).prefetch; width > 1 && p.whole() {
-		return s.stretches(ctx, p, width, opts)
+	_, err := encodeQuery(&p)
+	width := newRequestOptions(opts).prefetch
+	if width < 2 || !p.whole() {
+		return eachItem(ctx, opts, err, func() func(context.Context) iter.Seq[fetched[ChangelogEntry]] {
+			return s.reader(p, opts).pages
+		})
 	}
-	return all[ChangelogEntry](ctx, s.client, call{op: opChangelogList, opts: opts}, params)
+	return eachItem(ctx, append(slices.Clip(opts), WithPrefetch(0)), err, func() func(context.Context) iter.Seq[fetched[ChangelogEntry]] {
+		return s.reader(p, opts).parallel(width)
+	})
 }
 
 // Get returns one entry. It needs the scope changelog:read, or the role admin.

@@ -3,7 +3,6 @@ package promptrails
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -47,6 +46,7 @@ type Client struct {
 type connection struct {
 	base        *url.URL // without a trailing slash, with apiPrefix
 	http        *http.Client
+	transport   http.RoundTripper // of http, as the caller gave it
 	credentials credentials
 	maxRetries  int
 	maxResponse int64
@@ -55,6 +55,7 @@ type connection struct {
 	budget      *retryBudget
 	idempotent  atomic.Bool // the server honours Idempotency-Key
 	scopes      *scopeCheck
+	ownKey      atomic.Pointer[ownKey]
 	keyChanges  atomic.Uint64 // counts calls that may have ended or narrowed a key
 }
 
@@ -62,10 +63,10 @@ type connection struct {
 // gives comes from the environment: PROMPTRAILS_API_KEY or
 // PROMPTRAILS_ACCESS_TOKEN, PROMPTRAILS_WORKSPACE_ID and PROMPTRAILS_API_URL.
 //
-// An error is a [*ValidationError]: a base URL that is none, plain http to
-// another machine (see [WithInsecureHTTP]), a key that cannot be one, or both
-// kinds of authentication at once. A client without any authentication can be
-// made; its calls are [ErrUnauthorized] before anything is sent.
+// An error is a [*ValidationError]: an invalid base URL, plain http to another
+// machine (see [WithInsecureHTTP]), an empty or malformed key, or both kinds of
+// authentication at once. A client without any authentication can be made; its
+// calls return [ErrUnauthorized] before anything is sent.
 func NewClient(opts ...Option) (*Client, error) {
 	cfg := &config{
 		maxRetries:  defaultMaxRetries,
@@ -73,7 +74,12 @@ func NewClient(opts ...Option) (*Client, error) {
 		logger:      slog.New(slog.DiscardHandler),
 	}
 	for _, opt := range opts {
-		opt(cfg)
+		if opt != nil {
+			opt(cfg)
+		}
+	}
+	if cfg.err != nil {
+		return nil, cfg.err
 	}
 	if !cfg.noEnvironment {
 		cfg.fromEnvironment(os.Getenv)
@@ -90,9 +96,11 @@ func NewClient(opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	httpClient, transport := cfg.newHTTPClient()
 	conn := &connection{
 		base:        base,
-		http:        cfg.newHTTPClient(),
+		http:        httpClient,
+		transport:   transport,
 		credentials: creds,
 		maxRetries:  max(0, cfg.maxRetries),
 		maxResponse: cfg.maxResponse,
@@ -102,7 +110,7 @@ func NewClient(opts ...Option) (*Client, error) {
 		scopes:      scopes,
 	}
 	if cfg.maxResponse <= 0 {
-		return nil, invalid("WithMaxResponseSize", "must be more than 0 bytes")
+		return nil, invalid("WithMaxResponseSize", "must be at least 1 byte")
 	}
 	if !validHeaderValue(conn.userAgent) {
 		return nil, invalid("WithUserAgent", "must be visible ASCII characters and spaces")
@@ -131,18 +139,36 @@ func newClient(conn *connection, workspace string) *Client {
 	return c
 }
 
+// CloseIdleConnections closes the connections that no call uses at the moment.
+// Clients made without [WithHTTPClient] share theirs.
+func (c *Client) CloseIdleConnections() {
+	if t, ok := c.conn.transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+}
+
 // Do sends a request that no method of this package covers, with the same
 // guarantees: authentication, retries, typed errors. The path is relative to
 // the API (as in "/agents?limit=5"), its values escaped by the caller. A nil
-// body sends none. The answer's data is decoded into out: a pointer, a [*Page]
-// for a list with its meta, or nil to drop it. Names are matched to json tags
-// exactly.
+// body sends none; GET and HEAD take none. The response's data is decoded into
+// out: a pointer, a [*Page] for a list with its meta, or nil to drop it. Names
+// are matched to json tags exactly, and data that is null is an empty slice.
+//
+// The body is encoded by the rules of encoding/json, omitempty included, except
+// that a [Secret] is sent in the clear, and that duplicate names and invalid
+// UTF-8 are a [*ValidationError].
 func (c *Client) Do(ctx context.Context, method, path string, body, out any, opts ...RequestOption) error {
+	switch {
+	case method == "" || strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "":
+		return invalid("method", "must be an HTTP method in capitals, such as GET")
+	case body != nil && (method == http.MethodGet || method == http.MethodHead):
+		return invalid("body", "must be nil for "+method+", which sends none; use the query of the path")
+	}
 	ref, err := relativeURL(path)
 	if err != nil {
 		return err
 	}
-	op := operation{"Do", method, ref.Path, "", anyWorkspace}
+	op := operation{"Do", method, ref.Path, "", anyWorkspace | callerBody}
 	return c.send(ctx, call{op: op, raw: ref, body: body, opts: opts}, receiverFor(out))
 }
 
@@ -172,66 +198,34 @@ func parseBaseURL(s string, insecure bool) (*url.URL, error) {
 	if s == "" {
 		s = DefaultBaseURL
 	}
+	bad := func(problem string) error { return invalid("base URL (WithBaseURL, PROMPTRAILS_API_URL)", problem) }
 	u, err := url.Parse(s)
 	switch {
 	case err != nil || u.Host == "" || u.Opaque != "" || !visibleASCII(s):
-		return nil, invalid("base URL", "must be an absolute URL such as "+DefaultBaseURL)
+		return nil, bad("must be an absolute URL such as " + DefaultBaseURL)
 	case u.Scheme != "https" && u.Scheme != "http":
-		return nil, invalid("base URL", "must begin with https://")
+		return nil, bad("must begin with https://")
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return nil, invalid("base URL", "must have no user information, query or fragment")
+		return nil, bad("must have no user information, query or fragment")
 	case u.Scheme == "http" && !insecure && !isLoopback(u.Hostname()):
-		return nil, invalid("base URL", "must begin with https://, since plain http shows the key to the network; WithInsecureHTTP allows it")
+		return nil, bad("must begin with https://, since plain http shows the key to the network; WithInsecureHTTP allows it")
 	}
 	base := *u
-	base.Path = strings.TrimSuffix(strings.TrimRight(u.Path, "/"), apiPrefix) + apiPrefix
-	base.RawPath = ""
+	base.RawPath = strings.TrimSuffix(strings.TrimRight(u.EscapedPath(), "/"), apiPrefix) + apiPrefix
+	base.Path, err = url.PathUnescape(base.RawPath)
+	if err != nil {
+		return nil, bad("has a path that is not escaped as it must be")
+	}
 	return &base, nil
 }
 
+// isLoopback reports whether a host is this machine, which RFC 6761 says of
+// localhost and the names below it.
 func isLoopback(host string) bool {
-	if host == "localhost" {
+	name := strings.ToLower(strings.TrimSuffix(host, "."))
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
 		return true
 	}
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.Unmap().IsLoopback()
-}
-
-// newHTTPClient copies the caller's client before it sets anything on it.
-func (cfg *config) newHTTPClient() *http.Client {
-	var c http.Client
-	if cfg.httpClient != nil {
-		c = *cfg.httpClient
-	}
-	if c.Transport == nil {
-		c.Transport = newTransport()
-	}
-	// retryablehttp closes all idle connections when it gives up on one call;
-	// without this method on the transport it cannot.
-	c.Transport = struct{ http.RoundTripper }{c.Transport}
-	c.CheckRedirect = withinOrigin(c.CheckRedirect)
-	switch {
-	case cfg.timeout > 0:
-		c.Timeout = cfg.timeout
-	case c.Timeout == 0:
-		c.Timeout = defaultTimeout
-	}
-	return &c
-}
-
-func newTransport() *http.Transport {
-	t, ok := http.DefaultTransport.(*http.Transport)
-	if !ok {
-		t = &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           (&net.Dialer{Timeout: defaultTimeout, KeepAlive: defaultTimeout}).DialContext,
-			ForceAttemptHTTP2:     true,
-			IdleConnTimeout:       90 * time.Second,
-			TLSHandshakeTimeout:   10 * time.Second,
-			ExpectContinueTimeout: time.Second,
-		}
-	}
-	t = t.Clone()
-	t.MaxIdleConns, t.MaxIdleConnsPerHost = 256, 128
-	return t
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"reflect"
 	"strings"
@@ -46,10 +45,18 @@ type items[T any] struct {
 	present bool
 }
 
-// pagedMeta knows the older name of Pages as well.
+// pagedMeta knows the older name of Pages as well, and a meta that is omitted.
 type pagedMeta struct {
 	Meta
 	TotalPages int `json:"total_pages"`
+	present    bool
+}
+
+// UnmarshalJSONFrom implements [json.UnmarshalerFrom].
+func (m *pagedMeta) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	type fields pagedMeta
+	m.present = dec.PeekKind() == '{'
+	return json.UnmarshalDecode(dec, (*fields)(m))
 }
 
 func (p *Page[T]) receiver() receiver { return &paged[T]{page: p} }
@@ -59,6 +66,8 @@ func (i *items[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	i.present = true
 	return json.UnmarshalDecode(dec, &i.array)
 }
+
+func (p *paged[T]) isPage() {}
 
 func (p *paged[T]) check() error {
 	if !p.Data.present {
@@ -98,9 +107,14 @@ func receiverFor(out any) receiver {
 	return &anything{Data: target{out: out}}
 }
 
-// UnmarshalJSONFrom implements [json.UnmarshalerFrom].
+// UnmarshalJSONFrom implements [json.UnmarshalerFrom]. A list that is null is
+// empty.
 func (t *target) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if dec.PeekKind() == 'n' {
+		if v := reflect.ValueOf(t.out); v.Kind() == reflect.Pointer && !v.IsNil() && v.Elem().Kind() == reflect.Slice {
+			t.present = true
+			v.Elem().SetZero()
+		}
 		return dec.SkipValue()
 	}
 	t.present = true
@@ -114,24 +128,62 @@ func (a *anything) check() error {
 	return nil
 }
 
-// decodeAnswer decodes the body of a 2xx into out.
-func decodeAnswer(r *http.Response, body []byte, out receiver) error {
-	if media := r.Header.Get("Content-Type"); media != "" && len(body) > 0 && !isJSON(media) {
-		return fmt.Errorf("expected JSON, got %s: %s", quote([]byte(media)), quote(body))
+// decode decodes the body of a 2xx response, or checks that it confirms what
+// was asked for.
+func (ex *exchange) decode(r *http.Response, body []byte) error {
+	media, empty := r.Header.Get("Content-Type"), len(bytes.TrimSpace(body)) == 0
+	switch {
+	case !empty && media != "" && !isJSON(media):
+		return fmt.Errorf("expected JSON, got %s: %s", ex.show([]byte(media)), ex.showBody(body))
+	case ex.out == nil:
+		return ex.confirm(r, body, empty)
+	case empty:
+		return errors.New("expected data, got an empty response")
 	}
-	if len(bytes.TrimSpace(body)) == 0 {
-		return errors.New("expected data, got an empty answer")
+	if err := wire.Decode(body, ex.out); err != nil {
+		return fmt.Errorf("%s, in the response %s", ex.show([]byte(err.Error())), ex.showBody(body))
 	}
-	if err := wire.Decode(body, out); err != nil {
-		return fmt.Errorf("%s, in the answer %s", quote([]byte(err.Error())), quote(body))
-	}
-	if err := out.check(); err != nil {
-		return fmt.Errorf("%w, got %s", err, quote(body))
+	if err := ex.out.check(); err != nil {
+		return fmt.Errorf("%w, got %s", err, ex.showBody(body))
 	}
 	return nil
 }
 
+// confirm accepts the 2xx responses that an API gives without data. A proxy that
+// answers with a page of its own, or with nothing, confirms nothing.
+func (ex *exchange) confirm(r *http.Response, body []byte, empty bool) error {
+	if empty {
+		if ex.op.name == "Do" || r.StatusCode == http.StatusNoContent || r.StatusCode == http.StatusResetContent || r.StatusCode == http.StatusAccepted {
+			return nil
+		}
+		return fmt.Errorf("expected 204 or JSON, got an empty response with status %d", r.StatusCode)
+	}
+	var answer struct {
+		Error jsontext.Value `json:"error"`
+	}
+	if err := wire.Decode(body, &answer); err != nil {
+		return fmt.Errorf("%s, in the response %s", ex.show([]byte(err.Error())), ex.showBody(body))
+	}
+	if answer.Error != nil && answer.Error.Kind() != 'n' {
+		return fmt.Errorf("expected a confirmation, got %s", ex.showBody(body))
+	}
+	return nil
+}
+
+func (ex *exchange) show(text []byte) string { return quote([]byte(ex.clean(string(text)))) }
+
+// showBody quotes a response, unless it may hold a secret that the server has
+// just made.
+func (ex *exchange) showBody(body []byte) string {
+	if trimmed := bytes.TrimSpace(body); ex.op.mutates() && len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '[') {
+		return fmt.Sprintf("of %d bytes", len(body))
+	}
+	return ex.show(body[:min(len(body), maxErrorBody)])
+}
+
+// isJSON reports whether a media type is one of JSON. Its parameters do not
+// matter, and may be malformed.
 func isJSON(contentType string) bool {
-	media, _, err := mime.ParseMediaType(contentType)
-	return err == nil && (media == "application/json" || strings.HasSuffix(media, "+json"))
+	media, _, _ := strings.Cut(contentType, ";")
+	return strings.Contains(strings.ToLower(media), "json")
 }

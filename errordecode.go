@@ -4,24 +4,34 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// What an error keeps of an answer, in bytes.
+// What an error keeps of a response, in bytes.
 const (
-	maxMessage = 512
-	maxDetails = 64 << 10
+	maxMessage   = 512
+	maxDetails   = 64 << 10
+	maxErrorBody = 256 << 10
 )
 
-// errorBody is what a server sends with a status that is not 2xx: its own
-// {"error": {…}} or {"error": "…"}, or a router's {"message": "…"}.
+// errorBody is a response that is not 2xx: the API's own {"error": {…}} or
+// {"error": "…"}, a router's {"message": "…"}, or what gateways send, RFC 9457
+// included.
 type errorBody struct {
-	Error   json.RawMessage `json:"error"`
-	Message string          `json:"message"`
+	Error        jsontext.Value `json:"error"`
+	Message      jsontext.Value `json:"message"`
+	MessageUpper jsontext.Value `json:"Message"`
+	Title        jsontext.Value `json:"title"`
+	Detail       jsontext.Value `json:"detail"`
+	Errors       jsontext.Value `json:"errors"`
+	Description  jsontext.Value `json:"error_description"` // RFC 6749
 }
 
 type errorObject struct {
@@ -30,38 +40,122 @@ type errorObject struct {
 	Details json.RawMessage `json:"details"`
 }
 
-// decodeError fills in e from the body of an answer, as far as it can be read.
-func (e *Error) decodeError(body []byte) {
+// decodeError fills in e from the body of a response, as far as it can be read.
+// clean removes secrets from it first.
+func (e *Error) decodeError(body []byte, clean func(string) string) {
+	text := clean(string(body[:min(len(body), maxErrorBody)]))
 	var outer errorBody
-	if wire.Decode(body, &outer) != nil {
+	if wire.Decode([]byte(text), &outer) != nil {
 		e.Message = http.StatusText(e.Status)
-		if text := quote(body); text != "" {
-			e.Message += ": " + text
+		if e.Status == http.StatusNotModified {
+			e.Message = "not modified"
 		}
+		if line := quote([]byte(text)); line != "" {
+			e.Message += ": " + line
+		}
+		e.explainRedirect()
 		return
 	}
-	var inner errorObject
-	if wire.Decode(outer.Error, &inner) != nil {
-		// The contract allows a bare string; a list is quoted as it came.
-		if wire.Decode(outer.Error, &inner.Message) != nil {
-			inner.Message = quote(outer.Error)
+	e.json = true
+	switch outer.Error.Kind() {
+	case '{':
+		var inner errorObject
+		if wire.Decode(outer.Error, &inner) != nil {
+			e.Message = words(outer.Error)
+			break
 		}
-	}
-	e.Code, e.Message = ErrorCode(quote([]byte(inner.Code))), inner.Message
-	if len(inner.Details) <= maxDetails {
-		e.Details = inner.Details
+		e.Code, e.Message = ErrorCode(quote([]byte(inner.Code))), inner.Message
+		if len(inner.Details) <= maxDetails {
+			e.Details = inner.Details
+		}
+	case '[':
+		e.Message = string(outer.Error)
+	default:
+		e.Message = joinWords(words(outer.Error), words(outer.Description))
 	}
 	if e.Message == "" {
-		e.Message = outer.Message
+		e.Message = joinWords(words(outer.Message), words(outer.MessageUpper), words(outer.Title), words(outer.Detail), words(outer.Errors))
 	}
 	if e.Message == "" {
 		e.Message = http.StatusText(e.Status)
+		if e.Code == "" && len(outer.Error) == 0 && text != "{}" {
+			e.Message += ": " + text
+		}
 	}
 	e.Message = quote([]byte(e.Message))
+	e.explainRedirect()
 }
 
-// typed returns the kind of error that the code stands for, with what its
-// details say. Details that do not fit leave the plain error.
+// explainRedirect replaces the message of a redirect that was not followed.
+func (e *Error) explainRedirect() {
+	switch e.Status {
+	case http.StatusMultipleChoices, http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		e.Message = "the server redirects, and only a GET within its own scheme, host and port is followed; check the base URL"
+	}
+}
+
+// words returns what a JSON value says to a person: a string as it is, of an
+// object its message, and of a list what its items say.
+func words(v jsontext.Value) string {
+	switch v.Kind() {
+	case '"':
+		var s string
+		_ = wire.Decode(v, &s) // it was decoded before
+		return s
+	case '[':
+		var items []jsontext.Value
+		if wire.Decode(v, &items) != nil {
+			return ""
+		}
+		said := make([]string, len(items))
+		for i, item := range items {
+			said[i] = words(item)
+		}
+		return joinWords(said...)
+	case '{':
+		var o errorBody
+		if wire.Decode(v, &o) != nil {
+			return ""
+		}
+		if said := joinWords(words(o.Message), words(o.MessageUpper), words(o.Title), words(o.Detail)); said != "" {
+			return said
+		}
+		return string(v)
+	default:
+		return ""
+	}
+}
+
+func joinWords(said ...string) string {
+	said = slices.DeleteFunc(said, func(s string) bool { return s == "" })
+	return strings.Join(said, ": ")
+}
+
+// isAbout reports whether the API's message names the object of an operation, or
+// no object at all. A 404 also says that the workspace is unknown, or the route.
+func (e *Error) isAbout(op operation) bool {
+	said := strings.ToLower(e.Message)
+	if said == "" || said == "not found" {
+		return true
+	}
+	singular := func(word string) string {
+		if stem, ok := strings.CutSuffix(word, "ies"); ok {
+			return stem + "y"
+		}
+		return strings.TrimSuffix(word, "s")
+	}
+	var last string // of the literal elements of the path
+	for element := range strings.SplitSeq(op.path, "/") {
+		if !strings.HasPrefix(element, "{") && element != "me" {
+			last = element
+		}
+	}
+	noun := singular(last[strings.LastIndexByte(last, '-')+1:])
+	return strings.Contains(said, noun) && strings.Contains(said, "not found")
+}
+
+// typed returns the type of error for the code, with its details. If the details
+// do not fit, it returns e.
 func (e *Error) typed(retryAfter retryAfter) error {
 	switch {
 	case e.Status == http.StatusTooManyRequests:
@@ -114,23 +208,6 @@ func (e *Error) typed(retryAfter retryAfter) error {
 
 // keys matches what looks like a key or token of PromptRails.
 var keys = regexp.MustCompile(`\b(pr|pat|inv|whsec)_[A-Za-z0-9_+/=-]{8,}`)
-
-// withoutSecrets takes the call's own secrets, and what looks like one, out of
-// the parts of an error that a server wrote.
-func (e *Error) withoutSecrets(secrets []string) {
-	clean := func(s string) string {
-		for _, secret := range secrets {
-			if len(secret) > 3 {
-				s = strings.ReplaceAll(s, secret, wire.Redacted)
-			}
-		}
-		return keys.ReplaceAllString(s, wire.Redacted)
-	}
-	e.Message, e.Code, e.RequestID = clean(e.Message), ErrorCode(clean(string(e.Code))), clean(e.RequestID)
-	if len(e.Details) > 0 {
-		e.Details = json.RawMessage(clean(string(e.Details)))
-	}
-}
 
 // quote returns the beginning of text on one line, without control characters.
 func quote(text []byte) string {

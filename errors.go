@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -81,7 +82,9 @@ type Error struct {
 	Attempts  int             // how often the request was sent
 
 	cause      error
-	retryAfter time.Duration // of an [Authenticator] that cannot tell
+	retryAfter time.Duration // of an [Authenticator] that cannot verify a key
+	json       bool          // the response was JSON
+	garbled    bool          // a 2xx response that is not what was expected
 }
 
 // Error reads as promptrails: GET /members/{id}: 404 not_found: member not
@@ -170,7 +173,11 @@ type ScopeError struct {
 }
 
 func (e *ScopeError) Error() string {
-	return explain(e.err, "the API key needs the scope %s; it has %v", e.Required, e.Granted)
+	who := "the API key"
+	if e.err != nil && strings.HasPrefix(e.err.Message, who) {
+		who = "it" // the server's message has named it
+	}
+	return explain(e.err, fmt.Sprintf("%s needs the scope %s; it has %v", who, e.Required, e.Granted), string(e.Required))
 }
 
 // Is reports whether target is [ErrForbidden].
@@ -192,7 +199,7 @@ type RoleError struct {
 }
 
 func (e *RoleError) Error() string {
-	return explain(e.err, "it takes the role %s; the caller's is %s", e.Required, e.Role)
+	return explain(e.err, fmt.Sprintf("the required role is %s; the caller's is %s", e.Required, e.Role), string(e.Required))
 }
 
 // Is reports whether target is [ErrForbidden].
@@ -211,7 +218,7 @@ type QuotaError struct {
 }
 
 func (e *QuotaError) Error() string {
-	return explain(e.err, "%s: %d of %d used on the plan %s", e.Limit, e.Used, e.Max, e.Plan)
+	return explain(e.err, fmt.Sprintf("%s: %d of %d used on the plan %s", e.Limit, e.Used, e.Max, e.Plan), string(e.Plan), strconv.FormatInt(e.Max, 10))
 }
 
 // Is reports whether target is [ErrQuotaExceeded].
@@ -230,7 +237,11 @@ type FeatureError struct {
 }
 
 func (e *FeatureError) Error() string {
-	return explain(e.err, "%s is not in the plan %s; it is in %v", e.Feature, e.Plan, e.AvailableIn)
+	known := fmt.Sprintf("available in %v", e.AvailableIn)
+	if e.err == nil || !strings.Contains(e.err.Message, string(e.Feature)) {
+		known = fmt.Sprintf("%s is not in the plan %s; %s", e.Feature, e.Plan, known)
+	}
+	return explain(e.err, known)
 }
 
 // Is reports whether target is [ErrForbidden].
@@ -252,7 +263,7 @@ func (e *ValidationError) Error() string {
 	for _, field := range slices.Sorted(maps.Keys(e.Fields)) {
 		problems = append(problems, field+" "+e.Fields[field])
 	}
-	return explain(e.err, "%s", strings.Join(problems, "; "))
+	return explain(e.err, strings.Join(problems, "; "), slices.Collect(maps.Values(e.Fields))...)
 }
 
 // Is reports whether target is [ErrValidation].
@@ -271,7 +282,7 @@ func (e *RateLimitError) Error() string {
 	if e.RetryAfter == 0 {
 		return explain(e.err, "wait before you try again")
 	}
-	return explain(e.err, "try again in %s", e.RetryAfter)
+	return explain(e.err, fmt.Sprintf("try again in %s", e.RetryAfter))
 }
 
 // Is reports whether target is [ErrRateLimited].
@@ -280,13 +291,15 @@ func (e *RateLimitError) Is(target error) bool { return target == ErrRateLimited
 // Unwrap returns the [*Error] beneath.
 func (e *RateLimitError) Unwrap() error { return beneath(e.err) }
 
-// explain adds what a typed error knows to what the server said.
-func explain(err *Error, format string, args ...any) string {
-	known := quote([]byte(fmt.Sprintf(format, args...))) // a server's words
+// explain adds what a typed error knows to the server's message, unless the
+// message has each of the facts already.
+func explain(err *Error, known string, facts ...string) string {
+	known = quote([]byte(known)) // it has a server's words
+	said := func(fact string) bool { return strings.Contains(err.Message, fact) }
 	switch {
 	case err == nil:
 		return "promptrails: " + known
-	case known == "":
+	case known == "", len(facts) > 0 && !slices.ContainsFunc(facts, func(fact string) bool { return !said(fact) }):
 		return err.Error()
 	default:
 		return err.Error() + ": " + known

@@ -1,69 +1,73 @@
 package promptrails
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
 
+	"github.com/promptrails-community/promptrails-go/internal/redact"
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// exchange is one call on its way: its attempts, and what became of the last.
-// Its methods are the hooks of go-retryablehttp, which runs the loop.
+// exchange is one call: its attempts, and the outcome of the last one. Its
+// methods are the hooks of go-retryablehttp, which runs the loop.
 type exchange struct {
 	conn        *connection
 	credentials credentials
 	op          operation
-	body        any    // what payload was made from
-	payload     []byte // of the request
-	key         string // Idempotency-Key; empty on a GET
+	ids         []string // the values of the path
+	body        any      // payload before it was encoded
+	payload     []byte   // of the request
+	key         string   // Idempotency-Key; empty on a GET
+	conditional bool     // the request carries If-Match
 	out         receiver
 	response    *Response // the caller's, or nil
 
-	secret    Secret // what the last attempt authenticated with
-	renewed   bool   // the source was asked again after a 401
-	attempts  int
-	started   time.Time // the last attempt
-	delivered bool      // an earlier attempt may have reached the server
-	wait      time.Duration
-	err       error // what became of the last attempt
+	sent     []string // the secrets of the attempts so far
+	renewed  bool     // the source was asked again after a 401
+	attempts int
+	started  time.Time // of the last attempt
+	trace    attemptTrace
+	reached  bool // an attempt may have been carried out by the server
+	wait     time.Duration
+	err      error // the outcome of the last attempt
 }
 
-// errRepeat tells go-retryablehttp that the answer calls for another attempt.
+// errRepeat tells go-retryablehttp to make another attempt.
 var errRepeat = errors.New("repeat")
 
 func (ex *exchange) run(ctx context.Context, r *http.Request) error {
+	if err := ctx.Err(); err != nil {
+		return &Error{Operation: ex.op.String(), Code: CodeUnavailable, Message: err.Error() + " (nothing was sent)", cause: err}
+	}
 	if err := ex.authorize(r); err != nil {
 		return err
 	}
-	req, err := retryablehttp.FromRequest(r)
+	req, err := retryablehttp.FromRequest(r.WithContext(httptrace.WithClientTrace(ctx, ex.trace.hooks())))
 	if err != nil {
 		return err
 	}
-	if ex.op.mutates() {
-		// A body that net/http cannot rewind keeps it from repeating the
-		// request by itself, where the server might not know it again.
-		if err := req.SetBody(retryablehttp.ReaderFunc(func() (io.Reader, error) { return bytes.NewReader(ex.payload), nil })); err != nil {
+	if len(ex.payload) > 0 {
+		if err := req.SetBody(ex.payload); err != nil {
 			return err
 		}
-		req.GetBody = nil
 	}
 	req.SetResponseHandler(func(r *http.Response) error { return ex.receive(ctx, r) })
 	loop := retryablehttp.Client{
 		HTTPClient:     ex.conn.http,
 		RetryMax:       math.MaxInt, // checkRetry counts
-		RequestLogHook: func(retryablehttp.Logger, *http.Request, int) { ex.attempts++; ex.started = time.Now() },
+		RequestLogHook: func(retryablehttp.Logger, *http.Request, int) { ex.begin() },
 		CheckRetry:     ex.checkRetry,
 		Backoff:        func(time.Duration, time.Duration, int, *http.Response) time.Duration { return ex.wait },
 		PrepareRetry:   ex.prepareRetry,
@@ -76,13 +80,13 @@ func (ex *exchange) run(ctx context.Context, r *http.Request) error {
 	return ex.err
 }
 
-// authorize puts the key or token on a request, at each attempt anew.
+// authorize sets the key or token of one attempt.
 func (ex *exchange) authorize(r *http.Request) error {
 	creds := ex.credentials
 	if creds.header == "" {
 		return &Error{
 			Operation: ex.op.String(), Code: CodeUnauthorized,
-			Message: "the client has no API key or access token; use WithAPIKey, WithAccessToken or the environment (nothing was sent)",
+			Message: "the client has no API key or access token; use WithAPIKey (PROMPTRAILS_API_KEY) or WithAccessToken (PROMPTRAILS_ACCESS_TOKEN); nothing was sent",
 		}
 	}
 	secret, err := creds.source(r.Context())
@@ -90,9 +94,10 @@ func (ex *exchange) authorize(r *http.Request) error {
 		err = creds.check(secret)
 	}
 	if err != nil {
-		return &Error{Operation: ex.op.String(), Code: CodeUnauthorized, Message: "no key or token to send: " + err.Error(), cause: err}
+		ex.fail(&Error{Code: CodeUnavailable, Message: creds.option + " gave no key or token: " + err.Error() + ex.outcomeNote(), cause: err}, nil)
+		return ex.err
 	}
-	ex.secret = secret
+	ex.sent = append(ex.sent, secret.Reveal())
 	r.Header.Set(creds.header, creds.prefix+secret.Reveal())
 	return nil
 }
@@ -102,14 +107,16 @@ func (ex *exchange) prepareRetry(r *http.Request) error {
 		return nil
 	}
 	r.Header = r.Header.Clone() // the transport may still read the last attempt's
-	if err := ex.authorize(r); err != nil {
-		ex.err = err
-		return err
-	}
-	return nil
+	return ex.authorize(r)
 }
 
-// checkRetry is asked after each attempt, with the error of the transport or
+func (ex *exchange) begin() {
+	ex.attempts++
+	ex.started = time.Now()
+	ex.trace.reset()
+}
+
+// checkRetry is called after each attempt, with the error of the transport or
 // of receive.
 func (ex *exchange) checkRetry(ctx context.Context, _ *http.Response, err error) (bool, error) {
 	switch {
@@ -118,77 +125,111 @@ func (ex *exchange) checkRetry(ctx context.Context, _ *http.Response, err error)
 	case errors.Is(err, errRepeat):
 		return true, nil
 	default:
+		ex.log(ctx, nil, err)
 		return ex.broken(ctx, err), nil
 	}
 }
 
-// receive reads an answer and decodes it, while the attempt's time runs.
+// receive reads a response and decodes it, within the attempt's timeout. It
+// returns errRepeat to ask for another attempt.
 func (ex *exchange) receive(ctx context.Context, r *http.Response) error {
 	defer func() { _ = r.Body.Close() }() // it was read, or is given up
 	if r.Header.Get("Idempotency-Key-Honored") == "true" {
 		ex.conn.idempotent.Store(true)
 	}
+	if ex.response != nil {
+		*ex.response = *newResponse(r, ex.attempts)
+	}
 	body, err := readBody(r, ex.conn.maxResponse)
 	ex.log(ctx, r, err)
-	if errors.Is(err, errTooLarge) {
-		ex.fail(&Error{Status: r.StatusCode, Message: fmt.Sprintf("%v (%d bytes)", err, ex.conn.maxResponse), cause: err}, r)
+	switch {
+	case errors.Is(err, errTooLarge):
+		ex.reached = true
+		ex.fail(&Error{Status: r.StatusCode, Message: ex.tooLarge() + ex.outcomeNote(), cause: err}, r)
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		if ex.broken(ctx, err) {
 			return errRepeat
 		}
 		return nil
 	}
 	defer release(body)
-	if ex.response != nil {
-		*ex.response = *newResponse(r, ex.attempts)
-	}
-	if ok := r.StatusCode >= 200 && r.StatusCode < 300; ok || ex.deletedBefore(r) {
-		ex.conn.budget.succeeded(ex.attempts)
-		ex.err = nil
-		if ok && ex.out != nil {
-			if err := decodeAnswer(r, body.Bytes(), ex.out); err != nil {
-				ex.fail(&Error{Status: r.StatusCode, Message: err.Error()}, r)
-			}
-		}
+	if r.StatusCode >= 200 && r.StatusCode < 300 {
+		ex.succeed(r, body.Bytes())
 		return nil
 	}
-	e := &Error{Status: r.StatusCode}
-	e.decodeError(body.Bytes())
-	if e.Status >= 300 && e.Status < 400 {
-		e.Message = "the server redirects, and only a GET within its own scheme, host and port is followed; check the base URL"
+	return ex.refused(ctx, r, body.Bytes())
+}
+
+// succeed decodes a 2xx response.
+func (ex *exchange) succeed(r *http.Response, body []byte) {
+	ex.conn.budget.refill(ex.attempts)
+	ex.err = nil
+	if err := ex.decode(r, body); err != nil {
+		ex.reached = true
+		ex.fail(&Error{Status: r.StatusCode, Message: err.Error() + ex.outcomeNote(), garbled: true}, r)
+		return
 	}
-	after := parseRetryAfter(r.Header.Get("Retry-After"), time.Now())
+	ex.learnOwnKey()
+}
+
+// refused handles a response that is not 2xx.
+func (ex *exchange) refused(ctx context.Context, r *http.Response, body []byte) error {
+	e := &Error{Status: r.StatusCode}
+	e.decodeError(body, ex.clean)
+	if e.Status < 500 && !isTransient(e.Status) && e.Status != http.StatusTooManyRequests {
+		ex.conn.budget.refill(ex.attempts)
+	}
+	if ex.doneBefore(e) {
+		ex.err = nil
+		return nil
+	}
+	ex.reached = ex.reached || mayBeDone(e.Status)
+	after := parseRetryAfter(r.Header, time.Now())
 	ex.fail(e, r)
 	if ex.repeat(ctx, e, after) {
 		return errRepeat
 	}
-	if isGateway(e.Status) {
-		e.Message += ex.outcomeNote()
+	if note := ex.outcomeNote(); note != "" {
+		if e.Status == http.StatusPreconditionFailed && ex.conditional {
+			e.Message += "; the newer version may be this call's own change, made by an earlier attempt"
+		}
+		e.Message += note
 	}
 	ex.err = e.typed(after)
 	return nil
 }
 
-// deletedBefore reports whether a 404 says that an earlier attempt of this
-// call, at a server that does not repeat its answers, deleted the object.
-func (ex *exchange) deletedBefore(r *http.Response) bool {
-	if r.StatusCode == http.StatusUnauthorized && ex.delivered && ex.op.has(endsOwnRight) {
-		return true // the key revoked itself
+// doneBefore reports whether the API says that what this DELETE asks for is
+// done, after an attempt that may have done it.
+func (ex *exchange) doneBefore(e *Error) bool {
+	if !ex.reached || ex.op.method != http.MethodDelete {
+		return false
 	}
-	return r.StatusCode == http.StatusNotFound && ex.op.method == http.MethodDelete && ex.delivered && !ex.conn.idempotent.Load()
+	switch {
+	case e.Status == http.StatusNotFound && e.Code == CodeNotFound:
+		// A server that repeats its responses would have repeated the 204.
+		return !ex.conn.idempotent.Load() && e.isAbout(ex.op)
+	case e.Status == http.StatusConflict && e.Code == CodeInvalidState && ex.op.has(revokes):
+		var d struct {
+			Status string `json:"status"`
+		}
+		return wire.Decode(e.Details, &d) == nil && d.Status == string(APIKeyRevoked)
+	case e.Status == http.StatusUnauthorized && e.Code == CodeAPIKeyRevoked && ex.op.has(revokes):
+		return !ex.credentials.person() && ex.isOwnKey(ex.ids[0], e)
+	default:
+		return false
+	}
 }
 
-// broken records an attempt that got no answer, or half of one, and reports
-// whether to make another.
+// broken records an attempt without a complete response, and reports whether to
+// make another.
 func (ex *exchange) broken(ctx context.Context, err error) bool {
 	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err // without the URL, whose query may tell too much
+		err = u.Err // without the URL, whose query may hold a secret
 	}
-	reached := !neverDelivered(err)
-	ex.delivered = ex.delivered || reached
-	e := &Error{Code: CodeUnavailable, Message: "no answer: " + err.Error() + ex.outcomeNote(), cause: err}
+	ex.reached = ex.reached || ex.trace.mayHaveReached(err)
+	e := &Error{Code: CodeUnavailable, Message: "no response: " + err.Error() + ex.outcomeNote(), cause: err}
 	ex.fail(e, nil)
 	if ctx.Err() != nil || isPermanent(err) {
 		return false
@@ -205,9 +246,8 @@ func (ex *exchange) repeat(ctx context.Context, e *Error, after retryAfter) bool
 	}
 	switch {
 	case e.Status == http.StatusTooManyRequests, e.Code == CodeIdempotencyInProgress && e.Status == http.StatusConflict:
-	case isGateway(e.Status), e.Status == 0:
-		ex.delivered = ex.delivered || e.Status != 0
-		if ex.delivered && !ex.op.repeatsByItself() && !ex.conn.idempotent.Load() {
+	case isTransient(e.Status), e.Status == 0:
+		if ex.reached && !ex.op.repeatsByItself() && !ex.conn.idempotent.Load() {
 			return false
 		}
 	default:
@@ -218,25 +258,39 @@ func (ex *exchange) repeat(ctx context.Context, e *Error, after retryAfter) bool
 	}
 	ex.wait = backoff(ex.attempts)
 	if after.given {
-		ex.wait = after.wait
-	}
-	if ex.wait > maxRetryAfter {
-		return false
+		if after.wait > maxRetryAfter {
+			return false
+		}
+		ex.wait = after.wait + jitter(after.wait)
 	}
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= ex.wait {
+		if !after.given || time.Until(deadline) <= after.wait {
+			return false
+		}
+		ex.wait = after.wait // there is no time for the jitter
+	}
+	if !ex.conn.budget.take() {
 		return false
 	}
-	return ex.conn.budget.take()
+	ex.logWait(ctx)
+	return true
 }
 
 // fail makes e the outcome of the call, unless another attempt changes it.
 func (ex *exchange) fail(e *Error, r *http.Response) {
 	e.Operation, e.Attempts = ex.op.String(), ex.attempts
+	e.Message = ex.clean(e.Message)
 	if r != nil {
-		e.RequestID = quote([]byte(r.Header.Get("X-Request-ID")))
+		e.RequestID = quote([]byte(ex.clean(r.Header.Get("X-Request-ID"))))
 	}
-	e.withoutSecrets(append(wire.Secrets(ex.body), ex.secret.Reveal()))
 	ex.err = e
+}
+
+// clean removes the call's own secrets, and what looks like one, from text that
+// a server or proxy wrote.
+func (ex *exchange) clean(text string) string {
+	secrets := append(wire.Secrets(ex.body), ex.sent...)
+	return keys.ReplaceAllString(redact.New(secrets...).Clean(text), wire.Redacted)
 }
 
 // interrupted is the outcome of a call whose context ended.
@@ -244,47 +298,101 @@ func (ex *exchange) interrupted(ctxErr error) error {
 	e := &Error{Operation: ex.op.String(), Attempts: ex.attempts, Code: CodeUnavailable, Message: ctxErr.Error(), cause: ctxErr}
 	if last, ok := errors.AsType[*Error](ex.err); ok && last.cause == nil {
 		e.Message += ", while waiting to try again after " + last.Error()
-	} else {
-		e.Message += ex.outcomeNote()
 	}
+	e.Message += ex.outcomeNote()
 	return e
 }
 
 // outcomeNote says what to do about a change that may have been made.
 func (ex *exchange) outcomeNote() string {
-	if !ex.delivered || !ex.op.mutates() {
+	switch {
+	case !ex.reached || !ex.op.mutates():
 		return ""
+	case ex.conn.idempotent.Load():
+		return fmt.Sprintf("; the outcome is not known: repeat the call with WithIdempotencyKey(%q), and it is done once", ex.key)
+	default:
+		return "; the outcome is not known: read the object before you repeat the call"
 	}
-	return fmt.Sprintf("; the outcome is not known: repeat the call with WithIdempotencyKey(%q), or look", ex.key)
+}
+
+// tooLarge says how to read a response that exceeds the limit.
+func (ex *exchange) tooLarge() string {
+	advice := "raise it"
+	if _, ok := ex.out.(interface{ isPage() }); ok {
+		advice = "ask for fewer items with Limit, or raise it"
+	}
+	return fmt.Sprintf("the response is larger than the limit of WithMaxResponseSize (%d bytes); %s", ex.conn.maxResponse, advice)
 }
 
 func (ex *exchange) log(ctx context.Context, r *http.Response, err error) {
 	if !ex.conn.logger.Enabled(ctx, slog.LevelDebug) {
 		return
 	}
-	ex.conn.logger.DebugContext(ctx, "promptrails: attempt",
-		"operation", ex.op.String(), "attempt", ex.attempts, "status", r.StatusCode,
-		"duration", time.Since(ex.started), "request_id", keys.ReplaceAllString(r.Header.Get("X-Request-ID"), wire.Redacted), "complete", err == nil)
+	attrs := []any{"operation", ex.op.String(), "attempt", ex.attempts, "duration", time.Since(ex.started), "complete", r != nil && err == nil}
+	if r != nil {
+		attrs = append(attrs, "status", r.StatusCode, "request_id", ex.clean(r.Header.Get("X-Request-ID")))
+	}
+	if err != nil {
+		if u, ok := errors.AsType[*url.Error](err); ok {
+			err = u.Err
+		}
+		attrs = append(attrs, "error", ex.clean(err.Error()))
+	}
+	ex.conn.logger.DebugContext(ctx, "promptrails: attempt", attrs...)
 }
 
-// isGateway reports whether a status may come from a proxy in front of the
-// server, so that nobody knows whether the server did anything.
-func isGateway(status int) bool {
-	return status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout
+func (ex *exchange) logWait(ctx context.Context) {
+	ex.conn.logger.DebugContext(ctx, "promptrails: retry", "operation", ex.op.String(), "attempt", ex.attempts+1, "wait", ex.wait)
 }
 
-// neverDelivered reports whether the server cannot have seen the request: the
-// connection was refused or timed out, or the name was not resolved.
-func neverDelivered(err error) bool {
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
-		return true
+// attemptTrace follows one attempt through net/http: whether it got a connection
+// on which its bytes may have left. Its hooks may run in other goroutines.
+type attemptTrace struct{ asked, connected atomic.Bool }
+
+func (t *attemptTrace) hooks() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		// net/http asks again when it knows that the server did nothing.
+		GetConn: func(string) { t.asked.Store(true); t.connected.Store(false) },
+		GotConn: func(httptrace.GotConnInfo) { t.connected.Store(true) },
+	}
+}
+
+func (t *attemptTrace) reset() { t.asked.Store(false); t.connected.Store(false) }
+
+// mayHaveReached reports whether the server may have seen an attempt that ended
+// with err.
+func (t *attemptTrace) mayHaveReached(err error) bool {
+	if t.asked.Load() {
+		return t.connected.Load()
+	}
+	// The transport is not net/http's, or it does not pass the context on.
+	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "dial" || op.Op == "proxyconnect") {
+		return false
 	}
 	_, ok := errors.AsType[*net.DNSError](err)
-	return ok
+	return !ok && !isPermanent(err)
 }
 
-// isPermanent reports whether another attempt would fail in the same way.
+// isTransient reports whether a status says that the same request may succeed
+// later. A proxy may have sent it after the server did its work.
+func isTransient(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	default:
+		return false
+	}
+}
+
+// mayBeDone reports whether the server may have carried out a request in spite
+// of the status.
+func mayBeDone(status int) bool {
+	return status >= 500 || isTransient(status) || status == http.StatusSeeOther
+}
+
+// isPermanent reports whether another attempt would fail in the same way,
+// before anything is sent.
 func isPermanent(err error) bool {
 	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
-	return ok
+	return ok || errors.Is(err, http.ErrSchemeMismatch)
 }

@@ -14,7 +14,7 @@ var (
 	opInvitationsGet    = operation{"Invitations.Get", "GET", "/invitations/{id}", ScopeMembersRead, 0}
 	opInvitationsCreate = operation{"Invitations.Create", "POST", "/invitations", ScopeMembersWrite, 0}
 	opInvitationsResend = operation{"Invitations.Resend", "POST", "/invitations/{id}/resend", ScopeMembersWrite, 0}
-	opInvitationsRevoke = operation{"Invitations.Revoke", "DELETE", "/invitations/{id}", ScopeMembersWrite, 0}
+	opInvitationsRevoke = operation{"Invitations.Revoke", "DELETE", "/invitations/{id}", ScopeMembersWrite, revokes}
 	opInvitationsAccept = operation{"Invitations.Accept", "POST", "/invitations/accept", "", acrossWorkspaces | personOnly}
 )
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/promptrails-community/promptrails-go/internal/policy"
+	"github.com/promptrails-community/promptrails-go/internal/redact"
 )
 
 // KeyVerifier says what a key is. See [WithAuthVerifier].
@@ -97,7 +98,8 @@ func keyError(err error, key Secret) *Error {
 	case errors.Is(err, ErrForbidden):
 		e = &Error{Status: http.StatusForbidden, Code: CodeForbidden, Message: "the API key may not be used here"}
 	}
-	e.withoutSecrets([]string{key.Reveal()})
+	secret := redact.New(key.Reveal())
+	e.Message, e.Details = secret.Clean(e.Message), []byte(secret.Clean(string(e.Details)))
 	return e
 }
 

@@ -22,7 +22,7 @@ var (
 	opChannelsDelete     = operation{"Notifications.DeleteChannel", "DELETE", "/notification-channels/{id}", ScopeNotificationsWrite, 0}
 	opChannelsTest       = operation{"Notifications.TestChannel", "POST", "/notification-channels/{id}/test", ScopeNotificationsWrite, 0}
 	opChannelsRotate     = operation{"Notifications.RotateSecret", "POST", "/notification-channels/{id}/rotate-secret", ScopeNotificationsWrite, 0}
-	opDeliveriesList     = operation{"Notifications.ListDeliveries", "GET", "/notification-channels/{id}/deliveries", ScopeNotificationsRead, 0}
+	opDeliveriesList     = operation{"Notifications.ListDeliveries", "GET", "/notification-channels/{id}/deliveries", ScopeNotificationsRead, bySequence}
 	opDeliveryRedelivers = operation{"Notifications.Redeliver", "POST", "/notification-deliveries/{id}/redeliver", ScopeNotificationsWrite, 0}
 )
 

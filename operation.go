@@ -22,9 +22,11 @@ type trait uint
 const (
 	acrossWorkspaces trait = 1 << iota // takes no X-Workspace-ID
 	personOnly                         // closed to every API key
-	endsOwnRight                       // a retry may be refused, since it is done
+	revokes                            // it revokes something, whose status says so
 	anyWorkspace                       // sends X-Workspace-ID where there is one, and asks for none
 	changesKeys                        // may end or narrow an API key
+	callerBody                         // the body is of a type of the caller's
+	bySequence                         // the list has cursors, and no page numbers
 )
 
 func (op operation) String() string        { return op.method + " " + op.path }
@@ -51,7 +53,7 @@ func (op operation) url(base *url.URL, ids []string, values url.Values) (*url.UR
 		case id == "":
 			return nil, invalid(name, "must not be empty")
 		case strings.Trim(id, ".") == "":
-			return nil, invalid(name, "must not be dots alone")
+			return nil, invalid(name, "must not consist of dots only")
 		case strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == 0x7f }):
 			return nil, invalid(name, "must not contain control characters")
 		}
@@ -78,6 +80,11 @@ func encodeQuery(params any) (url.Values, error) {
 	values, err := query.Values(params)
 	if err != nil {
 		return nil, invalid("params", "cannot be sent as a query: "+err.Error())
+	}
+	for _, count := range []string{"page", "limit", "sequence_from", "sequence_to"} {
+		if strings.HasPrefix(values.Get(count), "-") {
+			return nil, invalid(count, "must not be negative")
+		}
 	}
 	return values, nil
 }

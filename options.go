@@ -10,7 +10,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/apikey"
 )
 
-// Option configures a [Client]. An option beats the environment.
+// Option configures a [Client]. An option takes precedence over the
+// environment. A nil Option has no effect.
 type Option func(*config)
 
 type config struct {
@@ -27,28 +28,45 @@ type config struct {
 	scopes                          Scopes // of the key, where they are given
 	checkScopes                     bool
 	noEnvironment                   bool
+	workspaceGiven                  bool
+	err                             error // of the first option that is invalid
+}
+
+// nonEmpty refuses an empty value, which would silently be taken from the
+// environment instead.
+func (c *config) nonEmpty(option string, ok bool) {
+	if !ok && c.err == nil {
+		c.err = invalid(option, "must not be empty; leave the option out to use the environment")
+	}
 }
 
 // WithAPIKey authenticates with an API key, which is bound to one workspace.
-func WithAPIKey(key string) Option { return func(c *config) { c.apiKey = key } }
+func WithAPIKey(key string) Option {
+	return func(c *config) { c.apiKey = key; c.nonEmpty("WithAPIKey", key != "") }
+}
 
 // WithAccessToken authenticates as a person.
-func WithAccessToken(token string) Option { return func(c *config) { c.accessToken = token } }
+func WithAccessToken(token string) Option {
+	return func(c *config) { c.accessToken = token; c.nonEmpty("WithAccessToken", token != "") }
+}
 
 // WithAPIKeySource asks source for the API key at each attempt, and once more
 // after a 401: for keys that rotate. It may be called concurrently.
 func WithAPIKeySource(source func(context.Context) (Secret, error)) Option {
-	return func(c *config) { c.apiKeySource = source }
+	return func(c *config) { c.apiKeySource = source; c.nonEmpty("WithAPIKeySource", source != nil) }
 }
 
 // WithAccessTokenSource asks source for the access token at each attempt, and
 // once more after a 401: for tokens that expire. It may be called concurrently.
 func WithAccessTokenSource(source func(context.Context) (Secret, error)) Option {
-	return func(c *config) { c.accessTokenSource = source }
+	return func(c *config) { c.accessTokenSource = source; c.nonEmpty("WithAccessTokenSource", source != nil) }
 }
 
-// WithWorkspace names the workspace to act in; see [Client.InWorkspace].
-func WithWorkspace(id string) Option { return func(c *config) { c.workspace = id } }
+// WithWorkspace names the workspace to act in; see [Client.InWorkspace]. An
+// empty id names none, and ignores PROMPTRAILS_WORKSPACE_ID.
+func WithWorkspace(id string) Option {
+	return func(c *config) { c.workspace, c.workspaceGiven = id, true }
+}
 
 // WithBaseURL sets where the API is, without /api/v1.
 func WithBaseURL(url string) Option { return func(c *config) { c.baseURL = url } }
@@ -57,7 +75,7 @@ func WithBaseURL(url string) Option { return func(c *config) { c.baseURL = url }
 // narrow this package's own, not widen it.
 func WithHTTPClient(client *http.Client) Option { return func(c *config) { c.httpClient = client } }
 
-// WithTimeout bounds one attempt, the reading of its answer included: 30 s by
+// WithTimeout bounds one attempt, the reading of its response included: 30 s by
 // default, or what the client of [WithHTTPClient] has. The whole call is
 // bounded by its context.
 func WithTimeout(d time.Duration) Option { return func(c *config) { c.timeout = d } }
@@ -71,8 +89,9 @@ func WithMaxRetries(n int) Option { return func(c *config) { c.maxRetries = n } 
 // they are from the first answer on that says so.
 func WithIdempotentServer() Option { return func(c *config) { c.idempotent = true } }
 
-// WithLogger logs each attempt at the level debug: operation, status, duration,
-// request id; no secret, header, query or body.
+// WithLogger logs each attempt at the level debug, with operation, duration, and
+// status and request id or the error; and each wait before another attempt. It
+// logs no secret, header, query or body.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) {
 		if logger != nil {
@@ -85,7 +104,8 @@ func WithLogger(logger *slog.Logger) Option {
 // User-Agent header.
 func WithUserAgent(userAgent string) Option { return func(c *config) { c.userAgent = userAgent } }
 
-// WithMaxResponseSize limits an answer, unpacked, to n bytes: 16 MiB by default.
+// WithMaxResponseSize limits a response, uncompressed, to n bytes: 16 MiB by
+// default. All and Tail ask for smaller pages when a page is larger.
 func WithMaxResponseSize(n int64) Option { return func(c *config) { c.maxResponse = n } }
 
 // WithInsecureHTTP allows plain http to a host that is not this machine, where
@@ -119,7 +139,7 @@ func (c *config) fromEnvironment(getenv func(string) string) {
 		c.apiKey = getenv("PROMPTRAILS_API_KEY")
 		c.accessToken = getenv("PROMPTRAILS_ACCESS_TOKEN")
 	}
-	if c.workspace == "" {
+	if !c.workspaceGiven {
 		c.workspace = getenv("PROMPTRAILS_WORKSPACE_ID")
 	}
 	if c.baseURL == "" {
@@ -129,6 +149,7 @@ func (c *config) fromEnvironment(getenv func(string) string) {
 
 // credentials puts the authentication of a request on its headers.
 type credentials struct {
+	option  string // that they came from
 	header  string // X-API-Key or Authorization; empty: none
 	prefix  string // before the secret in the header
 	source  func(context.Context) (Secret, error)
@@ -143,10 +164,10 @@ func (c *config) credentials() (credentials, error) {
 		}
 	}
 	if given > 1 {
-		return credentials{}, invalid("authentication", "give one of an API key and an access token, not both (options, PROMPTRAILS_API_KEY, PROMPTRAILS_ACCESS_TOKEN)")
+		return credentials{}, invalid("authentication", "needs either an API key (WithAPIKey, PROMPTRAILS_API_KEY) or an access token (WithAccessToken, PROMPTRAILS_ACCESS_TOKEN), not both")
 	}
-	key := credentials{header: "X-API-Key", source: c.apiKeySource, rotates: true}
-	token := credentials{header: "Authorization", prefix: "Bearer ", source: c.accessTokenSource, rotates: true}
+	key := credentials{option: "WithAPIKeySource", header: "X-API-Key", source: c.apiKeySource, rotates: true}
+	token := credentials{option: "WithAccessTokenSource", header: "Authorization", prefix: "Bearer ", source: c.accessTokenSource, rotates: true}
 	switch {
 	case c.apiKey != "":
 		return key.fixed(c.apiKey)
@@ -173,18 +194,18 @@ func (c credentials) check(s Secret) error {
 	text := s.Reveal()
 	if c.person() {
 		if !visibleASCII(text) || strings.HasPrefix(text, "pr_") {
-			return invalid("access token", "cannot be one: visible ASCII characters, not beginning with pr_ (which is how API keys begin)")
+			return invalid("access token (WithAccessToken, PROMPTRAILS_ACCESS_TOKEN)", "must be visible ASCII characters, and not begin with pr_ as API keys do")
 		}
 	} else if !apikey.IsKey(text) {
-		return invalid("API key", "cannot be one: visible ASCII characters, beginning with pr_")
+		return invalid("API key (WithAPIKey, PROMPTRAILS_API_KEY)", "must be visible ASCII characters, and begin with pr_")
 	}
 	return nil
 }
 
 func (c credentials) person() bool { return c.header == "Authorization" }
 
-// visibleASCII reports whether s is one or more characters that may stand in a
-// header without a question: no control character, no space.
+// visibleASCII reports whether s is one or more characters that every header can
+// hold: no control character, no space.
 func visibleASCII(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] >= 0x7f {

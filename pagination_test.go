@@ -60,13 +60,13 @@ func TestAll(t *testing.T) {
 			[]http.HandlerFunc{list(`,"meta":{"total":2,"page":1,"limit":1,"total_pages":2}`, "a"), list(`,"meta":{"total":2,"page":2,"limit":1,"total_pages":2}`, "b")},
 			"a b", "limit=100 limit=100&page=2", "",
 		},
-		"no meta":               {[]http.HandlerFunc{list("", "a", "b")}, "a b", "limit=100", ""},
+		"no meta":               {[]http.HandlerFunc{list("", "a", "b")}, "a b", "limit=100 limit=100&page=2", ""},
 		"null data":             {[]http.HandlerFunc{status(200, `{"data":null}`)}, "", "limit=100", ""},
 		"no data":               {[]http.HandlerFunc{status(200, `{}`)}, "", "limit=100", "expected a list of Member"},
-		"an object for a list":  {[]http.HandlerFunc{status(200, `{"data":{"id":"a"}}`)}, "", "limit=100", "answer"},
+		"an object for a list":  {[]http.HandlerFunc{status(200, `{"data":{"id":"a"}}`)}, "", "limit=100", "response"},
 		"an empty item":         {[]http.HandlerFunc{status(200, `{"data":[{"id":"a"},{}]}`)}, "", "limit=100", "expected Member at data[1]"},
 		"an error on page 2":    {[]http.HandlerFunc{list(`,"meta":{"next_cursor":"c1"}`, "a"), status(404, "")}, "a", "limit=100 after=c1&limit=100", "404"},
-		"an empty page between": {[]http.HandlerFunc{list(`,"meta":{"next_cursor":"c1"}`, "a"), list(`,"meta":{"next_cursor":"c2"}`), list("", "b")}, "a b", "limit=100 after=c1&limit=100 after=c2&limit=100", ""},
+		"an empty page between": {[]http.HandlerFunc{list(`,"meta":{"next_cursor":"c1"}`, "a"), list(`,"meta":{"next_cursor":"c2"}`), list(`,"meta":{"limit":100}`, "b")}, "a b", "limit=100 after=c1&limit=100 after=c2&limit=100", ""},
 		"a cursor that repeats": {[]http.HandlerFunc{list(`,"meta":{"next_cursor":"c1"}`, "a")}, "a", "", "repeats a cursor"},
 		"an empty page of nine": {[]http.HandlerFunc{list(`,"meta":{"page":1,"pages":9}`)}, "", "limit=100", "page 1 of 9 is empty"},
 		"the same page always":  {[]http.HandlerFunc{list(`,"meta":{"page":1,"pages":9}`, "a")}, "a", "", "page 1 came for page 2"},
@@ -113,14 +113,16 @@ func TestEndlessLists(t *testing.T) {
 	hollow := func(w http.ResponseWriter, _ *http.Request) {
 		list(fmt.Sprintf(`,"meta":{"next_cursor":"c%d"}`, empty.Add(1)))(w, nil)
 	}
-	if _, err := collect(t.Context(), clientOver(t, &answers{script: []http.HandlerFunc{hollow}})); err == nil || !strings.Contains(err.Error(), "empty") {
-		t.Errorf("nothing but empty pages: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) { // it waits after each
+		if _, err := collect(t.Context(), clientOver(t, &answers{script: []http.HandlerFunc{hollow}})); err == nil || !strings.Contains(err.Error(), "empty") {
+			t.Errorf("only empty pages: got %v, want an error", err)
+		}
+	})
 }
 
 func TestAllCanBeRangedOverTwice(t *testing.T) {
 	t.Parallel()
-	a := &answers{script: []http.HandlerFunc{list("", "a", "b")}}
+	a := &answers{script: []http.HandlerFunc{list(`,"meta":{"total":2,"pages":1}`, "a", "b")}}
 	params := &promptrails.ListMembersParams{Role: promptrails.RoleUser}
 	members := clientOver(t, a).Members.All(t.Context(), params)
 	params.Role = promptrails.RoleOwner // the sequence has a copy
@@ -195,7 +197,7 @@ func TestResponseUnderAll(t *testing.T) {
 	t.Parallel()
 	a := &answers{script: []http.HandlerFunc{
 		status(200, `{"data":[{"id":"a"}],"meta":{"next_cursor":"c"}}`, "X-Request-Id", "first"),
-		status(200, `{"data":[{"id":"b"}]}`, "X-Request-Id", "second"),
+		status(200, `{"data":[{"id":"b"}],"meta":{"limit":100}}`, "X-Request-Id", "second"),
 	}}
 	var r promptrails.Response
 	var got []string

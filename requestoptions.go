@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// RequestOption changes one call.
+// RequestOption changes one call. A nil RequestOption has no effect.
 type RequestOption func(*requestOptions)
 
 type requestOptions struct {
@@ -22,7 +22,9 @@ type requestOptions struct {
 func newRequestOptions(opts []RequestOption) requestOptions {
 	o := requestOptions{header: http.Header{}, prefetch: 1}
 	for _, opt := range opts {
-		opt(&o)
+		if opt != nil {
+			opt(&o)
+		}
 	}
 	return o
 }
@@ -62,14 +64,19 @@ func WithIfMatch(version int64) RequestOption {
 	return func(o *requestOptions) { o.header.Set("If-Match", strconv.Quote(strconv.FormatInt(version, 10))) }
 }
 
+// maxPrefetch bounds [WithPrefetch], and so the memory and the requests that one
+// iteration takes.
+const maxPrefetch = 64
+
 // WithPrefetch sets how many pages All fetches ahead of the one that the caller
-// works on: 1 by default, 0 for none. It holds at most that many and one.
+// works on: 1 by default, 0 for none, 64 at most. It holds at most that many
+// pages and one.
 func WithPrefetch(pages int) RequestOption {
 	return func(o *requestOptions) {
 		if pages < 0 {
 			o.fail("WithPrefetch", "must be 0 pages or more")
 		}
-		o.prefetch = pages
+		o.prefetch = min(pages, maxPrefetch)
 	}
 }
 
@@ -80,7 +87,7 @@ func WithHeader(k, v string) RequestOption {
 		key := textproto.CanonicalMIMEHeaderKey(k)
 		switch {
 		case reserved[key] != "":
-			o.fail("WithHeader", "must not set "+key+": "+reserved[key])
+			o.fail("WithHeader", "cannot set "+key+": "+reserved[key])
 		case !validHeaderName(key):
 			o.fail("WithHeader", "needs a header name of letters, digits and hyphens")
 		case v != "" && !validHeaderValue(v):
@@ -101,7 +108,7 @@ var reserved = map[string]string{
 	"X-Workspace-Id": "use InWorkspace",
 	"Host":           frames, "Content-Length": frames, "Content-Type": frames, "Content-Encoding": frames, "Transfer-Encoding": frames,
 	"Connection": frames, "Keep-Alive": frames, "Upgrade": frames, "Te": frames, "Trailer": frames, "Expect": frames,
-	"Accept-Encoding": frames, "Range": frames,
+	"Accept": "responses are JSON", "Accept-Encoding": frames, "Range": frames,
 	"Idempotency-Key": "use WithIdempotencyKey", "X-Request-Id": "use WithRequestID", "If-Match": "use WithIfMatch",
 	"User-Agent": "use WithUserAgent",
 }
@@ -110,20 +117,21 @@ func validHeaderName(s string) bool {
 	return s != "" && strings.Trim(s, "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == ""
 }
 
-// WithResponse fills in r when an answer was had, an error included. Under All
-// it is the answer of the page that an item came from, set before it is yielded.
+// WithResponse fills in r when a response was received, also if the call returns
+// an error. In All, r describes the page that an item came from, and is set
+// before the item is yielded.
 func WithResponse(r *Response) RequestOption {
 	return func(o *requestOptions) { o.response = r }
 }
 
-// Response tells about the answer to a call.
+// Response describes the response to a call.
 type Response struct {
 	Status    int
 	Header    http.Header
 	RequestID string
 	RateLimit RateLimit
 	Attempts  int
-	Replayed  bool // the server had done this before, and repeats its answer
+	Replayed  bool // the server did this before, and repeats its response
 }
 
 // RateLimit is what the server says of the caller's rate. It is all zero where

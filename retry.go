@@ -1,6 +1,8 @@
 package promptrails
 
 import (
+	"cmp"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -13,7 +15,9 @@ import (
 const (
 	firstPause    = 250 * time.Millisecond
 	longestPause  = 8 * time.Second
-	maxRetryAfter = time.Minute // a server that asks for more is not waited for
+	maxRetryAfter = time.Minute // the client does not wait for a server that asks for more
+	minJitter     = 100 * time.Millisecond
+	maxJitter     = 5 * time.Second
 )
 
 // backoff returns the pause after that many attempts: full jitter over a range
@@ -26,32 +30,48 @@ func backoff(attempts int) time.Duration {
 	return rand.N(limit) //nolint:gosec // jitter is no secret
 }
 
-// retryAfter is what a server said about when to come back.
+// jitter returns what is added to a wait that the server named, so that callers
+// that were told the same come back one after the other.
+func jitter(wait time.Duration) time.Duration {
+	return rand.N(min(max(wait/4, minJitter), maxJitter)) //nolint:gosec // jitter is no secret
+}
+
+// retryAfter is when a server said to come back.
 type retryAfter struct {
 	given bool
 	wait  time.Duration
 }
 
-// parseRetryAfter reads both forms of Retry-After (RFC 9110, section 10.2.3).
-// What is negative or nonsense counts as not given; a date that is past, as 0.
-func parseRetryAfter(header string, now time.Time) retryAfter {
-	header = strings.TrimSpace(header)
-	if header != "" && strings.Trim(header, "0123456789") == "" {
-		seconds, err := strconv.ParseInt(header, 10, 32)
-		if err != nil {
-			seconds = 1 << 31 // too many to hold: more than anyone waits
+// parseRetryAfter reads both forms of Retry-After (RFC 9110, section 10.2.3). A
+// date is relative to the response's own Date, if it has one. A fraction of a
+// second is rounded up. A negative or malformed value counts as not given, and a
+// date in the past as 0.
+func parseRetryAfter(h http.Header, now time.Time) retryAfter {
+	text := strings.TrimSpace(h.Get("Retry-After"))
+	if at, err := http.ParseTime(text); err == nil {
+		if date, err := http.ParseTime(h.Get("Date")); err == nil {
+			now = date
 		}
-		return retryAfter{true, time.Duration(seconds) * time.Second}
-	}
-	if at, err := http.ParseTime(header); err == nil {
 		return retryAfter{true, max(0, at.Sub(now))}
 	}
-	return retryAfter{}
+	whole, fraction, _ := strings.Cut(text, ".")
+	if whole+fraction == "" || strings.Trim(whole+fraction, "0123456789") != "" {
+		return retryAfter{}
+	}
+	seconds, err := strconv.ParseInt(cmp.Or(whole, "0"), 10, 32)
+	if err != nil {
+		seconds = math.MaxInt32 // too many to hold, and to wait for
+	}
+	if strings.Trim(fraction, "0") != "" {
+		seconds++
+	}
+	return retryAfter{true, time.Duration(seconds) * time.Second}
 }
 
-// retryBudget keeps an outage from being multiplied, as the token bucket of
-// the AWS SDKs does: each retry takes from it, each success puts a little back,
-// and once it is empty a call has one attempt.
+// retryBudget keeps retries from multiplying an outage, as the token bucket of
+// the AWS SDKs does: each retry takes from it, each response that is not a
+// failure of the server puts a little back, and once it is empty a call has one
+// attempt.
 type retryBudget struct {
 	mu     sync.Mutex
 	tokens int
@@ -75,7 +95,7 @@ func (b *retryBudget) take() bool {
 	return true
 }
 
-func (b *retryBudget) succeeded(attempts int) {
+func (b *retryBudget) refill(attempts int) {
 	yield := firstTryYield
 	if attempts > 1 {
 		yield = retryCost

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"sync"
@@ -50,7 +51,7 @@ func required[T any](params *T) any {
 // decodes the answer into out; nil where none is expected.
 func (c *Client) send(ctx context.Context, call call, out receiver) error {
 	options := newRequestOptions(call.opts)
-	ex := &exchange{conn: c.conn, credentials: c.conn.credentials, op: call.op, body: call.body, out: out, response: options.response}
+	ex := &exchange{conn: c.conn, credentials: c.conn.credentials, op: call.op, ids: call.ids, body: call.body, out: out, response: options.response}
 	if call.as != nil {
 		ex.credentials = *call.as
 	}
@@ -71,12 +72,14 @@ func (c *Client) send(ctx context.Context, call call, out receiver) error {
 	return err
 }
 
-// build makes the request, but for its authentication.
+// build returns the request without its authentication.
 func (c *Client) build(ctx context.Context, call call, options *requestOptions, ex *exchange) (*http.Request, error) {
-	if options.err != nil {
+	switch {
+	case ctx == nil:
+		return nil, invalid("ctx", "must not be nil; use context.Background")
+	case options.err != nil:
 		return nil, options.err
-	}
-	if call.body == (missing{}) {
+	case call.body == (missing{}):
 		return nil, invalid("params", "must not be nil")
 	}
 	if err := c.checkWorkspace(call.op); err != nil {
@@ -87,11 +90,8 @@ func (c *Client) build(ctx context.Context, call call, options *requestOptions, 
 		return nil, err
 	}
 	if call.body != nil {
-		if ex.payload, err = wire.Encode(call.body); err != nil {
-			if errors.Is(err, wire.ErrRedacted) {
-				return nil, invalid("body", "holds the text "+wire.Redacted+" in place of a secret; give the secret itself")
-			}
-			return nil, invalid("body", "cannot be sent as JSON: "+err.Error())
+		if ex.payload, err = call.encode(); err != nil {
+			return nil, err
 		}
 		options.header.Set("Content-Type", "application/json")
 	}
@@ -100,19 +100,43 @@ func (c *Client) build(ctx context.Context, call call, options *requestOptions, 
 		if ex.key == "" {
 			ex.key = rand.Text()
 		}
-		options.header.Set("Idempotency-Key", ex.key)
+		options.header[idempotencyKey] = []string{ex.key}
 	}
+	ex.conditional = options.header.Get("If-Match") != ""
 	if c.workspace != "" && !call.op.has(acrossWorkspaces) {
 		options.header.Set("X-Workspace-ID", c.workspace)
 	}
 	options.header.Set("Accept", "application/json")
 	options.header.Set("User-Agent", c.conn.userAgent)
-	req, err := http.NewRequestWithContext(ctx, call.op.method, u.String(), http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, call.op.method, "", http.NoBody)
 	if err != nil {
 		return nil, invalid("method", "is not an HTTP method")
 	}
-	req.Header = options.header
+	req.URL, req.Host, req.Header = u, u.Host, options.header
 	return req, nil
+}
+
+// idempotencyKey is sent as any other header, since names of headers have no
+// case. net/http looks for the canonical name, and then repeats a request by
+// itself on a connection that died, where the server might not honour the key.
+// Under this name only the retry rules decide about a repetition.
+const idempotencyKey = "idempotency-key"
+
+// encode returns the body as JSON. A value of a type of the caller's follows the
+// rules of encoding/json.
+func (call call) encode() ([]byte, error) {
+	encode := wire.Encode
+	if call.op.has(callerBody) {
+		encode = wire.EncodeCaller
+	}
+	payload, err := encode(call.body)
+	switch {
+	case errors.Is(err, wire.ErrRedacted):
+		return nil, invalid("body", "holds the text "+wire.Redacted+" instead of a secret; give the secret itself")
+	case err != nil:
+		return nil, invalid("body", "cannot be sent as JSON: "+err.Error())
+	}
+	return payload, nil
 }
 
 func (c *Client) url(call call) (*url.URL, error) {
@@ -135,31 +159,15 @@ func (c *Client) url(call call) (*url.URL, error) {
 func (c *Client) checkWorkspace(op operation) error {
 	switch {
 	case c.workspace != "" && !visibleASCII(c.workspace):
-		return invalid("X-Workspace-ID", "must be visible ASCII characters")
+		return invalid("X-Workspace-ID", "must be visible ASCII characters (InWorkspace, WithWorkspace, PROMPTRAILS_WORKSPACE_ID)")
 	case c.workspace == "" && c.conn.credentials.person() && !op.has(acrossWorkspaces) && !op.has(anyWorkspace):
-		return invalid("X-Workspace-ID", "is missing: a person acts in one workspace; use InWorkspace or WithWorkspace")
+		return invalid("X-Workspace-ID", "is missing: a person acts in one workspace; use InWorkspace, WithWorkspace or PROMPTRAILS_WORKSPACE_ID")
 	default:
 		return nil
 	}
 }
 
-// withinOrigin is the redirect policy: our headers never leave the origin that
-// they were meant for. What is not followed comes back as the 3xx that it is.
-func withinOrigin(callers func(*http.Request, []*http.Request) error) func(*http.Request, []*http.Request) error {
-	return func(req *http.Request, via []*http.Request) error {
-		first := via[0]
-		if first.Method != http.MethodGet && first.Method != http.MethodHead ||
-			req.URL.Scheme != first.URL.Scheme || req.URL.Host != first.URL.Host || len(via) > 10 {
-			return http.ErrUseLastResponse
-		}
-		if callers != nil {
-			return callers(req, via)
-		}
-		return nil
-	}
-}
-
-var errTooLarge = errors.New("the answer is larger than the limit of WithMaxResponseSize")
+var errTooLarge = errors.New("the response is larger than the limit of WithMaxResponseSize")
 
 // buffers holds the bytes of answers between reading and decoding. Nothing
 // decoded may alias them.
@@ -175,16 +183,20 @@ func release(b *bytes.Buffer) {
 	}
 }
 
-// readBody reads an answer of at most limit bytes into a pooled buffer.
+// maxPresized bounds what a Content-Length, which may be wrong, allocates before
+// a byte is read.
+const maxPresized = 1 << 20
+
+// readBody reads a response of at most limit bytes into a pooled buffer.
 func readBody(r *http.Response, limit int64) (*bytes.Buffer, error) {
 	if r.ContentLength > limit {
 		return nil, errTooLarge
 	}
 	b, _ := buffers.Get().(*bytes.Buffer)
 	if r.ContentLength > 0 {
-		b.Grow(int(r.ContentLength) + bytes.MinRead)
+		b.Grow(int(min(r.ContentLength, maxPresized)) + bytes.MinRead)
 	}
-	_, err := b.ReadFrom(io.LimitReader(r.Body, limit+1))
+	_, err := b.ReadFrom(io.LimitReader(r.Body, min(limit, math.MaxInt64-1)+1))
 	if err == nil && int64(b.Len()) > limit {
 		err = errTooLarge
 	}

@@ -28,17 +28,17 @@ func TestAnswersThatAreNone(t *testing.T) {
 		"null":               {status(200, `null`), "expected User in data"},
 		"null data":          {status(200, `{"data":null}`), "expected User in data"},
 		"empty data":         {status(200, `{"data":{}}`), "expected User in data"},
-		"a list":             {status(200, `{"data":[{"id":"u"}]}`), "in the answer"},
-		"an array":           {status(200, `[]`), "in the answer"},
-		"nothing":            {status(200, ""), "empty answer"},
-		"204":                {status(204, ""), "empty answer"},
+		"a list":             {status(200, `{"data":[{"id":"u"}]}`), "in the response"},
+		"an array":           {status(200, `[]`), "in the response"},
+		"nothing":            {status(200, ""), "empty response"},
+		"204":                {status(204, ""), "empty response"},
 		"HTML":               {status(200, "<html>\n<b>hello</b>", "Content-Type", "text/html"), "got text/html: <html> <b>hello</b>"},
-		"HTML called JSON":   {status(200, "<html>"), "in the answer <html>"},
-		"half a document":    {status(200, `{"data":{"id":`), "in the answer"},
-		"two documents":      {status(200, someUser+someUser), "in the answer"},
+		"HTML called JSON":   {status(200, "<html>"), "in the response <html>"},
+		"half a document":    {status(200, `{"data":{"id":`), "in the response"},
+		"two documents":      {status(200, someUser+someUser), "in the response"},
 		"duplicate names":    {status(200, `{"data":{"id":"a","id":"b"}}`), "duplicate"},
 		"invalid UTF-8":      {status(200, "{\"data\":{\"id\":\"\xff\"}}"), "UTF-8"},
-		"a wrong type":       {status(200, `{"data":{"id":7}}`), "in the answer"},
+		"a wrong type":       {status(200, `{"data":{"id":7}}`), "in the response"},
 		"20 000 levels deep": {status(200, `{"data":{"id":"u","x":`+deep+`}}`), "depth"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -298,7 +298,7 @@ func TestDo(t *testing.T) {
 	if err := c.Do(t.Context(), "POST", "/agents?dry=1", map[string]any{"name": "agent"}, &out); err != nil || out.ID != "a1" || string(out.Name) != `"agent"` {
 		t.Errorf("%+v, %v", out, err)
 	}
-	if r := a.seen[0]; r.URL.String() != "https://api.example.com/api/v1/agents?dry=1" || r.Header.Get("Idempotency-Key") == "" || r.Header.Get("X-Workspace-ID") != "w" {
+	if r := a.seen[0]; r.URL.String() != "https://api.example.com/api/v1/agents?dry=1" || sentKey(r) == "" || r.Header.Get("X-Workspace-ID") != "w" {
 		t.Errorf("%s %v", r.URL, r.Header)
 	}
 	for _, path := range []string{"", "agents", "//evil.example.com/x", "https://evil.example.com/x", "/a/../b", "/a/%2e%2e/b", "/a\r\nb", "/a#b"} {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -34,7 +35,8 @@ func (e *ChainError) Error() string {
 // With from nil they begin with the first one, whose workspace is trusted; a head
 // of sequence 0 names the workspace. With an earlier head they begin with that
 // head's own entry, whose hash must still be the same: that also shows whether
-// the end was cut off since.
+// the end was cut off since. A head without a WorkspaceID takes it from that
+// entry.
 //
 // What does not fit is a [*ChainError]; an error of the sequence is returned as
 // it is. The rule of the chain: hash is the lower-case hex SHA-256 over the entry
@@ -66,6 +68,7 @@ func newVerifier(from *ChangelogHead) *verifier {
 	v := &verifier{}
 	if from != nil {
 		v.head = *from
+		v.head.Hash = strings.ToLower(from.Hash) // hex has no case
 		v.pinned = from.Sequence > 0
 		if from.Sequence == 0 && from.WorkspaceID != "" {
 			v.head.Hash = genesis(from.WorkspaceID)
@@ -88,16 +91,22 @@ func (v *verifier) next(entry *ChangelogEntry) error {
 	broken := func(format string, args ...any) error {
 		return &ChainError{expected, fmt.Sprintf(format, args...)}
 	}
+	if entry == nil {
+		return broken("the entry is nil")
+	}
 	raw, err := entry.MarshalJSON()
 	if err != nil {
-		return broken("the entry is no JSON: %v", err)
+		return broken("the entry is not JSON: %v", err)
 	}
 	link, err := readLink(raw)
 	if err != nil {
 		return broken("%v", err)
 	}
 	if v.head.WorkspaceID == "" {
-		v.head.WorkspaceID, v.head.Hash = link.workspace, genesis(link.workspace)
+		v.head.WorkspaceID = link.workspace
+		if !v.pinned { // a head's hash stays
+			v.head.Hash = genesis(link.workspace)
+		}
 	}
 	switch {
 	case link.workspace != v.head.WorkspaceID:

@@ -141,7 +141,12 @@ func (c *call) readBody() (err error) {
 }
 
 func (c *call) readIdempotencyKey() error {
-	values := c.r.Header.Values("Idempotency-Key")
+	var values []string
+	for name, given := range c.r.Header { // of a request that came over no network, in any case
+		if strings.EqualFold(name, "Idempotency-Key") {
+			values = append(values, given...)
+		}
+	}
 	if len(values) == 0 {
 		return nil
 	}

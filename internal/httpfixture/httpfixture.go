@@ -220,7 +220,7 @@ func readRequest(req *http.Request) (Request, []byte, error) {
 func pick(h http.Header, names []string) map[string]string {
 	picked := map[string]string{}
 	for name, values := range h {
-		if slices.Contains(names, name) {
+		if name = http.CanonicalHeaderKey(name); slices.Contains(names, name) {
 			picked[name] = values[0]
 		}
 	}

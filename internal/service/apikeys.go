@@ -367,6 +367,8 @@ func (x *Session) judge(c *Caller) error {
 		return refused(refusal).with(map[string]any{"ip": ipText(c.IP)})
 	case policy.OriginNotAllowed:
 		return refused(refusal).with(map[string]any{"origin": strings.ToValidUTF8(strings.Join(c.Origins, ", "), "\ufffd")})
+	case policy.KeyRevoked: // so that a key that revokes itself can tell, on a retry
+		return refused(refusal).with(map[string]any{"api_key_id": x.key.ID})
 	default:
 		return refused(refusal)
 	}

@@ -62,7 +62,7 @@ func (x *Session) needFeature(feature promptrails.Feature) error {
 	if policy.HasFeature(string(s.Plan), string(feature)) {
 		return nil
 	}
-	return problem(http.StatusForbidden, promptrails.CodeFeatureNotInPlan, "%s is not in the plan %s; details.available_in names the plans that have it", feature, s.Plan).
+	return problem(http.StatusForbidden, promptrails.CodeFeatureNotInPlan, "%s is not in the plan %s", feature, s.Plan).
 		with(map[string]any{"feature": feature, "plan": s.Plan, "available_in": policy.PlansWith(string(feature))})
 }
 

@@ -3,7 +3,9 @@
 package wire
 
 import (
+	"bytes"
 	"cmp"
+	encodingjson "encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,10 +15,13 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	jsonv1 "github.com/go-json-experiment/json/v1"
+
+	"github.com/promptrails-community/promptrails-go/internal/redact"
 )
 
-// Redacted is what stands in place of a secret wherever one must not show.
-const Redacted = "[redacted]"
+// Redacted replaces a secret wherever it must not show.
+const Redacted = redact.Mark
 
 // TimeFormat is how the service writes a time: RFC 3339 in UTC, always with
 // six digits after the second.
@@ -41,21 +46,44 @@ type FailureBody struct {
 // revealer is promptrails.Secret, seen from below.
 type revealer interface{ Reveal() string }
 
-var encodeOptions = json.JoinOptions(
-	json.FormatNilSliceAsNull(true),
-	json.Deterministic(true),
-	jsontext.PreserveRawStrings(true), // a value that is passed on stays as it came
-	json.WithMarshalers(json.JoinMarshalers(
-		json.MarshalToFunc(encodeTime),
-		json.MarshalToFunc(encodeSecret),
-	)),
+var (
+	formOptions = json.JoinOptions(
+		json.FormatNilSliceAsNull(true),
+		json.Deterministic(true),
+		jsontext.PreserveRawStrings(true), // a value that is passed on stays as it came
+	)
+	times         = json.MarshalToFunc(encodeTime)
+	secrets       = json.MarshalToFunc(encodeSecret)
+	encodeOptions = json.JoinOptions(formOptions, json.WithMarshalers(json.JoinMarshalers(times, secrets)))
+	showOptions   = json.JoinOptions(formOptions, json.WithMarshalers(times))
+
+	// The rules of encoding/json, but for three of its habits that lose or change
+	// what the caller gave: duplicate names, invalid UTF-8, and < > & escaped.
+	callerOptions = json.JoinOptions(
+		jsonv1.DefaultOptionsV1(),
+		jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false),
+		jsontext.EscapeForHTML(false), jsontext.EscapeForJS(false), jsontext.PreserveRawStrings(true),
+		json.WithMarshalers(json.JoinMarshalers(json.MarshalToFunc(encodeNumber), secrets)),
+	)
 )
 
 func encodeTime(enc *jsontext.Encoder, t time.Time) error {
-	if t.IsZero() {
+	switch {
+	case t.IsZero():
 		return enc.WriteToken(jsontext.Null)
+	case t.Nanosecond()%1000 != 0: // another server's
+		return enc.WriteToken(jsontext.String(t.UTC().Format(time.RFC3339Nano)))
+	default:
+		return enc.WriteToken(jsontext.String(t.UTC().Format(TimeFormat)))
 	}
-	return enc.WriteToken(jsontext.String(t.UTC().Format(TimeFormat)))
+}
+
+func encodeNumber(enc *jsontext.Encoder, n encodingjson.Number) error {
+	text := jsontext.Value(cmp.Or(string(n), "0"))
+	if text.Kind() != '0' {
+		return fmt.Errorf("%q is not a number", string(n))
+	}
+	return enc.WriteValue(text)
 }
 
 func encodeSecret(enc *jsontext.Encoder, s revealer) error {
@@ -70,12 +98,31 @@ func encodeSecret(enc *jsontext.Encoder, s revealer) error {
 // answer, never for a log.
 func Encode(v any) ([]byte, error) { return json.Marshal(v, encodeOptions) }
 
+// Show returns v in the form of the API, with its secrets redacted.
+func Show(v any) ([]byte, error) { return json.Marshal(v, showOptions) }
+
+// EncodeNested encodes v into the value that enc is in, in the form of the API.
+// Within [Encode] its secrets are in the clear; otherwise they are redacted.
+func EncodeNested(enc *jsontext.Encoder, v any) error {
+	if _, ok := json.GetOption(enc.Options(), json.WithMarshalers); ok {
+		return json.MarshalEncode(enc, v)
+	}
+	return json.MarshalEncode(enc, v, json.WithMarshalers(times))
+}
+
+// EncodeCaller returns v, a value of the caller's own type, as JSON by the rules
+// of encoding/json, with its secrets in the clear.
+func EncodeCaller(v any) ([]byte, error) { return json.Marshal(v, callerOptions) }
+
 // EncodeTo is Encode into w.
 func EncodeTo(w io.Writer, v any) error { return json.MarshalWrite(w, v, encodeOptions) }
 
 // Decode reads one JSON document into v. Duplicate names, invalid UTF-8 and
-// anything behind the document are errors; unknown names are not.
-func Decode(data []byte, v any) error { return json.Unmarshal(data, v) }
+// text after the document are errors; unknown names are not. A byte order mark
+// before the document is skipped.
+func Decode(data []byte, v any) error {
+	return json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), v)
+}
 
 // DecodeStrict is Decode that refuses unknown names too: for requests.
 func DecodeStrict(data []byte, v any) error {
@@ -108,15 +155,15 @@ func normal(s string) string {
 	return fmt.Sprintf("%t %s %d", negative, trimmed, int(power)-len(fraction)+len(digits)-len(trimmed))
 }
 
-// Secrets returns the secrets that Encode would reveal in v, so that they can
-// be kept out of an error message.
+// Secrets returns the secrets that [Encode] and [EncodeCaller] reveal in v, so
+// that they can be kept out of an error message.
 func Secrets(v any) []string {
 	var found []string
 	collect := json.MarshalToFunc(func(enc *jsontext.Encoder, s revealer) error {
 		found = append(found, s.Reveal())
 		return enc.WriteToken(jsontext.Null)
 	})
-	// What cannot be encoded was never sent.
-	_ = json.MarshalWrite(io.Discard, v, json.WithMarshalers(collect))
+	// A value that cannot be encoded was never sent.
+	_ = json.MarshalWrite(io.Discard, v, jsonv1.DefaultOptionsV1(), json.WithMarshalers(collect))
 	return found
 }

@@ -1,0 +1,93 @@
+package promptrails
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+)
+
+// newHTTPClient copies the caller's client before it sets anything on it. It
+// also returns the transport that the copy wraps.
+func (cfg *config) newHTTPClient() (*http.Client, http.RoundTripper) {
+	var c http.Client
+	if cfg.httpClient != nil {
+		c = *cfg.httpClient
+	}
+	transport := c.Transport
+	if transport == nil {
+		transport = sharedTransport{}
+	}
+	// retryablehttp closes all idle connections when it gives up on one call;
+	// without this method on the transport it cannot.
+	c.Transport = struct{ http.RoundTripper }{transport}
+	c.CheckRedirect = withinOrigin(c.CheckRedirect)
+	switch {
+	case cfg.timeout > 0:
+		c.Timeout = cfg.timeout
+	case c.Timeout == 0:
+		c.Timeout = defaultTimeout
+	}
+	return &c, transport
+}
+
+// sharedTransport is the transport of all clients that were given none: a copy
+// of [http.DefaultTransport] that keeps more idle connections for one host. If a
+// program has replaced http.DefaultTransport by another kind of transport, to
+// mock or to observe requests, that one is used.
+type sharedTransport struct{}
+
+var shared struct {
+	mu     sync.Mutex
+	of     *http.Transport // the http.DefaultTransport that copied is a copy of
+	copied *http.Transport
+}
+
+func (sharedTransport) current() http.RoundTripper {
+	original, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return http.DefaultTransport
+	}
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.of != original {
+		shared.of, shared.copied = original, original.Clone()
+		shared.copied.MaxIdleConns, shared.copied.MaxIdleConnsPerHost = 256, 128
+	}
+	return shared.copied
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (t sharedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	return t.current().RoundTrip(r)
+}
+
+func (t sharedTransport) CloseIdleConnections() {
+	if c, ok := t.current().(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+// withinOrigin is the redirect policy: the client's headers never leave the
+// origin that they were meant for. A redirect that is not followed is returned
+// as the 3xx response that it is.
+func withinOrigin(callers func(*http.Request, []*http.Request) error) func(*http.Request, []*http.Request) error {
+	return func(req *http.Request, via []*http.Request) error {
+		first := via[0]
+		if first.Method != http.MethodGet && first.Method != http.MethodHead || origin(req) != origin(first) || len(via) > 10 {
+			return http.ErrUseLastResponse
+		}
+		if callers != nil {
+			return callers(req, via)
+		}
+		return nil
+	}
+}
+
+// origin returns the scheme, host and port of a request (RFC 6454, section 4).
+func origin(r *http.Request) string {
+	port := r.URL.Port()
+	if port == "" {
+		port = map[string]string{"https": "443", "http": "80"}[r.URL.Scheme]
+	}
+	return r.URL.Scheme + "://" + strings.ToLower(r.URL.Hostname()) + ":" + port
+}

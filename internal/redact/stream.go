@@ -1,0 +1,123 @@
+package redact
+
+import (
+	"html"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// stream is text without white space, and for each of its bytes the range of
+// the original text that it was decoded from.
+type stream struct {
+	text     []byte
+	from, to []int
+	index    map[int]map[string][]int
+}
+
+func newStream(size int) *stream {
+	return &stream{text: make([]byte, 0, size), from: make([]int, 0, size), to: make([]int, 0, size), index: map[int]map[string][]int{}}
+}
+
+func (s *stream) append(decoded string, from, to int) {
+	for _, c := range decoded {
+		if unicode.IsSpace(c) {
+			return
+		}
+	}
+	for i := range len(decoded) {
+		s.text = append(s.text, decoded[i])
+		s.from, s.to = append(s.from, from), append(s.to, to)
+	}
+}
+
+func plain(text string) *stream {
+	s := newStream(len(text))
+	for i, c := range text {
+		size := utf8.RuneLen(c)
+		if c == utf8.RuneError {
+			_, size = utf8.DecodeRuneInString(text[i:])
+		}
+		s.append(text[i:i+size], i, i+size)
+	}
+	return s
+}
+
+// unescape decodes each escape once, and reports whether there was any.
+func (s *stream) unescape() (decoded *stream, changed bool) {
+	decoded = newStream(len(s.text))
+	for i := 0; i < len(s.text); {
+		text, size := unescaped(s.text[i:])
+		if size == 0 {
+			text, size = string(s.text[i:i+1]), 1
+		} else {
+			changed = true
+		}
+		decoded.append(text, s.from[i], s.to[i+size-1])
+		i += size
+	}
+	return decoded, changed
+}
+
+// longestEntity bounds an HTML entity, from & to ;.
+const longestEntity = 12
+
+// unescaped decodes the escape that text begins with and returns its length, or
+// 0 if there is none.
+func unescaped(text []byte) (string, int) {
+	switch text[0] {
+	case '%':
+		if n, ok := number(text[1:], 2, 16); ok {
+			return string([]byte{byte(n)}), 3
+		}
+	case '&':
+		entity := text[:min(len(text), longestEntity)]
+		if end := strings.IndexByte(string(entity), ';'); end > 0 {
+			if decoded := html.UnescapeString(string(entity[:end+1])); decoded != string(entity[:end+1]) {
+				return decoded, end + 1
+			}
+		}
+	case '\\':
+		return backslash(text)
+	}
+	return "", 0
+}
+
+// backslash decodes the escapes of JSON and of Go's quoted strings.
+func backslash(text []byte) (string, int) {
+	if len(text) < 2 {
+		return "", 0
+	}
+	switch c := text[1]; c {
+	case '"', '\\', '/', '\'':
+		return string(rune(c)), 2
+	case 'b', 'f', 'n', 'r', 't':
+		return " ", 2
+	case 'x':
+		if n, ok := number(text[2:], 2, 16); ok {
+			return string([]byte{byte(n)}), 4
+		}
+	case 'u':
+		high, ok := number(text[2:], 4, 16)
+		if !ok {
+			return "", 0
+		}
+		if utf16.IsSurrogate(rune(high)) && len(text) > 8 && text[6] == '\\' && text[7] == 'u' {
+			if low, ok := number(text[8:], 4, 16); ok {
+				return string(utf16.DecodeRune(rune(high), rune(low))), 12
+			}
+		}
+		return string(rune(high)), 6
+	}
+	return "", 0
+}
+
+func number(text []byte, digits, base int) (uint64, bool) {
+	if len(text) < digits {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(text[:digits]), base, 32)
+	return n, err == nil
+}

@@ -1,0 +1,302 @@
+package promptrails
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"iter"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Bounds of the iteration over a list.
+const (
+	maxEmptyPages = 10      // with a cursor, one after the other
+	maxPasses     = 4       // over a list whose pages overlap
+	maxSeen       = 100_000 // ids that are remembered, to return each once
+)
+
+// walk goes over the pages of a list: by cursor if the server offers one, else
+// by number. A list by number is read until it is known to be complete, and is
+// an error if that cannot be known.
+type walk[T any] struct {
+	client *Client
+	call   call
+	query  url.Values
+	size   *sizer
+	cursor cursorGuard
+
+	// By number.
+	first, number int
+	pass          pass
+	passes        int
+	pages         int // as the first page says
+	served        int // the limit that the server applied; 0: not known
+	total         int // of the pass before; 0: not known
+	steady        bool
+	distinct      int // items that were returned
+	seen          map[uint64]int
+	seed          maphash.Seed
+	identity      func(*T) string
+}
+
+// pass is one reading of all pages by number.
+type pass struct {
+	total    int  // as its pages say; 0: not known
+	moved    bool // the total changed meanwhile
+	items    int  // different ones
+	overlaps bool // an item came twice
+}
+
+func newWalk[T any](c *Client, call call, query url.Values) *walk[T] {
+	limit, _ := strconv.Atoi(query.Get("limit"))
+	if limit == 0 {
+		limit = pageSize
+	}
+	number, _ := strconv.Atoi(query.Get("page"))
+	number = max(1, number)
+	return &walk[T]{
+		client: c, call: call, query: query, size: newSizer(limit),
+		first: number, number: number, passes: 1, steady: true, seen: map[uint64]int{}, seed: maphash.MakeSeed(), identity: identity[T](),
+	}
+}
+
+func (w *walk[T]) pagesOf(ctx context.Context) iter.Seq[fetched[T]] {
+	return func(yield func(fetched[T]) bool) {
+		for {
+			f := w.fetch(ctx)
+			if errors.Is(f.err, errTooLarge) && w.shrink() {
+				continue
+			}
+			var more bool
+			if f.err == nil {
+				more, f.err = w.next(ctx, &f)
+			}
+			if !yield(f) || !more || f.err != nil || f.ends != nil {
+				return
+			}
+		}
+	}
+}
+
+func (w *walk[T]) fetch(ctx context.Context) (f fetched[T]) {
+	w.query.Set("limit", strconv.Itoa(w.size.limit()))
+	call := w.call
+	call.query = w.query
+	call.opts = append(slices.Clone(call.opts), WithResponse(&f.response))
+	f.page, f.hasMeta, f.err = listPage[T](ctx, w.client, call)
+	return f
+}
+
+// next sets the query for the page after this one, and reports whether there is
+// one.
+func (w *walk[T]) next(ctx context.Context, f *fetched[T]) (more bool, err error) {
+	switch cursor := f.page.Meta.NextCursor; {
+	case cursor != "":
+		w.query.Del("page")
+		w.query.Set("after", cursor)
+		w.size.grow(0)
+		if len(f.page.Items) == 0 {
+			if err := w.cursor.pause(ctx); err != nil {
+				return false, err
+			}
+		}
+		return true, w.fault(w.cursor.check(cursor, len(f.page.Items)))
+	case w.query.Has("after"), w.call.op.has(bySequence):
+		if !f.hasMeta {
+			f.ends = w.incomplete("the response has no meta, which would say whether there are more items")
+		}
+		return false, nil
+	default:
+		return w.nextNumber(ctx, f)
+	}
+}
+
+// nextNumber is next for a list without cursors.
+func (w *walk[T]) nextNumber(ctx context.Context, f *fetched[T]) (more bool, err error) {
+	meta, came := f.page.Meta, len(f.page.Items)
+	if err := w.fault(w.checkNumber(meta, came)); err != nil {
+		return false, err
+	}
+	again := w.dropSeen(f.page)
+	if w.pass.total != 0 && meta.Total != w.pass.total {
+		w.pass.moved = true
+	}
+	w.pass.total, w.served = meta.Total, meta.Limit
+	asked := w.size.limit()
+	switch {
+	case came > asked && meta.Pages == 0 && meta.Total == 0:
+		return false, nil // the server ignores limit: it does not page
+	case came == 0, w.last(meta):
+		return w.endPass(ctx, f)
+	case again == came && meta.Pages == 0 && meta.Total == 0:
+		// The server ignores page. It has returned everything, unless limit cut it.
+		if w.number == w.first+1 && came == w.pass.items && came < asked {
+			return false, nil
+		}
+		return w.endPass(ctx, f)
+	case again == came:
+		return w.endPass(ctx, f)
+	}
+	w.number++
+	w.number = w.size.growNumber(w.number)
+	w.query.Set("page", strconv.Itoa(w.number))
+	return true, nil
+}
+
+// checkNumber finds a server whose pages never end.
+func (w *walk[T]) checkNumber(meta Meta, came int) error {
+	if w.pages == 0 {
+		w.pages = meta.Pages
+	}
+	switch {
+	case came == 0 && meta.Pages > w.number:
+		return fmt.Errorf("page %d of %d is empty", w.number, meta.Pages)
+	case meta.Page != 0 && meta.Page != w.number:
+		return fmt.Errorf("page %d came for page %d", meta.Page, w.number)
+	case meta.Pages > w.number && w.size.whole() && w.number > 2*w.pages+10:
+		return fmt.Errorf("page %d is followed by another, although there were %d in all when it began", w.number, w.pages)
+	default:
+		return nil
+	}
+}
+
+// last reports whether meta says that this page is the last one.
+func (w *walk[T]) last(meta Meta) bool {
+	if meta.Total > 0 && w.first == 1 {
+		return w.pass.items >= meta.Total && w.number >= meta.Pages
+	}
+	return meta.Pages > 0 && w.number >= meta.Pages
+}
+
+// dropSeen removes the items that were returned before, and returns how many
+// came twice in this pass.
+func (w *walk[T]) dropSeen(page *Page[T]) (again int) {
+	page.Items = slices.DeleteFunc(page.Items, func(item *T) bool {
+		key := maphash.String(w.seed, w.identity(item))
+		pass, returned := w.seen[key]
+		if pass == w.passes {
+			again++
+			return true
+		}
+		w.pass.items++
+		if returned || len(w.seen) < maxSeen {
+			w.seen[key] = w.passes
+		}
+		if !returned {
+			w.distinct++
+		}
+		return returned
+	})
+	w.pass.overlaps = w.pass.overlaps || again > 0
+	return again
+}
+
+// endPass decides whether the list is complete. A pass whose pages did not
+// overlap, while the total stayed the same, has seen every item that was there
+// all the time. Otherwise the list is read again, for the items that moved from
+// one page to another.
+func (w *walk[T]) endPass(ctx context.Context, f *fetched[T]) (more bool, err error) {
+	p := w.pass
+	w.steady = w.steady && !p.moved && (w.total == 0 || w.total == p.total)
+	counted := w.first == 1 && p.total > 0
+	switch {
+	case !p.overlaps && !p.moved && (!counted || p.items >= p.total), counted && w.steady && w.distinct == p.total:
+		return false, nil
+	case w.passes == maxPasses && counted:
+		f.ends = w.incomplete("%d items came, and the server says %d", w.distinct, p.total)
+		return false, nil
+	case w.passes == maxPasses:
+		f.ends = w.incomplete("its pages overlap, and the server does not say how many items there are")
+		return false, nil
+	}
+	if err := sleep(ctx, backoff(w.passes)); err != nil {
+		return false, err
+	}
+	w.total, w.pass = p.total, pass{}
+	w.passes++
+	w.number = w.first
+	w.query.Set("page", strconv.Itoa(w.number))
+	return true, nil
+}
+
+// shrink asks for a smaller page in place of one that was too large.
+func (w *walk[T]) shrink() bool {
+	if w.served > 0 && w.served < w.size.limit() {
+		w.size = newSizer(w.served) // the server's pages are smaller already
+	}
+	before := w.size.limit()
+	if !w.size.shrink() {
+		return false
+	}
+	if !w.query.Has("after") && w.number > 1 {
+		times := before / w.size.limit()
+		w.number = (w.number-1)*times + 1
+		w.query.Set("page", strconv.Itoa(w.number))
+	}
+	return true
+}
+
+func (w *walk[T]) fault(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{Operation: w.call.op.String(), Code: CodeInternal, Message: "the list does not end: " + err.Error()}
+}
+
+func (w *walk[T]) incomplete(format string, args ...any) error {
+	return &Error{Operation: w.call.op.String(), Code: CodeInternal, Message: "the list may be incomplete: " + fmt.Sprintf(format, args...)}
+}
+
+// cursorGuard finds cursors that never end, in memory that does not grow.
+type cursorGuard struct {
+	steps, mark int
+	seen        string // the cursor at the last power of two: Brent's algorithm
+	empty       int    // pages in a row without an item
+}
+
+// pause waits after an empty page, longer after each.
+func (g *cursorGuard) pause(ctx context.Context) error {
+	return sleep(ctx, 10*time.Millisecond<<g.empty)
+}
+
+func (g *cursorGuard) check(cursor string, items int) error {
+	g.empty++
+	if items > 0 {
+		g.empty = 0
+	}
+	switch {
+	case cursor == g.seen:
+		return errors.New("the server repeats a cursor")
+	case g.empty > maxEmptyPages:
+		return fmt.Errorf("%d pages in a row are empty", g.empty)
+	}
+	if g.steps++; g.steps > g.mark {
+		g.seen, g.mark = cursor, 2*g.steps
+	}
+	return nil
+}
+
+// identity returns a function that identifies an item: by its id, or, if it has
+// none, by all its fields.
+func identity[T any]() func(*T) string {
+	var index []int
+	for _, name := range []string{"ID", "AgentID"} {
+		if f, ok := reflect.TypeFor[T]().FieldByName(name); ok && f.Type.Kind() == reflect.String {
+			index = f.Index
+			break
+		}
+	}
+	return func(item *T) string {
+		if index != nil {
+			if id := reflect.ValueOf(item).Elem().FieldByIndex(index).String(); id != "" {
+				return id
+			}
+		}
+		return fmt.Sprintf("%+v", *item)
+	}
+}
