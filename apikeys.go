@@ -54,11 +54,7 @@ func (s *APIKeysService) Create(ctx context.Context, params *CreateAPIKeyParams,
 // Update changes a key that is active. It needs the scope api_keys:write, or
 // the role admin; a key changes none that is, or would be, wider than itself.
 func (s *APIKeysService) Update(ctx context.Context, id string, params *UpdateAPIKeyParams, opts ...RequestOption) (*APIKey, error) {
-	body := required(params)
-	if params != nil && params.ExpiresAt != nil {
-		body = &updateAPIKeyBody{params, &params.ExpiresAt}
-	}
-	return one[APIKey](ctx, s.client, call{op: opAPIKeysUpdate, ids: []string{id}, body: body, opts: opts})
+	return one[APIKey](ctx, s.client, call{op: opAPIKeysUpdate, ids: []string{id}, body: required(params), opts: opts})
 }
 
 // Revoke ends a key at once. It needs the scope api_keys:write, or the role
@@ -104,20 +100,13 @@ type CreateAPIKeyParams struct {
 }
 
 // UpdateAPIKeyParams changes a key; nil leaves a field as it is. A pointer to a
-// nil list lifts the list, and one to the zero time the expiry.
+// nil list clears the list, and a pointer to the zero time the expiry.
 type UpdateAPIKeyParams struct {
-	Name           *string    `json:"name,omitzero"`
-	Scopes         *Scopes    `json:"scopes,omitzero"`
-	AllowedIPs     *[]string  `json:"allowed_ips,omitzero"`
-	AllowedOrigins *[]string  `json:"allowed_origins,omitzero"`
-	ExpiresAt      *time.Time `json:"-"` // see updateAPIKeyBody
-}
-
-// updateAPIKeyBody sends an expiry that is to be lifted: omitzero would leave
-// out a pointer to the zero time, since time.Time has an IsZero.
-type updateAPIKeyBody struct {
-	*UpdateAPIKeyParams
-	ExpiresAt **time.Time `json:"expires_at,omitzero"`
+	Name           *string
+	Scopes         *Scopes
+	AllowedIPs     *[]string
+	AllowedOrigins *[]string
+	ExpiresAt      *time.Time
 }
 
 // RotateAPIKeyParams is the body of [APIKeysService.Rotate].

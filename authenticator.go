@@ -3,8 +3,10 @@ package promptrails
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -28,7 +30,7 @@ type Authenticator struct {
 	verifier     KeyVerifier
 	workspace    string // of the keys that are accepted; empty: any that the verifier knows
 	keysCarrySum bool
-	proxies      []netip.Prefix
+	proxies      policy.Proxies
 	keys         *keyring
 }
 
@@ -44,12 +46,19 @@ type authenticatorConfig struct {
 	size             int
 	rate             float64
 	burst            int
-	proxies          []netip.Prefix
+	proxies          policy.Proxies
+	staleWait        time.Duration
+	err              error // of the first option that is invalid
 }
 
-// WithAuthVerifier asks v what a key is, in place of the client.
+// WithAuthVerifier asks v what a key is, instead of the client. A panic of v is
+// [ErrUnavailable] for the request that it happened in.
 func WithAuthVerifier(v KeyVerifier) AuthenticatorOption {
-	return func(c *authenticatorConfig) { c.verifier = v }
+	return func(c *authenticatorConfig) {
+		if c.verifier = v; v == nil {
+			c.err = invalid("WithAuthVerifier", "must not be nil")
+		}
+	}
 }
 
 // WithAuthAnyWorkspace accepts the keys of every workspace, and not only those
@@ -91,6 +100,13 @@ func WithAuthMaxStale(d time.Duration) AuthenticatorOption {
 	return func(c *authenticatorConfig) { c.maxStale = d }
 }
 
+// WithAuthStaleWait sets how long a request with a key that WithAuthMaxStale lets
+// in waits for the API to answer first: 1 s by default. While the API is known
+// not to answer, nobody waits.
+func WithAuthStaleWait(d time.Duration) AuthenticatorOption {
+	return func(c *authenticatorConfig) { c.staleWait = d }
+}
+
 // WithAuthUnknownKeyRate limits how often the verifier is asked about keys that
 // are not remembered, so that a flood of invented ones does not reach it: 100 a
 // second by default, and 1000 at once. What is beyond it is [ErrUnavailable].
@@ -99,10 +115,31 @@ func WithAuthUnknownKeyRate(perSecond float64, burst int) AuthenticatorOption {
 	return func(c *authenticatorConfig) { c.rate, c.burst = perSecond, burst }
 }
 
-// WithAuthTrustedProxies names the proxies whose X-Forwarded-For the middleware
-// believes: the last hop in it that is none of them is the caller's address.
+// WithAuthTrustedProxies names the proxies whose header the middleware believes:
+// X-Forwarded-For, or that of [WithAuthForwardedHeader]. The caller's address is
+// the last hop in it that is none of them. Without trusted proxies no header is
+// read, and the caller's address is that of the connection.
 func WithAuthTrustedProxies(proxies ...netip.Prefix) AuthenticatorOption {
-	return func(c *authenticatorConfig) { c.proxies = slices.Clone(proxies) }
+	return func(c *authenticatorConfig) { c.proxies.Prefixes = slices.Clone(proxies) }
+}
+
+// WithAuthTrustedUnixSocket trusts the peer of every connection that has no
+// address, as those over a Unix socket do, like a proxy of
+// [WithAuthTrustedProxies].
+func WithAuthTrustedUnixSocket() AuthenticatorOption {
+	return func(c *authenticatorConfig) { c.proxies.UnixSocket = true }
+}
+
+// WithAuthForwardedHeader sets the one header that is read from a trusted proxy:
+// X-Forwarded-For, which is the default, Forwarded (RFC 7239), or X-Real-IP,
+// which holds one address. The proxy must set or extend it in every request.
+func WithAuthForwardedHeader(name string) AuthenticatorOption {
+	return func(c *authenticatorConfig) {
+		c.proxies.Header = http.CanonicalHeaderKey(name)
+		if !slices.Contains(policy.ForwardedHeaders, c.proxies.Header) {
+			c.err = invalid("WithAuthForwardedHeader", "must be one of "+strings.Join(policy.ForwardedHeaders, ", "))
+		}
+	}
 }
 
 // NewAuthenticator returns an authenticator that asks through a client.
@@ -116,9 +153,11 @@ func WithAuthTrustedProxies(proxies ...netip.Prefix) AuthenticatorOption {
 // [WithAuthAnyWorkspace] is given. With [WithAuthVerifier] the client may be
 // nil. What cannot work is a [*ValidationError].
 func NewAuthenticator(c *Client, opts ...AuthenticatorOption) (*Authenticator, error) {
-	cfg := authenticatorConfig{ttl: 30 * time.Second, negativeTTL: 5 * time.Second, size: 10_000, rate: 100, burst: 1000}
+	cfg := authenticatorConfig{ttl: 30 * time.Second, negativeTTL: 5 * time.Second, size: 10_000, rate: 100, burst: 1000, staleWait: time.Second}
 	for _, opt := range opts {
-		opt(&cfg)
+		if opt != nil {
+			opt(&cfg)
+		}
 	}
 	if err := cfg.check(c); err != nil {
 		return nil, err
@@ -136,17 +175,19 @@ func NewAuthenticator(c *Client, opts ...AuthenticatorOption) (*Authenticator, e
 	case c.conn.credentials.header == "":
 		a.verifier = askingAsTheKey{c}
 	default:
-		a.verifier = askingUnderCredentials{c}
+		a.verifier = askingUnderCredentials{c, new(atomic.Bool)}
 	}
 	return a, nil
 }
 
 func (cfg *authenticatorConfig) check(c *Client) error {
 	switch {
+	case cfg.err != nil:
+		return cfg.err
 	case c == nil && cfg.verifier == nil:
 		return invalid("client", "must not be nil, unless WithAuthVerifier says whom to ask")
-	case cfg.ttl < 0 || cfg.negativeTTL < 0 || cfg.maxStale < 0:
-		return invalid("WithAuthCacheTTL, WithAuthNegativeTTL, WithAuthMaxStale", "must not be negative")
+	case cfg.ttl < 0 || cfg.negativeTTL < 0 || cfg.maxStale < 0 || cfg.staleWait < 0:
+		return invalid("WithAuthCacheTTL, WithAuthNegativeTTL, WithAuthMaxStale, WithAuthStaleWait", "must not be negative")
 	case cfg.size < 1:
 		return invalid("WithAuthCacheSize", "must be at least 1")
 	case !(cfg.rate > 0) || cfg.burst < 1: // not a number included
@@ -197,7 +238,11 @@ func (a *Authenticator) Authenticate(ctx context.Context, key string, r AuthRequ
 
 // verify asks what a key is. One of another workspace is as good as unknown.
 func (a *Authenticator) verify(ctx context.Context, key Secret) (*APIKey, *Error) {
-	k, err := a.verifier.VerifyKey(ctx, key)
+	var k *APIKey
+	err := recovered(func() (err error) {
+		k, err = a.verifier.VerifyKey(ctx, key)
+		return err
+	})
 	switch {
 	case err != nil:
 		return nil, keyError(err, key)
@@ -209,8 +254,12 @@ func (a *Authenticator) verify(ctx context.Context, key Secret) (*APIKey, *Error
 		return nil, refusedKey(policy.KeyRevoked, nil)
 	case k.Status == APIKeyExpired:
 		return nil, refusedKey(policy.KeyExpired, nil)
+	case k.Status != "" && k.Status != APIKeyActive && k.Status != APIKeyRotating:
+		return nil, refusedKey(policy.KeyUnknown, nil) // a state that this version does not know
 	default:
-		return k, nil
+		held := *k // the verifier may change its own
+		held.Scopes, held.AllowedIPs, held.AllowedOrigins = slices.Clone(k.Scopes), slices.Clone(k.AllowedIPs), slices.Clone(k.AllowedOrigins)
+		return &held, nil
 	}
 }
 

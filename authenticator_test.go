@@ -159,7 +159,7 @@ func TestVendorKeysPassUnharmed(t *testing.T) {
 		a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(nil, promptrails.WithAuthVerifier(verifier(
 			func(_ context.Context, s promptrails.Secret) (*promptrails.APIKey, error) {
 				verified = s.Reveal()
-				return &promptrails.APIKey{ID: "k", WorkspaceID: "w", Status: "the vendor's own"}, nil
+				return &promptrails.APIKey{ID: "k", WorkspaceID: "w"}, nil
 			}))))
 		for name, value := range map[string]string{"X-API-Key": key, "Authorization": "Bearer " + key} {
 			r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)

@@ -3,6 +3,10 @@ package promptrails
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
 // EventType names what a notification tells of. The type is open.
@@ -28,19 +32,65 @@ func EventTypes() []EventType {
 	}
 }
 
-// Event is something that happened in a workspace.
+// Event is something that happened in a workspace. It can be marshalled, such as
+// for a queue, and unmarshalled again with all that it had.
 type Event struct {
 	// ID is the webhook-id: the same for each attempt to deliver the event, and
-	// for each redelivery. It is what a receiver de-duplicates by.
-	ID          string    `json:"-"`
-	Type        EventType `json:"type"`
-	Timestamp   time.Time `json:"timestamp"` // when it happened
-	WorkspaceID string    `json:"workspace_id"`
-	// Data is a pointer to the type that stands beside the constant of Type;
-	// nil for a type that this version does not know, of which Raw tells all.
-	Data any `json:"data"`
+	// for each redelivery. A receiver de-duplicates by it.
+	ID          string
+	Type        EventType
+	Timestamp   time.Time // when it happened
+	WorkspaceID string
+	// Data is a pointer to the type that is named next to the constant of Type;
+	// nil for a type that this version does not know. Raw has it in any case.
+	Data any
 	// Raw is Data as it was sent.
-	Raw json.RawMessage `json:"-"`
+	Raw json.RawMessage
+}
+
+// eventForm is Event as JSON.
+type eventForm struct {
+	ID          string         `json:"id,omitzero"`
+	Type        EventType      `json:"type"`
+	Timestamp   time.Time      `json:"timestamp"`
+	WorkspaceID string         `json:"workspace_id"`
+	Data        jsontext.Value `json:"data,omitzero"`
+}
+
+// MarshalJSON implements [json.Marshaler]. The data is Raw, or else Data.
+func (e Event) MarshalJSON() ([]byte, error) {
+	form := eventForm{e.ID, e.Type, e.Timestamp, e.WorkspaceID, jsontext.Value(e.Raw)}
+	if len(e.Raw) == 0 && e.Data != nil {
+		data, err := wire.Show(e.Data)
+		if err != nil {
+			return nil, err
+		}
+		form.Data = data
+	}
+	return wire.Show(form)
+}
+
+// UnmarshalJSON implements [json.Unmarshaler]. It takes what MarshalJSON made,
+// and the body of a webhook, which has no id.
+func (e *Event) UnmarshalJSON(data []byte) error {
+	var form eventForm
+	if err := wire.Decode(data, &form); err != nil {
+		return invalid("body", "is not an event: "+err.Error())
+	}
+	event := Event{ID: form.ID, Type: form.Type, Timestamp: form.Timestamp, WorkspaceID: form.WorkspaceID, Raw: json.RawMessage(form.Data)}
+	if event.Type == "" {
+		return invalid("body.type", "must not be empty")
+	}
+	if event.Data = event.Type.newData(); event.Data != nil {
+		if form.Data.Kind() != '{' {
+			return invalid("body.data", "must be an object")
+		}
+		if err := wire.Decode(form.Data, event.Data); err != nil {
+			return invalid("body.data", "is not that of "+string(event.Type)+": "+err.Error())
+		}
+	}
+	*e = event
+	return nil
 }
 
 // newData returns what the data of an event is decoded into, or nil for one

@@ -29,6 +29,7 @@ const (
 type keyring struct {
 	verify                     func(context.Context, Secret) (*APIKey, *Error)
 	ttl, negativeTTL, maxStale time.Duration
+	staleWait                  time.Duration
 	unknown                    *rate.Limiter // of verifications of keys that are not held
 	logger                     *slog.Logger
 	// epoch counts the changes that may have ended a key. A key that was accepted
@@ -65,7 +66,7 @@ func newKeyring(cfg *authenticatorConfig) *keyring {
 	held, _ := simplelru.NewLRU[keyHash, *heldKey](cfg.size, nil)
 	refusals, _ := simplelru.NewLRU[keyHash, *refusal](cfg.size, nil)
 	return &keyring{
-		ttl: cfg.ttl, negativeTTL: cfg.negativeTTL, maxStale: cfg.maxStale,
+		ttl: cfg.ttl, negativeTTL: cfg.negativeTTL, maxStale: cfg.maxStale, staleWait: cfg.staleWait,
 		unknown: rate.NewLimiter(rate.Limit(min(cfg.rate, math.MaxFloat64)), cfg.burst),
 		held:    held, refusals: refusals,
 	}
@@ -76,7 +77,7 @@ func newKeyring(cfg *authenticatorConfig) *keyring {
 // leaves.
 func (r *keyring) get(ctx context.Context, key string) (*heldKey, time.Time, error) {
 	hash, epoch, now := keyHash(apikey.Hash(key)), r.epoch.Load(), time.Now()
-	k, refused := r.remembered(hash, now)
+	k, refused := r.remembered(hash, epoch, now)
 	if refused != nil {
 		return nil, now, refused
 	}
@@ -89,7 +90,19 @@ func (r *keyring) get(ctx context.Context, key string) (*heldKey, time.Time, err
 	if k.usableStale(epoch, now) && !k.retryAt.IsZero() {
 		return k, now, nil // it is known to fail: nobody waits for it
 	}
+	var waited <-chan time.Time // never, unless the key can be served stale
+	if k.usableStale(epoch, now) {
+		timer := time.NewTimer(r.staleWait)
+		defer timer.Stop()
+		waited = timer.C
+	}
 	select {
+	case <-waited:
+		if now = time.Now(); !k.usableStale(epoch, now) {
+			return nil, now, cannotVerify("the API has not answered in time", 0)
+		}
+		r.failed(hash) // the API hangs: for a while nobody else waits for it
+		return k, now, nil
 	case <-ctx.Done():
 		return nil, now, &Error{Status: http.StatusServiceUnavailable, Code: CodeUnavailable, Message: "while an API key was verified: " + ctx.Err().Error(), cause: ctx.Err()}
 	case result := <-answer:
@@ -116,14 +129,15 @@ func (k *heldKey) usableStale(epoch uint64, now time.Time) bool {
 	return k != nil && k.epoch == epoch && now.Before(k.staleUntil)
 }
 
-// remembered returns a key that is held, fresh or not, or why it is refused.
-func (r *keyring) remembered(hash keyHash, now time.Time) (*heldKey, *Error) {
+// remembered returns a key that is held, fresh or not, or why it is refused. A
+// refusal from before a change to keys may no longer hold.
+func (r *keyring) remembered(hash keyHash, epoch uint64, now time.Time) (*heldKey, *Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if k, ok := r.held.Get(hash); ok {
 		return k, nil
 	}
-	if x, ok := r.refusals.Get(hash); ok && now.Before(x.until) {
+	if x, ok := r.refusals.Get(hash); ok && x.epoch == epoch && now.Before(x.until) {
 		return nil, new(*x.err) // the caller's own
 	}
 	return nil, nil
@@ -139,7 +153,7 @@ type verified struct {
 // came of it.
 func (r *keyring) refresh(ctx context.Context, key string, hash keyHash, epoch uint64) verified {
 	asked := time.Now()
-	k, refused := r.remembered(hash, asked)
+	k, refused := r.remembered(hash, epoch, asked)
 	switch {
 	case refused != nil:
 		return verified{err: refused}

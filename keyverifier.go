@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/promptrails-community/promptrails-go/internal/policy"
@@ -21,12 +22,20 @@ type KeyVerifier interface {
 
 // askingUnderCredentials verifies through POST /api-keys/verify, with the key
 // alone: the caller's address and origin are nobody else's business.
-type askingUnderCredentials struct{ client *Client }
+type askingUnderCredentials struct {
+	client *Client
+	worked *atomic.Bool // the credentials were accepted before
+}
 
 // VerifyKey implements [KeyVerifier].
 func (v askingUnderCredentials) VerifyKey(ctx context.Context, key Secret) (*APIKey, error) {
 	verdict, err := v.client.APIKeys.Verify(ctx, &VerifyAPIKeyParams{Key: key})
+	if err == nil {
+		v.worked.Store(true)
+	}
 	switch {
+	case err != nil && v.workspaceGone(err):
+		return nil, refusedKey(policy.KeyUnknown, nil) // with its workspace
 	case err != nil:
 		return nil, unavailable(err)
 	case verdict.Valid && verdict.APIKey != nil:
@@ -35,6 +44,21 @@ func (v askingUnderCredentials) VerifyKey(ctx context.Context, key Secret) (*API
 		return nil, refusedBy(verdict.Code)
 	default:
 		return nil, cannotVerify("the answer has neither a valid key nor the code of a refusal", 0)
+	}
+}
+
+// workspaceGone reports whether the API says that the client's workspace no
+// longer exists: to a person in so many words, and to a key by not knowing it
+// any more, since a key alone is never deleted.
+func (v askingUnderCredentials) workspaceGone(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case !ok || !v.worked.Load():
+		return false
+	case v.client.conn.credentials.person():
+		return e.Status == http.StatusNotFound && e.Code == CodeNotFound && e.isAbout(opWorkspacesGet)
+	default:
+		return e.Status == http.StatusUnauthorized && e.Code == CodeInvalidAPIKey
 	}
 }
 

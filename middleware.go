@@ -5,12 +5,10 @@ import (
 	"errors"
 	"math"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/promptrails-community/promptrails-go/internal/policy"
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
@@ -51,10 +49,7 @@ func (a *Authenticator) authenticateRequest(r *http.Request, scopes []Scope) (*P
 	if err != nil {
 		return nil, err
 	}
-	var ip netip.Addr // not valid where the server listens on no network
-	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-		ip = policy.ClientIP(peer.Addr(), r.Header.Values("X-Forwarded-For"), a.proxies)
-	}
+	ip := a.proxies.ClientIP(r.RemoteAddr, r.Header)
 	// Several origins are as good as one that matches nothing.
 	origin := strings.Join(r.Header.Values("Origin"), ", ")
 	return a.Authenticate(r.Context(), key, AuthRequest{IP: ip, Origin: origin, Scopes: scopes})
@@ -63,7 +58,8 @@ func (a *Authenticator) authenticateRequest(r *http.Request, scopes []Scope) (*P
 // presentedKey returns the one key of a request. What comes as a Bearer token
 // counts, whatever it is: of two credentials nobody knows which is meant.
 func presentedKey(h http.Header) (string, error) {
-	keys, authorization := h.Values("X-API-Key"), h.Values("Authorization")
+	empty := func(value string) bool { return strings.TrimSpace(value) == "" } // as good as none
+	keys, authorization := slices.DeleteFunc(slices.Clone(h.Values("X-API-Key")), empty), h.Values("Authorization")
 	var token string
 	var isBearer bool
 	if len(authorization) == 1 {

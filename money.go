@@ -12,14 +12,16 @@ import (
 // dollars. The zero Money is no amount of no currency.
 type Money struct {
 	Amount   int64  `json:"amount"`   // in minor units: cents of USD and EUR, yen of JPY
-	Currency string `json:"currency"` // ISO 4217
+	Currency string `json:"currency"` // ISO 4217, in upper or lower case
 }
 
-// minorDigits are the currencies whose minor unit is not a hundredth
-// (ISO 4217).
+// minorDigits are the currencies whose minor unit is not a hundredth (ISO 4217,
+// list one). The CLDR, and so golang.org/x/text/currency, differs from it: it has
+// no minor unit for IQD, for example.
 var minorDigits = map[string]int{
 	"BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "ISK": 0, "JPY": 0, "KMF": 0, "KRW": 0, "PYG": 0, "RWF": 0, "UGX": 0, "UYI": 0, "VND": 0, "VUV": 0, "XAF": 0, "XOF": 0, "XPF": 0,
 	"BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3,
+	"CLF": 4, "UYW": 4,
 }
 
 // String returns the amount as a person writes it, as in USD 1,234.50.
@@ -27,7 +29,8 @@ func (m Money) String() string {
 	if m == (Money{}) {
 		return "0"
 	}
-	digits, ok := minorDigits[m.Currency]
+	currency := strings.ToUpper(m.Currency)
+	digits, ok := minorDigits[currency]
 	if !ok {
 		digits = 2
 	}
@@ -43,13 +46,18 @@ func (m Money) String() string {
 	if fraction != "" {
 		fraction = "." + fraction
 	}
-	return strings.TrimSpace(m.Currency + " " + sign + whole + fraction)
+	return strings.TrimSpace(currency + " " + sign + whole + fraction)
 }
 
-// Add returns the sum. Two currencies, and a sum that does not fit, are a
-// [*ValidationError].
+// Add returns the sum. The zero Money adds to any other. Two currencies, and a
+// sum that does not fit, are a [*ValidationError].
 func (m Money) Add(n Money) (Money, error) {
-	if m.Currency != n.Currency {
+	switch {
+	case n == (Money{}):
+		return m, nil
+	case m == (Money{}):
+		return n, nil
+	case !strings.EqualFold(m.Currency, n.Currency):
 		return Money{}, invalid("currency", "is "+strconv.Quote(n.Currency)+", which does not add to "+strconv.Quote(m.Currency))
 	}
 	sum := m.Amount + n.Amount

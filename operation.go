@@ -52,10 +52,8 @@ func (op operation) url(base *url.URL, ids []string, values url.Values) (*url.UR
 		switch {
 		case id == "":
 			return nil, invalid(name, "must not be empty")
-		case strings.Trim(id, ".") == "":
-			return nil, invalid(name, "must not consist of dots only")
-		case strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == 0x7f }):
-			return nil, invalid(name, "must not contain control characters")
+		case !validElement(id):
+			return nil, invalid(name, "must not consist of dots only, or contain control characters")
 		}
 		b.WriteString(url.PathEscape(id))
 	}
@@ -67,6 +65,12 @@ func (op operation) url(base *url.URL, ids []string, values url.Values) (*url.UR
 	}
 	u.Path, u.RawQuery = path, values.Encode()
 	return &u, nil
+}
+
+// validElement reports whether s can be one element of a path: not empty, not a
+// step up, without control characters.
+func validElement(s string) bool {
+	return strings.Trim(s, ".") != "" && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
 // encodeQuery returns params, a pointer to a struct or a nil one, as a query.

@@ -64,7 +64,11 @@ func TestResourceKindsAreTheDescribedOnes(t *testing.T) {
 	for _, kind := range ResourceKinds() {
 		read, write := "", ""
 		for _, c := range []struct{ method, rest string }{{"GET", ""}, {"GET", "/{id}"}, {"POST", ""}, {"PATCH", "/{id}"}, {"DELETE", "/{id}"}} {
-			op, _, err := kind.Of("a").op("Resources", c.method, c.rest)
+			call, err := kind.Of("a").collection("Resources", c.method, nil)
+			if c.rest != "" {
+				call, err = kind.Of("a").item("Resources", c.method, "i", nil)
+			}
+			op := call.op
 			is, ok := paths[op.path][strings.ToLower(c.method)]
 			if readOnly := kind == KindExecutions || kind == KindTraces; err != nil || ok == (readOnly && c.method != "GET") || ok && is.Scope != string(op.scope) {
 				t.Errorf("%s %s takes %q, and is described (%t) with %q: %v", c.method, op.path, op.scope, ok, is.Scope, err)

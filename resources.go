@@ -2,28 +2,21 @@ package promptrails
 
 import (
 	"context"
-	"encoding/json"
 	"iter"
 	"net/url"
 	"strings"
-	"time"
-
-	jsonv2 "github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
 // ResourcesService works with what belongs to a workspace and has no service of
 // its own: agents, prompts, data sources and so on, by their [ResourceKind].
 type ResourcesService struct{ client *Client }
 
-// ResourceKind names a collection: its value is the collection's path. The type
-// is open.
+// ResourceKind names a collection: its value is the collection's path, such as
+// agents or agents/ID/versions. The type is open.
 type ResourceKind string
 
 // The kinds of resources. KindMemories and KindGuardrails are nested: use
-// [ResourceKind.Of] to say under which agent. KindExecutions and KindTraces are
+// [ResourceKind.Of] to name the agent, except for Get, Update and Delete. KindExecutions and KindTraces are
 // read only. KindCredentials and KindAPIKeys have services of their own, which
 // know more of them.
 const (
@@ -79,12 +72,13 @@ func (k ResourceKind) Of(agentID string) ResourceKind {
 	return ResourceKind(strings.Replace(string(k), agentPlaceholder, url.PathEscape(agentID), 1))
 }
 
-// IsNested reports whether the kind stands under an agent.
+// IsNested reports whether the kind's collections are under an agent. Its items
+// have a path of their own, which names no agent.
 func (k ResourceKind) IsNested() bool {
 	return k.template() == KindMemories || k.template() == KindGuardrails
 }
 
-// template returns the kind without the agent that it is of.
+// template returns the kind with a placeholder for the agent that it is under.
 func (k ResourceKind) template() ResourceKind {
 	if elements := strings.Split(string(k), "/"); len(elements) == 3 && elements[0] == "agents" {
 		return ResourceKind("agents/" + agentPlaceholder + "/" + elements[2])
@@ -92,87 +86,74 @@ func (k ResourceKind) template() ResourceKind {
 	return k
 }
 
-// op returns an operation on a kind, and the values of its path: the agent's,
-// where it is nested, and the ids.
-func (k ResourceKind) op(name, method, rest string, ids ...string) (operation, []string, error) {
-	op := operation{name, method, "/" + string(k.template()) + rest, "", 0}
-	if scopes := kindScopes[k.template()]; method == "GET" {
-		op.scope = scopes[0]
-	} else {
-		op.scope = scopes[1]
-	}
-	if !k.IsNested() {
-		return op, ids, nil
-	}
-	if strings.Contains(string(k), agentPlaceholder) {
-		return op, nil, invalid("kind", "stands under an agent: say which with Of")
-	}
-	agent, err := url.PathUnescape(strings.Split(string(k), "/")[1])
-	return op, append([]string{agent}, ids...), err
-}
-
 // List returns one page of a collection, the newest first. It needs the scope
 // that reads the kind, or the role user.
 func (s *ResourcesService) List(ctx context.Context, kind ResourceKind, params *ListResourcesParams, opts ...RequestOption) (*Page[Resource], error) {
-	op, ids, err := kind.op("Resources.List", "GET", "")
+	call, err := kind.collection("Resources.List", "GET", opts)
 	if err != nil {
 		return nil, err
 	}
-	return list[Resource](ctx, s.client, call{op: op, ids: ids, query: params, opts: opts})
+	call.query = params
+	return list[Resource](ctx, s.client, call)
 }
 
-// All returns every item of a collection, the newest first. It needs the scope
-// that reads the kind, or the role user.
+// All returns every item of a collection, the newest first, each id once. It
+// needs the scope that reads the kind, or the role user.
 func (s *ResourcesService) All(ctx context.Context, kind ResourceKind, params *ListResourcesParams, opts ...RequestOption) iter.Seq2[*Resource, error] {
-	op, ids, err := kind.op("Resources.List", "GET", "")
+	call, err := kind.collection("Resources.List", "GET", opts)
 	if err != nil {
 		return func(yield func(*Resource, error) bool) { yield(nil, err) }
 	}
-	return all[Resource](ctx, s.client, call{op: op, ids: ids, opts: opts}, params)
+	return all[Resource](ctx, s.client, call, params)
 }
 
 // Get returns one resource. It needs the scope that reads the kind, or the role
 // user.
 func (s *ResourcesService) Get(ctx context.Context, kind ResourceKind, id string, opts ...RequestOption) (*Resource, error) {
-	op, ids, err := kind.op("Resources.Get", "GET", "/{id}", id)
+	call, err := kind.item("Resources.Get", "GET", id, opts)
 	if err != nil {
 		return nil, err
 	}
-	return one[Resource](ctx, s.client, call{op: op, ids: ids, opts: opts})
+	return one[Resource](ctx, s.client, call)
 }
 
-// Create makes a resource of fields: a struct, a map or JSON that is an object.
-// All kinds but memories, guardrails, scores and chat sessions need a name. It
-// needs the scope that writes the kind, or the role user. A full plan is a
-// [*QuotaError], a feature that it lacks a [*FeatureError], and a field such as
-// agent_id that names nothing in the workspace is [ErrNotFound].
+// Create makes a resource of fields: a struct, a map or JSON that is an object,
+// encoded as [Client.Do] says. All kinds except memories, guardrails, scores and
+// chat sessions need a name. It needs the scope that writes the kind, or the role
+// user. It returns a [*QuotaError] if the plan's limit is reached, a
+// [*FeatureError] if the plan lacks the feature, and [ErrNotFound] if a field
+// such as agent_id names nothing in the workspace.
 func (s *ResourcesService) Create(ctx context.Context, kind ResourceKind, fields any, opts ...RequestOption) (*Resource, error) {
-	op, ids, err := kind.op("Resources.Create", "POST", "")
+	call, err := kind.collection("Resources.Create", "POST", opts)
 	if err != nil {
 		return nil, err
 	}
-	return one[Resource](ctx, s.client, call{op: op, ids: ids, body: given(fields), opts: opts})
+	call.body = given(fields)
+	return one[Resource](ctx, s.client, call)
 }
 
-// Update merges fields into a resource: what is not among them stays. It needs
-// the scope that writes the kind, or the role admin; a user may change what the
-// user created, and memories and guardrails of an agent that the user created.
+// Update merges fields into a resource: a field that is omitted stays as it is.
+// Fields are encoded as [Client.Do] says, so that omitempty omits zero numbers,
+// false and empty strings. It needs the scope that writes the kind, or the role
+// admin; a user may change what the user created, and memories and guardrails of
+// an agent that the user created.
 func (s *ResourcesService) Update(ctx context.Context, kind ResourceKind, id string, fields any, opts ...RequestOption) (*Resource, error) {
-	op, ids, err := kind.op("Resources.Update", "PATCH", "/{id}", id)
+	call, err := kind.item("Resources.Update", "PATCH", id, opts)
 	if err != nil {
 		return nil, err
 	}
-	return one[Resource](ctx, s.client, call{op: op, ids: ids, body: given(fields), opts: opts})
+	call.body = given(fields)
+	return one[Resource](ctx, s.client, call)
 }
 
-// Delete removes a resource; with an agent end its memories and guardrails. It
-// needs what [ResourcesService.Update] needs.
+// Delete removes a resource; an agent's memories and guardrails are removed with
+// it. It needs what [ResourcesService.Update] needs.
 func (s *ResourcesService) Delete(ctx context.Context, kind ResourceKind, id string, opts ...RequestOption) error {
-	op, ids, err := kind.op("Resources.Delete", "DELETE", "/{id}", id)
+	call, err := kind.item("Resources.Delete", "DELETE", id, opts)
 	if err != nil {
 		return err
 	}
-	return none(ctx, s.client, call{op: op, ids: ids, opts: opts})
+	return none(ctx, s.client, call)
 }
 
 // given refuses fields that are nil, which would be sent as no body.
@@ -183,7 +164,7 @@ func given(fields any) any {
 	return fields
 }
 
-var opResourcesExecute = operation{"Resources.Execute", "POST", "/agents/{id}/execute", ScopeAgentsExecute, 0}
+var opResourcesExecute = operation{"Resources.Execute", "POST", "/agents/{id}/execute", ScopeAgentsExecute, callerBody}
 
 // Execute runs an agent and returns its execution. It needs the scope
 // agents:execute, or the role user. Beyond the plan's executions of the period
@@ -203,63 +184,12 @@ type ListResourcesParams struct {
 	Query  string `url:"q,omitempty"` // a part of the name, in any case
 }
 
-// ExecuteParams is what an agent is run with.
+// ExecuteParams is the input of an execution, and how to run it. Input and
+// Metadata are encoded as [Client.Do] says.
 type ExecuteParams struct {
-	Input any `json:"input,omitzero"` // anything that encodes as JSON
-}
-
-// Resource is one object of a workspace: what all kinds have in common, and the
-// rest of its fields.
-type Resource struct {
-	ID          string
-	WorkspaceID string
-	Name        string
-	Status      string
-	CreatedBy   string // the user id of who made it
-	Version     int64  // counted up by each change; see [WithIfMatch]
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
-	// Fields is a JSON object of all other fields, each as it came: no digit and
-	// no escape is written in another way.
-	Fields json.RawMessage
-}
-
-// resourceJSON is Resource on the wire.
-type resourceJSON struct {
-	ID          string         `json:"id"`
-	WorkspaceID string         `json:"workspace_id"`
-	Name        string         `json:"name"`
-	Status      string         `json:"status"`
-	CreatedBy   string         `json:"created_by"`
-	Version     int64          `json:"version"`
-	CreatedAt   time.Time      `json:"created_at"`
-	UpdatedAt   time.Time      `json:"updated_at"`
-	Fields      jsontext.Value `json:",embed"`
-}
-
-// UnmarshalJSON implements [json.Unmarshaler].
-func (r *Resource) UnmarshalJSON(data []byte) error { return wire.Decode(data, r) }
-
-// UnmarshalJSONFrom implements the decoding of encoding/json/v2.
-func (r *Resource) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	var w resourceJSON
-	if err := jsonv2.UnmarshalDecode(dec, &w); err != nil {
-		return err
-	}
-	*r = Resource{w.ID, w.WorkspaceID, w.Name, w.Status, w.CreatedBy, w.Version, w.CreatedAt, w.UpdatedAt, json.RawMessage(w.Fields)}
-	return nil
-}
-
-// MarshalJSON implements [json.Marshaler].
-func (r Resource) MarshalJSON() ([]byte, error) {
-	return wire.Encode(&resourceJSON{r.ID, r.WorkspaceID, r.Name, r.Status, r.CreatedBy, r.Version, r.CreatedAt, r.UpdatedAt, jsontext.Value(r.Fields)})
-}
-
-// Decode stores the other fields of the resource in a struct or map that v
-// points to; names are matched to json tags exactly.
-func (r *Resource) Decode(v any) error {
-	if len(r.Fields) == 0 {
-		return nil
-	}
-	return wire.Decode(r.Fields, v)
+	Input     any    `json:"input,omitzero"`
+	SessionID string `json:"session_id,omitzero"` // any text of the caller's, to find related executions by
+	VersionID string `json:"version_id,omitzero"` // of the agent; the current one by default
+	Sync      *bool  `json:"sync,omitzero"`       // whether to wait for the end; the server decides by default
+	Metadata  any    `json:"metadata,omitzero"`   // kept with the execution
 }

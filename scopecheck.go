@@ -91,7 +91,11 @@ func (s *scopeCheck) ask(ctx context.Context, c *Client, op operation, round int
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), scopeAskTimeout)
 		defer cancel()
-		key, err := c.APIKeys.Current(ctx)
+		var key *APIKey
+		err := recovered(func() (err error) {
+			key, err = c.APIKeys.Current(ctx)
+			return err
+		})
 		if errors.Is(err, ErrUnauthorized) {
 			return nil, err
 		}

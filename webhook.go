@@ -7,10 +7,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
 	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
-
-	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
 // ParseWebhook returns the event of a request that a webhook channel sent: its
@@ -19,9 +16,9 @@ import (
 // (https://www.standardwebhooks.com).
 //
 // A request that is not signed with one of the secrets, or was signed more than
-// 5 minutes before or after now, is [ErrUnauthorized]: answer 401. A secret
-// that is not 24 to 64 bytes in base64, and a body that is signed but is no
-// event, is a [*ValidationError].
+// 5 minutes before or after now, is [ErrUnauthorized]: answer 401. A secret that
+// is empty or malformed is ignored; if none is usable, or if the body is signed
+// but is not an event, ParseWebhook returns a [*ValidationError].
 //
 // Answer 2xx within 15 seconds, and do the work after that: what takes longer,
 // or anything else, is sent again, up to 8 times. The same event may come more
@@ -31,61 +28,37 @@ func ParseWebhook(h http.Header, body []byte, secrets ...Secret) (*Event, error)
 	if err := verifyWebhook(h, body, secrets); err != nil {
 		return nil, err
 	}
-	var sent struct {
-		Event
-		Data jsontext.Value `json:"data"`
+	event := new(Event)
+	if err := event.UnmarshalJSON(body); err != nil {
+		return nil, err
 	}
-	if err := wire.Decode(body, &sent); err != nil {
-		return nil, invalid("body", "is no event: "+err.Error())
-	}
-	event := sent.Event
-	event.ID, event.Raw = h.Get(webhooks.HeaderWebhookID), []byte(sent.Data)
-	if event.Type == "" {
-		return nil, invalid("body.type", "must not be empty")
-	}
-	data := event.Type.newData()
-	if data == nil {
-		return &event, nil
-	}
-	if len(sent.Data) == 0 || sent.Data.Kind() != '{' {
-		return nil, invalid("body.data", "must be an object")
-	}
-	if err := wire.Decode(sent.Data, data); err != nil {
-		return nil, invalid("body.data", "is not that of "+string(event.Type)+": "+err.Error())
-	}
-	event.Data = data
-	return &event, nil
+	event.ID = h.Get(webhooks.HeaderWebhookID)
+	return event, nil
 }
 
-// Bounds of what is looked at; the specification sets those of a secret.
+// Bounds of a request; the specification sets those of a secret.
 const (
-	leastWebhookSecret  = 24
-	mostWebhookSecret   = 64
-	mostWebhookID       = 256
-	mostWebhookHeader   = 4096
+	minWebhookSecret    = 24
+	maxWebhookSecret    = 64
+	maxWebhookID        = 256
+	maxWebhookHeader    = 4096
 	webhookSecretPrefix = "whsec_"
 )
 
 // verifyWebhook checks what the library lets pass, and lets it check the rest:
 // the signature and the time.
 func verifyWebhook(h http.Header, body []byte, secrets []Secret) error {
-	if len(secrets) == 0 {
-		return invalid("secrets", "must hold the secret of the channel")
-	}
-	verifiers := make([]*webhooks.Webhook, len(secrets))
-	for i, s := range secrets {
-		var err error
-		if verifiers[i], err = webhookVerifier(s); err != nil {
-			return err
-		}
+	verifiers, err := webhookVerifiers(secrets)
+	if err != nil {
+		return err
 	}
 	for _, name := range []string{webhooks.HeaderWebhookID, webhooks.HeaderWebhookTimestamp, webhooks.HeaderWebhookSignature} {
-		if values := h.Values(name); len(values) != 1 || values[0] == "" || len(values[0]) > mostWebhookHeader {
+		if values := h.Values(name); len(values) != 1 || values[0] == "" || len(values[0]) > maxWebhookHeader {
 			return unverified("it must have one header " + name)
 		}
 	}
 	// A full stop ends the id in what is signed.
-	if id := h.Get(webhooks.HeaderWebhookID); len(id) > mostWebhookID || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '.' }) {
+	if id := h.Get(webhooks.HeaderWebhookID); len(id) > maxWebhookID || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '.' }) {
 		return unverified("its webhook-id is none")
 	}
 	if at := h.Get(webhooks.HeaderWebhookTimestamp); len(at) > 18 || strings.ContainsFunc(at, func(r rune) bool { return r < '0' || r > '9' }) {
@@ -102,12 +75,24 @@ func verifyWebhook(h http.Header, body []byte, secrets []Secret) error {
 	return unverified("no signature is by one of the secrets")
 }
 
-func webhookVerifier(s Secret) (*webhooks.Webhook, error) {
-	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(s.Reveal(), webhookSecretPrefix))
-	if err != nil || len(key) < leastWebhookSecret || len(key) > mostWebhookSecret {
-		return nil, invalid("secrets", "must be as the channel's answer gave them: whsec_ and 24 to 64 bytes in base64")
+// webhookVerifiers returns a verifier for each usable secret: one of several may
+// be unset.
+func webhookVerifiers(secrets []Secret) (usable []*webhooks.Webhook, err error) {
+	for _, s := range secrets {
+		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(s.Reveal(), webhookSecretPrefix))
+		if err != nil || len(key) < minWebhookSecret || len(key) > maxWebhookSecret {
+			continue
+		}
+		v, err := webhooks.NewWebhookRaw(key)
+		if err != nil {
+			return nil, invalid("secrets", err.Error())
+		}
+		usable = append(usable, v)
 	}
-	return webhooks.NewWebhookRaw(key)
+	if len(usable) == 0 {
+		return nil, invalid("secrets", "must hold a secret as CreateChannel or RotateSecret returned it: whsec_ and 24 to 64 bytes in base64")
+	}
+	return usable, nil
 }
 
 func unverified(reason string) error {

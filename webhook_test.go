@@ -123,13 +123,17 @@ func TestParseWebhookRefuses(t *testing.T) {
 	// A secret that is too short to be one would verify, or be guessed.
 	for name, secrets := range map[string][]promptrails.Secret{
 		"none": nil, "empty": {{}}, "one byte": {webhookSecret(1, 1)}, "23 bytes": {webhookSecret(1, 23)}, "65 bytes": {webhookSecret(1, 65)},
-		"no base64": {promptrails.NewSecret("whsec_planted!")}, "one of two": {secret, webhookSecret(1, 2)},
+		"no base64": {promptrails.NewSecret("whsec_planted!")}, "two unusable": {{}, webhookSecret(1, 2)},
 	} {
 		_, err := promptrails.ParseWebhook(signed(t, joined, secret), []byte(joined), secrets...)
 		v, ok := errors.AsType[*promptrails.ValidationError](err)
 		if !ok || v.Fields["secrets"] == "" || strings.Contains(err.Error(), "planted") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	// An unset old secret among several is ignored.
+	if _, err := promptrails.ParseWebhook(signed(t, joined, secret), []byte(joined), promptrails.Secret{}, webhookSecret(1, 2), secret); err != nil {
+		t.Errorf("one usable secret of three: %v", err)
 	}
 	for _, size := range []int{24, 64} {
 		if _, err := promptrails.ParseWebhook(signed(t, joined, webhookSecret(1, size)), []byte(joined), webhookSecret(1, size)); err != nil {

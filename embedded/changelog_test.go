@@ -91,6 +91,9 @@ func changeBy(ada *person, method, path string, op *openapi3.Operation) *change 
 		if method == http.MethodPost {
 			return &change{ada, collection, `{"name":"x"}`, 1}
 		}
+		if collection == "/memories" || collection == "/guardrails" { // they are made under an agent
+			return &change{ada, collection + "/" + made("/agents/"+agent+collection, `{"name":"x"}`), `{"x":1}`, 1}
+		}
 		return &change{ada, collection + "/" + made(collection, `{"name":"x"}`), `{"x":1}`, 1}
 	}
 	switch route {

@@ -103,11 +103,7 @@ func (c *call) authenticate() (*promptrails.User, *service.CallingKey, error) {
 }
 
 func (c *call) clientIP() netip.Addr {
-	peer, err := netip.ParseAddrPort(c.r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return policy.ClientIP(peer.Addr(), c.r.Header.Values("X-Forwarded-For"), c.api.TrustedProxies)
+	return policy.Proxies{Prefixes: c.api.TrustedProxies}.ClientIP(c.r.RemoteAddr, c.r.Header)
 }
 
 // storable returns a header's text as it can stand in a changelog entry.

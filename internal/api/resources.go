@@ -17,6 +17,9 @@ func resourceRoutes() (all []route) {
 			path = "/agents/{agent_id}/" + k.Name
 		}
 		all = append(all, collectionRoutes(k, path)...)
+		if k.Nested {
+			all = append(all, itemRoutes(k, "/"+k.Name)...)
+		}
 		if k.Name == "triggers" {
 			all = append(all, collectionRoutes(k, "/webhook-triggers")...)
 		}
@@ -25,29 +28,38 @@ func resourceRoutes() (all []route) {
 }
 
 func collectionRoutes(k service.Kind, path string) []route {
-	read := need{Scope: k.Read, Role: user}
-	routes := []route{
-		{"GET", path, read, listResources(k)},
-		{"GET", path + "/{id}", read, func(c *call) (*service.Answer, error) {
-			return c.read(func(x *service.Session) (any, error) { return inEnvelope(x.Resource(c.in(k), c.id())) })
-		}},
-	}
+	routes := append(itemRoutes(k, path), route{"GET", path, reads(k), listResources(k)})
 	if k.ReadOnly {
 		return routes
 	}
-	write := need{Scope: k.Write, Role: user} // what is a user's own is seen inside
-	return append(routes,
-		route{"POST", path, write, withDocument(http.StatusCreated, func(x *service.Session, c *call, d *service.Document) (*service.Resource, error) {
-			return x.CreateResource(c.in(k), d)
-		})},
-		route{"PATCH", path + "/{id}", write, withDocument(http.StatusOK, func(x *service.Session, c *call, d *service.Document) (*service.Resource, error) {
+	return append(routes, route{"POST", path, writes(k), withDocument(http.StatusCreated, func(x *service.Session, c *call, d *service.Document) (*service.Resource, error) {
+		return x.CreateResource(c.in(k), d)
+	})})
+}
+
+func itemRoutes(k service.Kind, path string) []route {
+	path += "/{id}"
+	get := route{"GET", path, reads(k), func(c *call) (*service.Answer, error) {
+		return c.read(func(x *service.Session) (any, error) { return inEnvelope(x.Resource(c.in(k), c.id())) })
+	}}
+	if k.ReadOnly {
+		return []route{get}
+	}
+	return []route{
+		get,
+		{"PATCH", path, writes(k), withDocument(http.StatusOK, func(x *service.Session, c *call, d *service.Document) (*service.Resource, error) {
 			return x.UpdateResource(c.in(k), c.id(), d)
 		})},
-		route{"DELETE", path + "/{id}", write, func(c *call) (*service.Answer, error) {
+		{"DELETE", path, writes(k), func(c *call) (*service.Answer, error) {
 			return c.act(http.StatusNoContent, func(x *service.Session) (any, error) { return nil, x.DeleteResource(c.in(k), c.id()) })
 		}},
-	)
+	}
 }
+
+func reads(k service.Kind) need { return need{Scope: k.Read, Role: user} }
+
+// writes is what writing needs; what a user created is checked inside.
+func writes(k service.Kind) need { return need{Scope: k.Write, Role: user} }
 
 func listResources(k service.Kind) handler {
 	return func(c *call) (*service.Answer, error) {

@@ -1,42 +1,109 @@
 package policy
 
 import (
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
 )
 
+// ForwardedHeaders are the headers that can name a caller's address.
+var ForwardedHeaders = []string{"X-Forwarded-For", "Forwarded", "X-Real-Ip"}
+
+// Proxies are the peers whose header is believed.
+type Proxies struct {
+	Prefixes   []netip.Prefix
+	UnixSocket bool   // trust a peer without an address
+	Header     string // one of ForwardedHeaders; the first one by default
+}
+
 // ClientIP returns the address that a request comes from: that of its peer, or,
-// where the peer is a trusted proxy, the rightmost hop of X-Forwarded-For that
-// is none. Each proxy appends the hop that it saw, so what stands further left
-// may be anybody's invention.
-func ClientIP(peer netip.Addr, forwardedFor []string, trusted []netip.Prefix) netip.Addr {
-	ip := peer.Unmap().WithZone("")
-	if !within(ip, trusted) {
+// if the peer is a trusted proxy, the last hop in the header that is not one.
+// Each proxy appends the hop that it saw, so anyone may have written the hops
+// before. The address is not valid if nothing trusted names one.
+func (p Proxies) ClientIP(remoteAddr string, h http.Header) netip.Addr {
+	var ip netip.Addr
+	if peer, err := netip.ParseAddrPort(remoteAddr); err == nil {
+		if ip = peer.Addr().Unmap().WithZone(""); !p.trusts(ip) {
+			return ip
+		}
+	} else if !p.UnixSocket {
 		return ip
 	}
-	hops := strings.Split(strings.Join(forwardedFor, ","), ",")
-	for _, hop := range slices.Backward(hops) {
-		next, ok := parseHop(strings.TrimSpace(hop))
+	for _, hop := range slices.Backward(p.hops(h)) {
+		next, ok := parseHop(hop)
 		if !ok {
 			return ip
 		}
-		if ip = next; !within(ip, trusted) {
+		if ip = next; !p.trusts(ip) {
 			return ip
 		}
 	}
 	return ip
 }
 
+func (p Proxies) trusts(ip netip.Addr) bool { return within(ip, p.Prefixes) }
+
+func within(ip netip.Addr, prefixes []netip.Prefix) bool {
+	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(ip) })
+}
+
+// hops returns the hops that the header names, the nearest one last.
+func (p Proxies) hops(h http.Header) []string {
+	switch p.Header {
+	case "Forwarded":
+		elements := splitQuoted(strings.Join(h.Values(p.Header), ","), ',')
+		hops := make([]string, len(elements))
+		for i, element := range elements {
+			hops[i] = forwardedFor(element)
+		}
+		return hops
+	case "X-Real-Ip":
+		if values := h.Values(p.Header); len(values) == 1 {
+			return values
+		}
+		return nil
+	default:
+		return strings.Split(strings.Join(h.Values(ForwardedHeaders[0]), ","), ",")
+	}
+}
+
+// forwardedFor returns the node of an element of Forwarded (RFC 7239, section
+// 4), or "" if it has none, or several.
+func forwardedFor(element string) (node string) {
+	for _, pair := range splitQuoted(element, ';') {
+		name, value, _ := strings.Cut(pair, "=")
+		if !strings.EqualFold(strings.TrimSpace(name), "for") {
+			continue
+		}
+		if node != "" {
+			return ""
+		}
+		node = strings.Trim(strings.TrimSpace(value), `"`)
+	}
+	return node
+}
+
+// splitQuoted splits s at a separator outside of quoted strings.
+func splitQuoted(s string, separator byte) (parts []string) {
+	begin, quoted := 0, false
+	for i := range len(s) {
+		switch {
+		case s[i] == '"' && (i == 0 || s[i-1] != '\\'):
+			quoted = !quoted
+		case s[i] == separator && !quoted:
+			parts, begin = append(parts, s[begin:i]), i+1
+		}
+	}
+	return append(parts, s[begin:])
+}
+
 // parseHop reads an address, with or without a port.
 func parseHop(s string) (netip.Addr, bool) {
+	s = strings.TrimSpace(s)
 	if ap, err := netip.ParseAddrPort(s); err == nil {
 		return ap.Addr().Unmap().WithZone(""), true
 	}
 	ip, err := netip.ParseAddr(strings.Trim(s, "[]"))
 	return ip.Unmap().WithZone(""), err == nil
-}
-
-func within(ip netip.Addr, prefixes []netip.Prefix) bool {
-	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(ip) })
 }

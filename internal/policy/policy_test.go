@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"net/http"
 	"net/netip"
 	"testing"
 
@@ -29,19 +30,62 @@ func TestMayChangeRole(t *testing.T) {
 	}
 }
 
+func TestClientIP(t *testing.T) {
+	t.Parallel()
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	for name, c := range map[string]struct {
+		proxies policy.Proxies
+		peer    string
+		header  []string // name, value, …
+		want    string   // empty: none
+	}{
+		"no proxy":                  {policy.Proxies{}, "198.51.100.7:1", []string{"X-Forwarded-For", "203.0.113.9"}, "198.51.100.7"},
+		"a peer that is no proxy":   {policy.Proxies{Prefixes: trusted}, "198.51.100.7:1", []string{"X-Forwarded-For", "203.0.113.9"}, "198.51.100.7"},
+		"a proxy":                   {policy.Proxies{Prefixes: trusted}, "10.0.0.1:1", []string{"X-Forwarded-For", "192.0.2.1, 203.0.113.9, 10.0.0.2"}, "203.0.113.9"},
+		"another header":            {policy.Proxies{Prefixes: trusted}, "10.0.0.1:1", []string{"Forwarded", "for=203.0.113.9", "X-Real-IP", "203.0.113.9"}, "10.0.0.1"},
+		"Forwarded":                 {policy.Proxies{Prefixes: trusted, Header: "Forwarded"}, "10.0.0.1:1", []string{"Forwarded", `for=192.0.2.1, For="[2001:db8::1]:4711";proto=https;by=10.0.0.1, for=10.0.0.2`}, "2001:db8::1"},
+		"Forwarded, not the other":  {policy.Proxies{Prefixes: trusted, Header: "Forwarded"}, "10.0.0.1:1", []string{"X-Forwarded-For", "203.0.113.9"}, "10.0.0.1"},
+		"Forwarded, hidden":         {policy.Proxies{Prefixes: trusted, Header: "Forwarded"}, "10.0.0.1:1", []string{"Forwarded", "for=192.0.2.1, for=_hidden"}, "10.0.0.1"},
+		"Forwarded, a quoted comma": {policy.Proxies{Prefixes: trusted, Header: "Forwarded"}, "10.0.0.1:1", []string{"Forwarded", `for=203.0.113.9;host="a,for=192.0.2.1"`}, "203.0.113.9"},
+		"Forwarded, twice":          {policy.Proxies{Prefixes: trusted, Header: "Forwarded"}, "10.0.0.1:1", []string{"Forwarded", "for=203.0.113.9;for=192.0.2.1"}, "10.0.0.1"},
+		"X-Real-IP":                 {policy.Proxies{Prefixes: trusted, Header: "X-Real-Ip"}, "10.0.0.1:1", []string{"X-Real-IP", "203.0.113.9"}, "203.0.113.9"},
+		"X-Real-IP, twice":          {policy.Proxies{Prefixes: trusted, Header: "X-Real-Ip"}, "10.0.0.1:1", []string{"X-Real-IP", "203.0.113.9", "X-Real-IP", "192.0.2.1"}, "10.0.0.1"},
+		"X-Real-IP, a list":         {policy.Proxies{Prefixes: trusted, Header: "X-Real-Ip"}, "10.0.0.1:1", []string{"X-Real-IP", "192.0.2.1, 203.0.113.9"}, "10.0.0.1"},
+		"a socket":                  {policy.Proxies{Prefixes: trusted}, "@", []string{"X-Forwarded-For", "203.0.113.9"}, ""},
+		"a trusted socket":          {policy.Proxies{UnixSocket: true}, "@", []string{"X-Forwarded-For", "192.0.2.1, 203.0.113.9"}, "203.0.113.9"},
+		"a trusted socket, bare":    {policy.Proxies{UnixSocket: true}, "", nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := http.Header{}
+			for i := 0; i < len(c.header); i += 2 {
+				h.Add(c.header[i], c.header[i+1])
+			}
+			got := ""
+			if ip := c.proxies.ClientIP(c.peer, h); ip.IsValid() {
+				got = ip.String()
+			}
+			if got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
 func FuzzClientIP(f *testing.F) {
-	for _, header := range []string{"", "203.0.113.9", "a, b", "[2001:db8::1]:1, 127.0.0.1", "::ffff:127.0.0.1", "fe80::1%eth0", ",,,"} {
+	for _, header := range []string{"", "203.0.113.9", "a, b", "[2001:db8::1]:1, 127.0.0.1", "::ffff:127.0.0.1", "fe80::1%eth0", ",,,", `for="[2001:db8::1]:1";by=x, for=_a`, `"`} {
 		f.Add(header)
 	}
 	trusted := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
-	outside := netip.MustParseAddr("198.51.100.7")
-	f.Fuzz(func(t *testing.T, header string) {
-		if got := policy.ClientIP(outside, []string{header}, trusted); got != outside {
-			t.Errorf("a peer that is no proxy is believed: %s", got)
-		}
-		got := policy.ClientIP(netip.MustParseAddr("::ffff:127.0.0.1"), []string{header}, trusted)
-		if !got.IsValid() || got.Zone() != "" || got.Is4In6() {
-			t.Errorf("%q gives %s", header, got)
+	f.Fuzz(func(t *testing.T, value string) {
+		for _, header := range policy.ForwardedHeaders {
+			p, h := policy.Proxies{Prefixes: trusted, Header: header}, http.Header{header: {value}}
+			if got := p.ClientIP("198.51.100.7:1", h); got.String() != "198.51.100.7" {
+				t.Errorf("%s of a peer that is no proxy is believed: got %s", header, got)
+			}
+			if got := p.ClientIP("[::ffff:127.0.0.1]:1", h); !got.IsValid() || got.Zone() != "" || got.Is4In6() {
+				t.Errorf("%s %q: got %s, want a plain address", header, value, got)
+			}
 		}
 	})
 }

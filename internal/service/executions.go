@@ -8,17 +8,31 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
+// maxSessionID is the most characters of a session's name.
+const maxSessionID = 200
+
 // ExecuteBody is the body of an execution.
 type ExecuteBody struct {
-	Input jsontext.Value `json:"input"`
+	Input     jsontext.Value `json:"input"`
+	SessionID string         `json:"session_id"` // any text of the caller's
+	VersionID string         `json:"version_id"`
+	Sync      *bool          `json:"sync"` // an execution has always ended when it is answered
+	Metadata  jsontext.Value `json:"metadata"`
 }
 
 // Execute records an execution of an agent, and its trace, masked as the
 // settings say before anything of them is kept or answered. The output is
 // simulated, and says so: no model is asked; and so is what it costs.
 func (x *Session) Execute(agentID string, p *ExecuteBody) (*Resource, error) {
-	if holdsNUL(p.Input) {
-		return nil, invalid("input", "must not contain NUL")
+	bad := faults{}
+	for field, v := range map[string]jsontext.Value{"input": p.Input, "metadata": p.Metadata} {
+		if holdsNUL(v) {
+			bad.add(field, "must not contain NUL")
+		}
+	}
+	bad.add("session_id", textFault(p.SessionID, 0, maxSessionID))
+	if err := bad.err(); err != nil {
+		return nil, err
 	}
 	if p.Input == nil {
 		p.Input = jsontext.Value("null")
@@ -30,6 +44,9 @@ func (x *Session) Execute(agentID string, p *ExecuteBody) (*Resource, error) {
 	if agent.Status == "archived" {
 		return nil, conflict(promptrails.CodeInvalidState, "the agent is archived").with(map[string]any{"status": agent.Status})
 	}
+	if p.VersionID != "" {
+		return nil, notFound("agent version") // none can be made here
+	}
 	if err := x.countExecution(); err != nil {
 		return nil, err
 	}
@@ -40,7 +57,7 @@ func (x *Session) Execute(agentID string, p *ExecuteBody) (*Resource, error) {
 		return nil, err
 	}
 	about := func(other string, id string) Document {
-		return Document{
+		d := Document{
 			{"name", value(agent.Name)},
 			{"status", value("completed")},
 			{"agent_id", value(agentID)},
@@ -49,6 +66,13 @@ func (x *Session) Execute(agentID string, p *ExecuteBody) (*Resource, error) {
 			{"output", output},
 			{"simulated", value(true)},
 		}
+		if p.SessionID != "" {
+			d = append(d, Member{"session_id", value(p.SessionID)})
+		}
+		if p.Metadata != nil {
+			d = append(d, Member{"metadata", p.Metadata})
+		}
+		return d
 	}
 	x.put(execution, about("trace_id", trace.ID), nil)
 	x.put(trace, about("execution_id", execution.ID), nil)

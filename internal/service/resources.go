@@ -29,7 +29,8 @@ func answered(r *store.Resource) *Resource {
 	return &Resource{Version: r.Version, document: r.Document}
 }
 
-// Collection names a collection: of a workspace, or under the agent Parent.
+// Collection names a collection: of a workspace, or under the agent Parent. An
+// item of a nested kind can be named without its agent.
 type Collection struct {
 	Kind
 	Parent string
@@ -85,6 +86,10 @@ func (x *Session) Resource(in Collection, id string) (*Resource, error) {
 }
 
 func (x *Session) resource(in Collection, id string) (*store.Resource, error) {
+	if in.Nested && in.Parent == "" {
+		r, err := x.tx.ResourceOfKind(in.Name, id)
+		return r, missing(err, in.Singular)
+	}
 	r, err := x.tx.Resource(in.Name, in.Parent, id)
 	return r, missing(err, in.Singular)
 }
@@ -150,6 +155,7 @@ func (x *Session) UpdateResource(in Collection, id string, patch *Document) (*Re
 	if err != nil {
 		return nil, err
 	}
+	in.Parent = r.Parent
 	before := document.changes()
 	for _, m := range *patch {
 		document = document.with(m.Name, m.Value)
@@ -231,7 +237,7 @@ func (x *Session) change(in Collection, id string) (*store.Resource, Document, e
 	}
 	by := r.CreatedBy
 	if in.Nested {
-		agent, err := x.agent(in.Parent)
+		agent, err := x.agent(r.Parent)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -58,6 +58,12 @@ func (t *Tx) Resource(kind, parent, id string) (*Resource, error) {
 	return r, t.row("SELECT "+resourceColumns+" "+inCollection+" AND r.id = $4", []any{kind, parent, id}, resourceFields(r)...)
 }
 
+// ResourceOfKind returns one resource of a kind, nested or not.
+func (t *Tx) ResourceOfKind(kind, id string) (*Resource, error) {
+	r := new(Resource)
+	return r, t.row("SELECT "+resourceColumns+" "+resourceRows+" AND r.kind = $2 AND r.id = $3", []any{kind, id}, resourceFields(r)...)
+}
+
 // HasResource reports whether something of a kind exists, nested or not.
 func (t *Tx) HasResource(kind, id string) (bool, error) {
 	var n int

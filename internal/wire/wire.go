@@ -155,6 +155,41 @@ func normal(s string) string {
 	return fmt.Sprintf("%t %s %d", negative, trimmed, int(power)-len(fraction)+len(digits)-len(trimmed))
 }
 
+// EachMember calls fn with each member of an object: its name, and name and
+// value as they are written. The text of them is valid until fn returns.
+func EachMember(object jsontext.Value, fn func(name string, rawName, value jsontext.Value) error) error {
+	if len(object) == 0 {
+		return nil
+	}
+	dec := jsontext.NewDecoder(bytes.NewBuffer(object))
+	if token, err := dec.ReadToken(); err != nil || token.Kind() != '{' {
+		return cmp.Or(err, errNoObject)
+	}
+	var rawName []byte
+	for dec.PeekKind() == '"' {
+		quoted, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		rawName = append(rawName[:0], quoted...) // the decoder's buffer moves on
+		name, err := jsontext.AppendUnquote(nil, rawName)
+		if err != nil {
+			return err
+		}
+		value, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		if err := fn(string(name), rawName, value); err != nil {
+			return err
+		}
+	}
+	_, err := dec.ReadToken()
+	return err
+}
+
+var errNoObject = errors.New("expected a JSON object")
+
 // Secrets returns the secrets that [Encode] and [EncodeCaller] reveal in v, so
 // that they can be kept out of an error message.
 func Secrets(v any) []string {

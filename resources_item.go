@@ -1,0 +1,133 @@
+package promptrails
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/promptrails-community/promptrails-go/internal/wire"
+)
+
+// Resource is one object of a workspace: what all kinds have in common, and the
+// rest of its fields.
+type Resource struct {
+	ID          string
+	WorkspaceID string
+	Name        string
+	Status      string
+	CreatedBy   string // the user id of who made it
+	Version     int64  // counted up by each change; see [WithIfMatch]; 0 if it is not a whole number
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	// Fields is a JSON object of all other fields, each as it came: no digit and
+	// no escape is changed. A common field whose value has another type than
+	// above, such as the version "1.0.0", is here too.
+	Fields json.RawMessage
+	// Raw is the whole object as it came, if a common field has another type than
+	// above; nil otherwise.
+	Raw json.RawMessage
+}
+
+// common returns where a common field of r is decoded to, or nil.
+func (r *Resource) common(name string) any {
+	switch name {
+	case "id":
+		return &r.ID
+	case "workspace_id":
+		return &r.WorkspaceID
+	case "name":
+		return &r.Name
+	case "status":
+		return &r.Status
+	case "created_by":
+		return &r.CreatedBy
+	case "version":
+		return &r.Version
+	case "created_at":
+		return &r.CreatedAt
+	case "updated_at":
+		return &r.UpdatedAt
+	default:
+		return nil
+	}
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (r *Resource) UnmarshalJSON(data []byte) error { return wire.Decode(data, r) }
+
+// UnmarshalJSONFrom implements the decoding of encoding/json/v2.
+func (r *Resource) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	object, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	*r = Resource{}
+	fields, misfits := make([]byte, 0, len(object)), false
+	err = wire.EachMember(object, func(name string, rawName, value jsontext.Value) error {
+		if target := r.common(name); target != nil {
+			if wire.Decode(value, target) == nil {
+				return nil
+			}
+			misfits = true
+		}
+		fields = append(fields, separator(fields)...)
+		fields = append(append(append(fields, rawName...), ':'), value...)
+		return nil
+	})
+	if len(fields) > 0 {
+		r.Fields = append(fields, '}')
+	}
+	if misfits {
+		r.Raw = json.RawMessage(object.Clone())
+	}
+	return err
+}
+
+// separator is what precedes a member of an object.
+func separator(object []byte) string {
+	if len(object) == 0 {
+		return "{"
+	}
+	return ","
+}
+
+// MarshalJSON implements [json.Marshaler]. The common fields come first.
+func (r Resource) MarshalJSON() ([]byte, error) {
+	var object []byte
+	add := func(name, value []byte) {
+		object = append(append(append(append(object, separator(object)...), name...), ':'), value...)
+	}
+	inFields := map[string]bool{}
+	err := wire.EachMember(jsontext.Value(r.Fields), func(name string, _, _ jsontext.Value) error {
+		inFields[name] = true
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"id", "workspace_id", "name", "status", "created_by", "version", "created_at", "updated_at"} {
+		if inFields[name] {
+			continue
+		}
+		value, err := wire.Encode(r.common(name))
+		if err != nil {
+			return nil, err
+		}
+		add([]byte(`"`+name+`"`), value)
+	}
+	err = wire.EachMember(jsontext.Value(r.Fields), func(_ string, rawName, value jsontext.Value) error {
+		add(rawName, value)
+		return nil
+	})
+	return append(object, '}'), err
+}
+
+// Decode stores the other fields of the resource in a struct or map that v
+// points to; names are matched to json tags exactly.
+func (r *Resource) Decode(v any) error {
+	if len(r.Fields) == 0 {
+		return nil
+	}
+	return wire.Decode(r.Fields, v)
+}
