@@ -3,6 +3,7 @@ package promptrails
 import (
 	"context"
 	"iter"
+	"slices"
 )
 
 // stretch is a run of sequences, both ends inclusive.
@@ -70,7 +71,7 @@ func (r *entryReader) plan(ctx context.Context) (next func() (stretch, bool), er
 			return part, true
 		}, nil
 	}
-	head, err := r.service.Head(ctx)
+	head, err := r.service.Head(ctx, append(slices.Clip(r.opts), WithResponse(nil))...)
 	if err != nil {
 		return nil, err
 	}

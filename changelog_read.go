@@ -58,7 +58,7 @@ func (r *entryReader) fetch(ctx context.Context) (f fetched[ChangelogEntry]) {
 		r.params.Limit = r.size.limit()
 		call := call{op: opChangelogList, query: &r.params, opts: append(slices.Clip(r.opts), WithResponse(&f.response))}
 		f.page, f.hasMeta, f.err = listPage[ChangelogEntry](ctx, r.service.client, call)
-		if !errors.Is(f.err, errTooLarge) || !r.size.shrink() {
+		if !errors.Is(f.err, errTooLarge) || !r.size.shrink(r.params.Limit) {
 			return f
 		}
 	}
@@ -70,7 +70,7 @@ func (r *entryReader) next(ctx context.Context, f fetched[ChangelogEntry]) (more
 	if err := r.follow(f.page.Items); err != nil {
 		return false, err
 	}
-	r.size.grow(0)
+	r.size.grow()
 	came, meta := len(f.page.Items), f.page.Meta
 	if meta.NextCursor != "" {
 		if came == 0 {

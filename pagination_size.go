@@ -7,65 +7,41 @@ import "sync"
 const growAfter = 8
 
 // sizer is the size of the pages that an iteration asks for: the caller's, or a
-// divisor of it after a page was larger than [WithMaxResponseSize] allows. It is
+// smaller one after a page was larger than [WithMaxResponseSize] allows. It is
 // safe for concurrent use.
 type sizer struct {
-	mu    sync.Mutex
-	sizes []int // from the caller's down to the one in use
-	good  int   // pages of that size
+	mu   sync.Mutex
+	most int // the caller's
+	now  int
+	good int // pages of the size now
 }
 
-func newSizer(limit int) *sizer { return &sizer{sizes: []int{limit}} }
+func newSizer(limit int) *sizer { return &sizer{most: limit, now: limit} }
+
+func (s *sizer) limit() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
 
 // upTo returns a sizer for pages of at most limit items, not larger than those
 // in use now.
 func (s *sizer) upTo(limit int) *sizer { return newSizer(min(limit, s.limit())) }
 
-func (s *sizer) limit() int {
+// shrink halves a size that was too large. It reports false for a page of one
+// item.
+func (s *sizer) shrink(tooLarge int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.sizes[len(s.sizes)-1]
+	s.now, s.good = min(s.now, max(1, tooLarge/2)), 0
+	return tooLarge > 1
 }
 
-// whole reports whether pages have the caller's size.
-func (s *sizer) whole() bool {
+// grow counts a page that fit, and doubles the size after enough of them.
+func (s *sizer) grow() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.sizes) == 1
-}
-
-// shrink takes the next smaller divisor, so that pages by number still begin
-// where one has ended. It reports false for a page of one item.
-func (s *sizer) shrink() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	limit := s.sizes[len(s.sizes)-1]
-	if limit <= 1 {
-		return false
+	if s.good++; s.now < s.most && s.good >= growAfter {
+		s.now, s.good = min(2*s.now, s.most), 0
 	}
-	smaller := limit / 2
-	for limit%smaller != 0 {
-		smaller--
-	}
-	s.sizes, s.good = append(s.sizes, smaller), 0
-	return true
-}
-
-// grow counts a page that fit, and goes back to the next larger size after
-// enough of them, if the list is then at the beginning of a page of that size.
-// offset is how many items come before the next page.
-func (s *sizer) grow(offset int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.good++; len(s.sizes) > 1 && s.good >= growAfter && offset%s.sizes[len(s.sizes)-2] == 0 {
-		s.sizes, s.good = s.sizes[:len(s.sizes)-1], 0
-	}
-}
-
-// growNumber is grow for pages by number: it returns the number, in the new
-// size, of the page to ask for.
-func (s *sizer) growNumber(number int) int {
-	before := s.limit()
-	s.grow((number - 1) * before)
-	return (number-1)*before/s.limit() + 1
 }

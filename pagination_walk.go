@@ -31,17 +31,19 @@ type walk[T any] struct {
 	cursor cursorGuard
 
 	// By number.
-	first, number int
-	pass          pass
-	passes        int
-	pages         int // as the first page says
-	served        int // the limit that the server applied; 0: not known
-	total         int // of the pass before; 0: not known
-	steady        bool
-	distinct      int // items that were returned
-	seen          map[uint64]int
-	seed          maphash.Seed
-	identity      func(*T) string
+	first    int  // the caller's page
+	number   int  // of the page that is requested
+	asked    int  // its limit
+	short    bool // the first page had fewer items than its limit
+	pass     pass
+	passes   int
+	pages    int // as the first page says
+	total    int // of the pass before; 0: not known
+	steady   bool
+	distinct int // items that were returned
+	seen     map[uint64]int
+	seed     maphash.Seed
+	identity func(*T) string
 }
 
 // pass is one reading of all pages by number.
@@ -61,7 +63,7 @@ func newWalk[T any](c *Client, call call, query url.Values) *walk[T] {
 	number = max(1, number)
 	return &walk[T]{
 		client: c, call: call, query: query, size: newSizer(limit),
-		first: number, number: number, passes: 1, steady: true, seen: map[uint64]int{}, seed: maphash.MakeSeed(), identity: identity[T](),
+		first: number, number: number, asked: limit, passes: 1, steady: true, seen: map[uint64]int{}, seed: maphash.MakeSeed(), identity: identity[T](),
 	}
 }
 
@@ -84,7 +86,7 @@ func (w *walk[T]) pagesOf(ctx context.Context) iter.Seq[fetched[T]] {
 }
 
 func (w *walk[T]) fetch(ctx context.Context) (f fetched[T]) {
-	w.query.Set("limit", strconv.Itoa(w.size.limit()))
+	w.query.Set("limit", strconv.Itoa(w.asked))
 	call := w.call
 	call.query = w.query
 	call.opts = append(slices.Clone(call.opts), WithResponse(&f.response))
@@ -95,11 +97,18 @@ func (w *walk[T]) fetch(ctx context.Context) (f fetched[T]) {
 // next sets the query for the page after this one, and reports whether there is
 // one.
 func (w *walk[T]) next(ctx context.Context, f *fetched[T]) (more bool, err error) {
+	w.size.grow()
+	if w.query.Has("after") && len(w.seen) > 0 {
+		w.dropSeen(f.page) // of what came by number
+	}
 	switch cursor := f.page.Meta.NextCursor; {
 	case cursor != "":
+		if !w.query.Has("after") && len(w.seen) > 0 {
+			w.dropSeen(f.page)
+		}
 		w.query.Del("page")
 		w.query.Set("after", cursor)
-		w.size.grow(0)
+		w.asked = w.size.limit()
 		if len(f.page.Items) == 0 {
 			if err := w.cursor.pause(ctx); err != nil {
 				return false, err
@@ -126,26 +135,46 @@ func (w *walk[T]) nextNumber(ctx context.Context, f *fetched[T]) (more bool, err
 	if w.pass.total != 0 && meta.Total != w.pass.total {
 		w.pass.moved = true
 	}
-	w.pass.total, w.served = meta.Total, meta.Limit
-	asked := w.size.limit()
+	w.pass.total = meta.Total
+	if w.number == w.first && w.passes == 1 {
+		w.short = came < w.asked
+	}
 	switch {
-	case came > asked && meta.Pages == 0 && meta.Total == 0:
+	case came > w.asked && meta.Pages == 0 && meta.Total == 0:
 		return false, nil // the server ignores limit: it does not page
 	case came == 0, w.last(meta):
 		return w.endPass(ctx, f)
 	case again == came && meta.Pages == 0 && meta.Total == 0:
 		// The server ignores page. It has returned everything, unless limit cut it.
-		if w.number == w.first+1 && came == w.pass.items && came < asked {
+		if came == w.pass.items && w.short {
 			return false, nil
 		}
 		return w.endPass(ctx, f)
 	case again == came:
 		return w.endPass(ctx, f)
 	}
-	w.number++
-	w.number = w.size.growNumber(w.number)
-	w.query.Set("page", strconv.Itoa(w.number))
+	if meta.Limit > 0 && meta.Limit < w.asked {
+		w.ask(w.asked, w.number+1) // the server's pages are smaller, and it says so
+	} else {
+		w.askFrom((w.number-1)*w.asked + came)
+	}
 	return true, nil
+}
+
+// askFrom requests the page that begins after that many items. A page that was
+// shorter than its limit need not be the last one, so that the size of the next
+// one is chosen such that it begins where that one ended.
+func (w *walk[T]) askFrom(offset int) {
+	limit := w.size.limit()
+	for limit > 1 && offset%limit != 0 {
+		limit--
+	}
+	w.ask(limit, offset/limit+1)
+}
+
+func (w *walk[T]) ask(limit, number int) {
+	w.asked, w.number = limit, number
+	w.query.Set("page", strconv.Itoa(number))
 }
 
 // checkNumber finds a server whose pages never end.
@@ -158,7 +187,7 @@ func (w *walk[T]) checkNumber(meta Meta, came int) error {
 		return fmt.Errorf("page %d of %d is empty", w.number, meta.Pages)
 	case meta.Page != 0 && meta.Page != w.number:
 		return fmt.Errorf("page %d came for page %d", meta.Page, w.number)
-	case meta.Pages > w.number && w.size.whole() && w.number > 2*w.pages+10:
+	case meta.Pages > w.number && w.asked == w.size.most && w.number > 2*w.pages+10:
 		return fmt.Errorf("page %d is followed by another, although there were %d in all when it began", w.number, w.pages)
 	default:
 		return nil
@@ -219,24 +248,20 @@ func (w *walk[T]) endPass(ctx context.Context, f *fetched[T]) (more bool, err er
 	}
 	w.total, w.pass = p.total, pass{}
 	w.passes++
-	w.number = w.first
-	w.query.Set("page", strconv.Itoa(w.number))
+	w.ask(w.size.most, w.first)
 	return true, nil
 }
 
 // shrink asks for a smaller page in place of one that was too large.
 func (w *walk[T]) shrink() bool {
-	if w.served > 0 && w.served < w.size.limit() {
-		w.size = newSizer(w.served) // the server's pages are smaller already
-	}
-	before := w.size.limit()
-	if !w.size.shrink() {
+	offset := (w.number - 1) * w.asked
+	if !w.size.shrink(w.asked) {
 		return false
 	}
-	if !w.query.Has("after") && w.number > 1 {
-		times := before / w.size.limit()
-		w.number = (w.number-1)*times + 1
-		w.query.Set("page", strconv.Itoa(w.number))
+	if w.query.Has("after") || w.number == 1 {
+		w.asked = w.size.limit()
+	} else {
+		w.askFrom(offset)
 	}
 	return true
 }

@@ -104,7 +104,7 @@ func (t *tail) next(ctx context.Context) ([]*ChangelogEntry, time.Duration, erro
 	if err := t.reader.follow(entries); err != nil {
 		return nil, 0, err
 	}
-	t.reader.size.grow(0)
+	t.reader.size.grow()
 	if len(entries) == 0 {
 		return nil, t.Interval, nil
 	}
