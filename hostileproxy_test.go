@@ -173,7 +173,7 @@ func (tr *trial) call(client *promptrails.Client, id string, honours bool) {
 	method := methods[n]
 	ctx, cancel := context.WithTimeout(tr.t.Context(), time.Duration(1+tr.random.IntN(120))*time.Second)
 	defer cancel()
-	c := &trialCall{name: names[n], honours: honours, style: tr.random.IntN(6), items: tr.random.IntN(350)}
+	c := &trialCall{name: names[n], honours: honours, style: tr.random.IntN(8), items: tr.random.IntN(350)}
 	mutates := !strings.HasPrefix(methodOf(names[n]), "Get") && !slices.Contains([]string{"List", "All", "Plan", "Self", "Curr", "Head", "Tail", "Subs", "Usag", "Bala", "Inve"}, methodOf(names[n])[:4]) && !strings.HasPrefix(methodOf(names[n]), "All")
 	c.list = !mutates
 	tr.mu.Lock()
@@ -539,8 +539,15 @@ func (c *trialCall) page(w io.Writer, query url.Values, cursorsOnly, whole bool)
 	}
 	end := min(begin+limit, c.items)
 	var items []string
-	for i := begin; i < end; i++ {
+	for i := begin; i < end && (style != 6 || whole); i++ {
 		items = append(items, fmt.Sprintf(`{"id":"%d","agent_id":"%d"}`, i+1, i+1))
+	}
+	if style == 6 && !whole { // its pages have one size, without a meta
+		begin = (number - 1) * 30
+		end = min(begin+30, c.items)
+		for i := begin; i < end; i++ {
+			items = append(items, fmt.Sprintf(`{"id":"%d","agent_id":"%d"}`, i+1, i+1))
+		}
 	}
 	pages := (c.items + limit - 1) / max(limit, 1)
 	meta := ""
@@ -558,6 +565,8 @@ func (c *trialCall) page(w io.Writer, query url.Values, cursorsOnly, whole bool)
 		meta = fmt.Sprintf(`,"meta":{"total":%d,"page":%d,"limit":%d,"pages":%d}`, c.items, number, limit, pages)
 	case 3:
 		meta = fmt.Sprintf(`,"meta":{"total":%d}`, c.items)
+	case 7:
+		meta = fmt.Sprintf(`,"meta":{"total_pages":%d}`, pages)
 	}
 	fmt.Fprintf(w, `{"data":[%s]%s}`, strings.Join(items, ","), meta)
 }

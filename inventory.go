@@ -26,7 +26,7 @@ func (s *ResourcesService) Inventory(ctx context.Context, opts ...RequestOption)
 	if ctx == nil {
 		return nil, invalid("ctx", "must not be nil; use context.Background")
 	}
-	inv := &inventory{service: s, opts: append(slices.Clip(opts), WithResponse(nil)), counts: map[ResourceKind]int{}, absent: map[ResourceKind]error{}}
+	inv := &inventory{service: s, opts: append(slices.Clip(opts), WithResponse(nil)), counts: map[ResourceKind]int{KindMemories: 0, KindGuardrails: 0}, absent: map[ResourceKind]error{}}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(inventoryWidth)
 	count := func(kind ResourceKind) {
@@ -35,8 +35,6 @@ func (s *ResourcesService) Inventory(ctx context.Context, opts ...RequestOption)
 	for _, kind := range ResourceKinds() {
 		if !kind.IsNested() {
 			count(kind)
-		} else {
-			inv.counts[kind] = 0
 		}
 	}
 	var failed error

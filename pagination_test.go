@@ -60,7 +60,7 @@ func TestAll(t *testing.T) {
 			[]http.HandlerFunc{list(`,"meta":{"total":2,"page":1,"limit":1,"total_pages":2}`, "a"), list(`,"meta":{"total":2,"page":2,"limit":1,"total_pages":2}`, "b")},
 			"a b", "limit=100 limit=100&page=2", "",
 		},
-		"no meta":               {[]http.HandlerFunc{list("", "a", "b")}, "a b", "limit=100 limit=100&page=2", ""},
+		"no meta":               {[]http.HandlerFunc{list("", "a", "b")}, "a b", "limit=100 limit=2&page=2", ""},
 		"null data":             {[]http.HandlerFunc{status(200, `{"data":null}`)}, "", "limit=100", ""},
 		"no data":               {[]http.HandlerFunc{status(200, `{}`)}, "", "limit=100", "expected a list of Member"},
 		"an object for a list":  {[]http.HandlerFunc{status(200, `{"data":{"id":"a"}}`)}, "", "limit=100", "response"},

@@ -34,7 +34,11 @@ type walk[T any] struct {
 	first    int  // the caller's page
 	number   int  // of the page that is requested
 	asked    int  // its limit
-	short    bool // the first page had fewer items than its limit
+	came     int  // items of the first page
+	short    bool // that page had fewer than its limit
+	sized    bool // the server is known to obey limit
+	fixed    bool // the pages of the server have one size, whatever limit says
+	probed   int  // the page before the one that askFrom asked for, by number; 0: none
 	pass     pass
 	passes   int
 	pages    int // as the first page says
@@ -49,7 +53,8 @@ type walk[T any] struct {
 // pass is one reading of all pages by number.
 type pass struct {
 	total    int  // as its pages say; 0: not known
-	moved    bool // the total changed meanwhile
+	pages    int  // likewise
+	moved    bool // one of them changed meanwhile
 	items    int  // different ones
 	overlaps bool // an item came twice
 }
@@ -131,31 +136,38 @@ func (w *walk[T]) nextNumber(ctx context.Context, f *fetched[T]) (more bool, err
 	if err := w.fault(w.checkNumber(meta, came)); err != nil {
 		return false, err
 	}
+	overlapped := w.pass.overlaps
 	again := w.dropSeen(f.page)
-	if w.pass.total != 0 && meta.Total != w.pass.total {
+	if w.number != w.first && (w.pass.total != meta.Total || w.pass.pages != meta.Pages && !w.sized) {
 		w.pass.moved = true
 	}
-	w.pass.total = meta.Total
+	w.pass.total, w.pass.pages = meta.Total, meta.Pages
 	if w.number == w.first && w.passes == 1 {
-		w.short = came < w.asked
+		w.came, w.short = came, came < w.asked
 	}
+	w.sized = w.sized || came == w.asked && came != w.came
 	switch {
 	case came > w.asked && meta.Pages == 0 && meta.Total == 0:
 		return false, nil // the server ignores limit: it does not page
 	case came == 0, w.last(meta):
 		return w.endPass(ctx, f)
-	case again == came && meta.Pages == 0 && meta.Total == 0:
-		// The server ignores page. It has returned everything, unless limit cut it.
-		if came == w.pass.items && w.short {
-			return false, nil
-		}
-		return w.endPass(ctx, f)
+	case again == came && came == w.pass.items && w.short && meta.Pages == 0 && meta.Total == 0:
+		return false, nil // the server ignores page, and has returned everything
+	case again == came && w.probed != 0 && !w.fixed:
+		w.fixed, w.pass.overlaps = true, overlapped
+		w.ask(w.asked, w.probed+1)
+		return true, nil
 	case again == came:
 		return w.endPass(ctx, f)
 	}
-	if meta.Limit > 0 && meta.Limit < w.asked {
-		w.ask(w.asked, w.number+1) // the server's pages are smaller, and it says so
-	} else {
+	w.probed = 0
+	switch {
+	case w.fixed, meta.Pages > 0 && !w.sized, came == w.asked && !w.sized:
+		w.ask(w.asked, w.number+1)
+	default:
+		if came < w.asked {
+			w.probed = w.number
+		}
 		w.askFrom((w.number-1)*w.asked + came)
 	}
 	return true, nil
@@ -163,7 +175,8 @@ func (w *walk[T]) nextNumber(ctx context.Context, f *fetched[T]) (more bool, err
 
 // askFrom requests the page that begins after that many items. A page that was
 // shorter than its limit need not be the last one, so that the size of the next
-// one is chosen such that it begins where that one ended.
+// one is chosen such that it begins where that one ended. A server that ignores
+// limit returns items that came before: then its pages are read by their numbers.
 func (w *walk[T]) askFrom(offset int) {
 	limit := w.size.limit()
 	for limit > 1 && offset%limit != 0 {
@@ -258,6 +271,7 @@ func (w *walk[T]) shrink() bool {
 	if !w.size.shrink(w.asked) {
 		return false
 	}
+	w.sized = true
 	if w.query.Has("after") || w.number == 1 {
 		w.asked = w.size.limit()
 	} else {
