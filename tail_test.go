@@ -1,0 +1,155 @@
+package promptrails_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+)
+
+const nothingNew = `{"data":[],"meta":{"limit":100}}`
+
+// follow ranges over a tail for a time, and returns how it ended.
+func follow(t *testing.T, c *promptrails.Client, p *promptrails.TailParams, d time.Duration) (sequences []int64, ended error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	for e, err := range c.Changelog.Tail(ctx, p) {
+		if err != nil {
+			return sequences, err
+		}
+		sequences = append(sequences, e.Sequence)
+	}
+	return sequences, errors.New("ended without an error")
+}
+
+// Everything that may pass is waited out, with pauses that grow; only the API's
+// own refusal, a workspace that is gone and a broken chain end a tail.
+func TestTailSurvivesWhatPasses(t *testing.T) {
+	t.Parallel()
+	api := func(code int, name, message string) http.HandlerFunc {
+		return status(code, fmt.Sprintf(`{"error":{"code":%q,"message":%q}}`, name, message))
+	}
+	page := func(code int) http.HandlerFunc { return status(code, "<html>", "Content-Type", "text/html") }
+	for name, c := range map[string]struct {
+		answer http.HandlerFunc
+		passes bool
+	}{
+		"408": {page(408), true}, "421": {page(421), true}, "425": {page(425), true}, "429": {page(429), true}, "500": {page(500), true}, "503": {page(503), true},
+		"401 in HTML": {page(401), true}, "403 in HTML": {page(403), true}, "404 in HTML": {page(404), true}, "302": {page(302), true},
+		"200 in HTML": {page(200), true}, "half a document": {status(200, `{"data":[`), true}, "nothing": {status(200, ""), true}, "an object": {status(200, `{"data":{}}`), true},
+		"the API's 500":         {api(500, "internal_error", "no"), true},
+		"an expired token":      {api(401, "unauthorized", "expired"), false},
+		"a lost right":          {api(403, "insufficient_role", "no"), false},
+		"a deleted workspace":   {api(404, "not_found", "workspace not found"), false},
+		"a server without it":   {status(404, `{"message":"Not Found"}`), false},
+		"an entry that is lost": {status(200, `{"data":[{"id":"e","sequence":4}],"meta":{"limit":100}}`), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				a := &answers{script: []http.HandlerFunc{c.answer, c.answer, c.answer, c.answer, status(200, nothingNew)}}
+				_, err := follow(t, clientOver(t, a, promptrails.WithMaxRetries(0)), &promptrails.TailParams{}, time.Hour)
+				if passed := errors.Is(err, context.DeadlineExceeded); passed != c.passes {
+					t.Fatalf("ended with %v, want that it goes on: %t", err, c.passes)
+				}
+				if !c.passes {
+					return
+				}
+				for i, least := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second} {
+					if pause := a.at[i+1].Sub(a.at[i]); pause < least && !strings.HasPrefix(name, "429") {
+						t.Errorf("pause %d was %s, want %s or more", i, pause, least)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestTailSurvivesItsTokenSource(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := &answers{script: []http.HandlerFunc{status(200, nothingNew)}}
+		var asked atomic.Int32
+		c := must[*promptrails.Client](t)(promptrails.NewClient(promptrails.WithWorkspace("w"), promptrails.WithHTTPClient(&http.Client{Transport: a}),
+			promptrails.WithAccessTokenSource(func(context.Context) (promptrails.Secret, error) {
+				if asked.Add(1)%2 == 0 {
+					return promptrails.Secret{}, errors.New("the vault is sealed")
+				}
+				return promptrails.NewSecret(token), nil
+			})))
+		if _, err := follow(t, c, nil, time.Minute); !errors.Is(err, context.DeadlineExceeded) || a.count() < 5 {
+			t.Errorf("ended with %v after %d requests, want that it goes on", err, a.count())
+		}
+	})
+	anonymous := must[*promptrails.Client](t)(promptrails.NewClient(promptrails.WithWorkspace("w")))
+	if _, err := follow(t, anonymous, nil, time.Minute); !errors.Is(err, promptrails.ErrUnauthorized) {
+		t.Errorf("without any token: ended with %v, want ErrUnauthorized", err)
+	}
+}
+
+// Empty pages with a cursor are no reason to hurry.
+func TestTailDoesNotSpin(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := &answers{script: []http.HandlerFunc{status(200, `{"data":[],"meta":{"next_cursor":"c"}}`)}}
+		if _, err := follow(t, clientOver(t, a), &promptrails.TailParams{Interval: time.Second}, time.Minute); !errors.Is(err, context.DeadlineExceeded) || a.count() > 61 {
+			t.Errorf("ended with %v after %d requests in a minute, want 61 at most", err, a.count())
+		}
+	})
+}
+
+// A database that was restored has lost what was seen.
+func TestTailBeyondTheHead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for after, wants := range map[int64]string{94: "deadline", 95: "deadline", 96: "ends at 95"} {
+			_, err := follow(t, clientOver(t, &answers{script: []http.HandlerFunc{shortChangelog(95, 100, true)}}), &promptrails.TailParams{After: after}, time.Minute)
+			if err == nil || !strings.Contains(err.Error(), wants) {
+				t.Errorf("after %d: ended with %v, want %q", after, err, wants)
+			}
+			if _, chain := errors.AsType[*promptrails.ChainError](err); chain != (after > 95) {
+				t.Errorf("after %d: a *ChainError: %t", after, chain)
+			}
+		}
+		// It was restored during an outage.
+		var down, restored atomic.Bool
+		a := &answers{script: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case down.Load():
+				status(503, "")(w, r)
+			case restored.Load():
+				shortChangelog(50, 100, true)(w, r)
+			default:
+				shortChangelog(95, 100, true)(w, r)
+			}
+		}}}
+		time.AfterFunc(time.Minute, func() { down.Store(true); restored.Store(true) })
+		time.AfterFunc(2*time.Minute, func() { down.Store(false) })
+		got, err := follow(t, clientOver(t, a, promptrails.WithMaxRetries(0)), nil, time.Hour)
+		if chain, ok := errors.AsType[*promptrails.ChainError](err); !ok || chain.Sequence != 51 || len(got) != 95 {
+			t.Errorf("restored in an outage: %d entries and %v, want 95 and a *ChainError at 51", len(got), err)
+		}
+	})
+}
+
+func TestTailLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := &answers{script: []http.HandlerFunc{shortChangelog(95, 100, true)}}
+		got, _ := follow(t, clientOver(t, a), &promptrails.TailParams{Limit: 10}, time.Minute)
+		if q := a.seen[0].URL.Query(); len(got) != 95 || q.Get("limit") != "10" {
+			t.Errorf("%d entries with limit %s, want 95 with 10", len(got), q.Get("limit"))
+		}
+		if started := a.at[0]; a.at[9].Sub(started) != 0 {
+			t.Errorf("10 full pages took %s, want that there is no pause between them", a.at[9].Sub(started))
+		}
+	})
+}
