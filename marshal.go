@@ -286,6 +286,8 @@ func (p *UpdateAPIKeyParams) UnmarshalJSON(data []byte) error {
 	*p = UpdateAPIKeyParams{Name: f.Name, Scopes: f.Scopes, AllowedIPs: f.AllowedIPs, AllowedOrigins: f.AllowedOrigins}
 	return wire.EachMember(data, func(name string, _, value jsontext.Value) error {
 		switch name {
+		case "scopes":
+			return present(&p.Scopes)
 		case "allowed_ips":
 			return present(&p.AllowedIPs)
 		case "allowed_origins":
