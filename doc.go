@@ -35,8 +35,8 @@
 //
 // # Scopes
 //
-// What an API key may do, its [Scopes] say; the documentation of each method
-// names the one that it takes. The server refuses what is missing with a
+// An API key's [Scopes] determine what it can do. The documentation of each
+// method names the scope that it requires. If it is missing, the server returns a
 // [*ScopeError]; with [WithScopes] or [WithScopeCheck] the client does, before
 // anything is sent.
 //
@@ -45,26 +45,46 @@
 // Every failed call is an [*Error], or one of the types above it that say more
 // ([*ScopeError], [*RoleError], [*QuotaError], [*FeatureError],
 // [*ValidationError], [*RateLimitError]), for [errors.As]; the sentinels, such
-// as [ErrNotFound], are for [errors.Is]. What is not the caller's answers like
-// what does not exist: [ErrNotFound]. A fault that can be seen before anything
-// is sent is a [*ValidationError] without an [*Error] beneath.
+// as [ErrNotFound], are for [errors.Is]. An object of a workspace that the caller
+// is not in does not exist for the caller: [ErrNotFound]. A fault that is found
+// before anything is sent is a [*ValidationError] that wraps no [*Error].
 //
 // # Retries
 //
-// A call is repeated after a connection that failed or broke off, and after the
-// statuses 429, 502, 503 and 504: three times by default ([WithMaxRetries]),
-// with pauses drawn at random from up to 250 ms, doubling to 8 s. Retry-After
-// is kept instead where it is at most a minute, and a pause never outlasts the
-// context's deadline: beyond either the error is returned at once. Each attempt
-// has its own timeout ([WithTimeout]). A budget shared by all calls of a client
-// keeps an outage from being multiplied: once it is spent a call is one request.
+// A call is repeated when it got no complete response, and after the statuses
+// 408, 425, 429, 502, 503 and 504: three times by default ([WithMaxRetries]),
+// with pauses drawn at random from up to 250 ms, doubling to 8 s. A Retry-After
+// of up to one minute replaces the pause, with up to a quarter of it added at
+// random; a longer one, or a pause that would exceed the context's deadline,
+// returns the error immediately. Each attempt has its own timeout
+// ([WithTimeout]). A budget shared by all calls of a client keeps retries from
+// multiplying an outage: when it is spent, a call is one request.
 //
 // POST, PATCH, PUT and DELETE carry an Idempotency-Key that is the same for each
 // attempt. POST and PATCH are repeated like the rest only at a server that has
-// said that it honours the key, or where [WithIdempotentServer] says so; at
-// any other, only after 429 and where nothing can have been delivered. An error
-// whose outcome is not known says so, with the key to repeat the call with
-// ([WithIdempotencyKey]).
+// said that it honours the key, or with [WithIdempotentServer]; otherwise only
+// after 429, and if no byte of the request can have reached a server.
+//
+// # Outcomes
+//
+// A call returns without an error only if the API confirmed it: an HTML page
+// with status 200 does not, and a 404 on the retry of a DELETE only if the API
+// says that this very object does not exist. If a change may have been made in
+// spite of an error, the error says that the outcome is not known, and what to do:
+// repeat the call with its key ([WithIdempotencyKey]) at a server that honours
+// keys, and read the object at any other.
+//
+// # Lists
+//
+// All returns every item once, or an error: it follows the server's cursors, or
+// reads pages by number until the list is known to be complete. A page that is
+// larger than [WithMaxResponseSize] allows is requested again with fewer items.
+//
+// # JSON
+//
+// The types of this package marshal to the form of the API, with a time that is
+// not set as null and secrets redacted. Bodies of your own types, in
+// [ResourcesService] and [Client.Do], follow the rules of encoding/json.
 //
 // # Secrets
 //

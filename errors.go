@@ -69,12 +69,13 @@ const (
 	CodeUnavailable           ErrorCode = "unavailable"
 )
 
-// Error is a call that failed: a status that is not 2xx, an answer that is not
-// what was expected, or no answer (then Status is 0 and Unwrap gives the
-// cause). Kinds that carry more are types of their own, which unwrap to it.
+// Error is a call that failed: a status that is not 2xx, a response that is not
+// what was expected, or no response (then Status is 0 and Unwrap returns the
+// cause). Its message says so if the change may have been made in spite of it.
+// Kinds that carry more are types of their own, which unwrap to it.
 type Error struct {
-	Status    int       // 0: no answer was had
-	Code      ErrorCode // empty where the server gave none
+	Status    int       // 0: there was no response
+	Code      ErrorCode // empty if the server gave none
 	Message   string
 	RequestID string
 	Operation string          // method and path template: GET /members/{id}
