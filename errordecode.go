@@ -57,18 +57,14 @@ func (e *Error) decodeError(body []byte, clean func(string) string) {
 		return
 	}
 	e.json = true
-	switch outer.Error.Kind() {
-	case '{':
-		var inner errorObject
-		if wire.Decode(outer.Error, &inner) != nil {
-			e.Message = words(outer.Error)
-			break
-		}
+	var inner errorObject
+	switch kind := outer.Error.Kind(); {
+	case kind == '{' && wire.Decode(outer.Error, &inner) == nil:
 		e.Code, e.Message = ErrorCode(quote([]byte(inner.Code))), inner.Message
 		if len(inner.Details) <= maxDetails {
 			e.Details = inner.Details
 		}
-	case '[':
+	case kind == '[':
 		e.Message = string(outer.Error)
 	default:
 		e.Message = joinWords(words(outer.Error), words(outer.Description))
@@ -97,26 +93,19 @@ func (e *Error) explainRedirect() {
 // words returns what a JSON value says to a person: a string as it is, of an
 // object its message, and of a list what its items say.
 func words(v jsontext.Value) string {
-	switch v.Kind() {
-	case '"':
-		var s string
-		_ = wire.Decode(v, &s) // it was decoded before
-		return s
-	case '[':
-		var items []jsontext.Value
-		if wire.Decode(v, &items) != nil {
-			return ""
-		}
+	var text string
+	var items []jsontext.Value
+	var o errorBody
+	switch kind := v.Kind(); {
+	case kind == '"' && wire.Decode(v, &text) == nil:
+		return text
+	case kind == '[' && wire.Decode(v, &items) == nil:
 		said := make([]string, len(items))
 		for i, item := range items {
 			said[i] = words(item)
 		}
 		return joinWords(said...)
-	case '{':
-		var o errorBody
-		if wire.Decode(v, &o) != nil {
-			return ""
-		}
+	case kind == '{' && wire.Decode(v, &o) == nil:
 		if said := joinWords(words(o.Message), words(o.MessageUpper), words(o.Title), words(o.Detail)); said != "" {
 			return said
 		}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -195,14 +196,14 @@ func (tr *trial) call(client *promptrails.Client, id string, honours bool) {
 	if seq := out[0]; len(out) == 1 && seq.Kind() == reflect.Func {
 		c.err = tr.iterate(c, id, seq)
 	} else {
-		c.err, _ = out[len(out)-1].Interface().(error)
+		c.err, _ = reflect.TypeAssert[error](out[len(out)-1])
 		if len(out) == 2 && c.err == nil && out[0].IsZero() {
 			tr.t.Errorf("%s %s returned neither a value nor an error", id, c.name)
 		}
-		if counts, ok := out[0].Interface().(map[promptrails.ResourceKind]int); ok && c.err == nil && counts[promptrails.KindPrompts] != c.items && !slices.Contains(c.log, "    fault 2") {
+		if counts, ok := reflect.TypeAssert[map[promptrails.ResourceKind]int](out[0]); ok && c.err == nil && counts[promptrails.KindPrompts] != c.items && !slices.Contains(c.log, "    fault 2") {
 			tr.t.Errorf("%s %s counted %d prompts, want %d\n%s", id, c.name, counts[promptrails.KindPrompts], c.items, strings.Join(c.log, "\n"))
 		}
-		if plans, ok := out[0].Interface().([]*promptrails.Plan); ok && c.err == nil && len(plans) != c.items {
+		if plans, ok := reflect.TypeAssert[[]*promptrails.Plan](out[0]); ok && c.err == nil && len(plans) != c.items {
 			tr.t.Errorf("%s %s returned %d plans, want %d", id, c.name, len(plans), c.items)
 		}
 	}
@@ -262,11 +263,11 @@ func (tr *trial) argument(in reflect.Type, method, id string) reflect.Value {
 func (tr *trial) iterate(c *trialCall, id string, seq reflect.Value) (failed error) {
 	var got []string
 	yield := reflect.MakeFunc(seq.Type().In(0), func(in []reflect.Value) []reflect.Value {
-		if err, _ := in[1].Interface().(error); err != nil {
+		if err, _ := reflect.TypeAssert[error](in[1]); err != nil {
 			failed = err
 			return []reflect.Value{reflect.ValueOf(false)}
 		}
-		if e, ok := in[0].Interface().(*promptrails.ChangelogEntry); ok {
+		if e, ok := reflect.TypeAssert[*promptrails.ChangelogEntry](in[0]); ok {
 			got = append(got, fmt.Sprint(e.Sequence))
 		} else {
 			item := in[0].Elem().FieldByName("ID")
@@ -461,9 +462,7 @@ func (tr *trial) proxy(w http.ResponseWriter, r *http.Request) {
 }
 
 func answer(w http.ResponseWriter, rec *httptest.ResponseRecorder) {
-	for name, values := range rec.Header() {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), rec.Header())
 	w.WriteHeader(rec.Code)
 	if rec.Code != http.StatusNoContent {
 		_, _ = w.Write(rec.Body.Bytes())
@@ -483,7 +482,7 @@ func (tr *trial) server(w http.ResponseWriter, r *http.Request, query url.Values
 	if r.Method == http.MethodGet {
 		switch last := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]; {
 		case last == "head":
-			fmt.Fprintf(w, `{"data":{"workspace_id":"w","sequence":%d,"hash":"h"}}`, max(c.items, 1))
+			_, _ = fmt.Fprintf(w, `{"data":{"workspace_id":"w","sequence":%d,"hash":"h"}}`, max(c.items, 1))
 		case last == "changelog":
 			c.changelog(w, query)
 		case strings.HasPrefix(last, "call"), slices.Contains([]string{"current", "me", "subscription", "usage", "balance", "data-masking"}, last):
@@ -512,7 +511,7 @@ func (tr *trial) server(w http.ResponseWriter, r *http.Request, query url.Values
 		}
 		c.done-- // it was gone
 		w.WriteHeader(http.StatusNotFound)
-		fmt.Fprintf(w, `{"error":{"code":"not_found","message":"%s not found"}}`, noun)
+		_, _ = fmt.Fprintf(w, `{"error":{"code":"not_found","message":"%s not found"}}`, noun)
 	case r.Method == http.MethodDelete:
 		w.WriteHeader(http.StatusNoContent)
 	default:
@@ -568,7 +567,7 @@ func (c *trialCall) page(w io.Writer, query url.Values, cursorsOnly, whole bool)
 	case 7:
 		meta = fmt.Sprintf(`,"meta":{"total_pages":%d}`, pages)
 	}
-	fmt.Fprintf(w, `{"data":[%s]%s}`, strings.Join(items, ","), meta)
+	_, _ = fmt.Fprintf(w, `{"data":[%s]%s}`, strings.Join(items, ","), meta)
 }
 
 // changelog answers with entries, at most 40 however many are asked for.
@@ -604,5 +603,5 @@ func (c *trialCall) changelog(w io.Writer, query url.Values) {
 		}
 		meta += fmt.Sprintf(`,"next_cursor":"%d"`, after)
 	}
-	fmt.Fprintf(w, `{"data":[%s],"meta":%s}}`, strings.Join(items, ","), meta)
+	_, _ = fmt.Fprintf(w, `{"data":[%s],"meta":%s}}`, strings.Join(items, ","), meta)
 }

@@ -18,11 +18,35 @@ import (
 
 // wireTypes are the types that the API's objects are decoded into.
 var wireTypes = []any{
-	promptrails.Workspace{}, promptrails.Member{}, promptrails.Invitation{}, promptrails.Credential{}, promptrails.CredentialCheck{}, promptrails.APIKey{},
-	promptrails.CreatedAPIKey{}, promptrails.APIKeyVerification{}, promptrails.Channel{}, promptrails.Delivery{}, promptrails.DeliveryAttempt{}, promptrails.MaskingSettings{},
-	promptrails.MaskingOverride{}, promptrails.MaskingPreview{}, promptrails.Plan{}, promptrails.Subscription{}, promptrails.Invoice{}, promptrails.Balance{}, promptrails.Transaction{},
-	promptrails.Usage{}, promptrails.User{}, promptrails.UsageEvent{}, promptrails.MemberEvent{}, promptrails.PaymentEvent{}, promptrails.ExecutionEvent{}, promptrails.Resource{},
-	promptrails.ChangelogHead{}, promptrails.UpdateAPIKeyParams{}, promptrails.CreateAPIKeyParams{},
+	promptrails.Workspace{},
+	promptrails.Member{},
+	promptrails.Invitation{},
+	promptrails.Credential{},
+	promptrails.CredentialCheck{},
+	promptrails.APIKey{},
+	promptrails.CreatedAPIKey{},
+	promptrails.APIKeyVerification{},
+	promptrails.Channel{},
+	promptrails.Delivery{},
+	promptrails.DeliveryAttempt{},
+	promptrails.MaskingSettings{},
+	promptrails.MaskingOverride{},
+	promptrails.MaskingPreview{},
+	promptrails.Plan{},
+	promptrails.Subscription{},
+	promptrails.Invoice{},
+	promptrails.Balance{},
+	promptrails.Transaction{},
+	promptrails.Usage{},
+	promptrails.User{},
+	promptrails.UsageEvent{},
+	promptrails.MemberEvent{},
+	promptrails.PaymentEvent{},
+	promptrails.ExecutionEvent{},
+	promptrails.Resource{},
+	promptrails.ChangelogHead{},
+	promptrails.UpdateAPIKeyParams{},
+	promptrails.CreateAPIKeyParams{},
 }
 
 // Each type marshals to the form of the API, a time that is not set as null,
@@ -91,7 +115,7 @@ func fill(t *rapid.T, v reflect.Value) {
 	case json.RawMessage:
 		return
 	}
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // the kinds that the types have
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if v.Type().Field(i).IsExported() {
@@ -130,8 +154,10 @@ func fill(t *rapid.T, v reflect.Value) {
 func TestMarshalledSecrets(t *testing.T) {
 	t.Parallel()
 	for _, v := range []any{
-		promptrails.CreatedAPIKey{Key: promptrails.NewSecret("pr_live_planted")}, &promptrails.CreatedAPIKey{Key: promptrails.NewSecret("pr_live_planted")},
-		promptrails.Invitation{Token: promptrails.NewSecret("pr_live_planted")}, promptrails.Channel{Secret: promptrails.NewSecret("pr_live_planted")},
+		promptrails.CreatedAPIKey{Key: promptrails.NewSecret("pr_live_planted")},
+		&promptrails.CreatedAPIKey{Key: promptrails.NewSecret("pr_live_planted")},
+		promptrails.Invitation{Token: promptrails.NewSecret("pr_live_planted")},
+		promptrails.Channel{Secret: promptrails.NewSecret("pr_live_planted")},
 		promptrails.CreateCredentialParams{Value: promptrails.NewSecret("pr_live_planted")},
 	} {
 		one, err1 := json.Marshal(v)
@@ -180,7 +206,7 @@ func TestBodiesFollowEncodingJSON(t *testing.T) {
 		Name    string            `json:"name,omitempty"`
 		Float   float64           `json:"float,omitempty"`
 		Bool    bool              `json:"bool,omitempty"`
-		Struct  inner             `json:"struct,omitempty"`
+		Struct  inner             `json:"struct,omitempty"` //nolint:modernize // that it has no effect is the rule
 		Pointer *int              `json:"pointer,omitempty"`
 		List    []int             `json:"list,omitempty"`
 		Nil     []int             `json:"nil"`

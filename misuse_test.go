@@ -52,11 +52,11 @@ func TestMisuseNeverPanics(t *testing.T) {
 				var err error
 				if out[0].Kind() == reflect.Func {
 					out[0].Call([]reflect.Value{reflect.MakeFunc(out[0].Type().In(0), func(in []reflect.Value) []reflect.Value {
-						err, _ = in[1].Interface().(error)
+						err, _ = reflect.TypeAssert[error](in[1])
 						return []reflect.Value{reflect.ValueOf(err == nil)}
 					})})
 				} else {
-					err, _ = out[len(out)-1].Interface().(error)
+					err, _ = reflect.TypeAssert[error](out[len(out)-1])
 				}
 				if err == nil || ctx == nil && !errors.Is(err, promptrails.ErrValidation) {
 					t.Errorf("%s with the context %v: got %v, want an error", name, ctx, err)

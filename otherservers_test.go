@@ -63,7 +63,7 @@ func (s otherServer) handler() http.HandlerFunc {
 // A list is complete, each id once, or it is an error.
 func TestListsOfOtherServers(t *testing.T) {
 	t.Parallel()
-	totals := func(page, limit, items int) string { return fmt.Sprintf(`,"meta":{"total":%d}`, items) }
+	totals := func(_, _, items int) string { return fmt.Sprintf(`,"meta":{"total":%d}`, items) }
 	both := func(page, limit, items int) string {
 		return fmt.Sprintf(`,"meta":{"total":%d,"page":%d,"limit":%d,"total_pages":%d}`, items, page, limit, (items+limit-1)/limit)
 	}

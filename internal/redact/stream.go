@@ -69,8 +69,8 @@ const longestEntity = 12
 func unescaped(text []byte) (string, int) {
 	switch text[0] {
 	case '%':
-		if n, ok := number(text[1:], 2, 16); ok {
-			return string([]byte{byte(n)}), 3
+		if n, ok := hexDigits(text[1:], 2); ok {
+			return string([]byte{byte(n)}), 3 //nolint:gosec // it has 8 bits
 		}
 	case '&':
 		entity := text[:min(len(text), longestEntity)]
@@ -96,28 +96,29 @@ func backslash(text []byte) (string, int) {
 	case 'b', 'f', 'n', 'r', 't':
 		return " ", 2
 	case 'x':
-		if n, ok := number(text[2:], 2, 16); ok {
-			return string([]byte{byte(n)}), 4
+		if n, ok := hexDigits(text[2:], 2); ok {
+			return string([]byte{byte(n)}), 4 //nolint:gosec // it has 8 bits
 		}
 	case 'u':
-		high, ok := number(text[2:], 4, 16)
+		high, ok := hexDigits(text[2:], 4)
 		if !ok {
 			return "", 0
 		}
-		if utf16.IsSurrogate(rune(high)) && len(text) > 8 && text[6] == '\\' && text[7] == 'u' {
-			if low, ok := number(text[8:], 4, 16); ok {
-				return string(utf16.DecodeRune(rune(high), rune(low))), 12
+		if utf16.IsSurrogate(high) && len(text) > 8 && text[6] == '\\' && text[7] == 'u' {
+			if low, ok := hexDigits(text[8:], 4); ok {
+				return string(utf16.DecodeRune(high, low)), 12
 			}
 		}
-		return string(rune(high)), 6
+		return string(high), 6
 	}
 	return "", 0
 }
 
-func number(text []byte, digits, base int) (uint64, bool) {
+// hexDigits reads a number of that many hexadecimal digits, 4 at most.
+func hexDigits(text []byte, digits int) (rune, bool) {
 	if len(text) < digits {
 		return 0, false
 	}
-	n, err := strconv.ParseUint(string(text[:digits]), base, 32)
-	return n, err == nil
+	n, err := strconv.ParseUint(string(text[:digits]), 16, 16)
+	return rune(n), err == nil
 }
