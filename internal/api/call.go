@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 
 const (
 	maxBody           = 1 << 20
+	maxDepth          = 100 // levels of a body
 	maxID             = 128 // longer than any identifier or slug
 	maxUserAgent      = 256
 	maxIdempotencyKey = 255
@@ -125,6 +127,9 @@ func (c *call) readBody() (err error) {
 	if err != nil {
 		return service.BadRequest("the body broke off")
 	}
+	if tooDeep(c.body) {
+		return service.Invalid(map[string]string{"body": fmt.Sprintf("must have at most %d levels of arrays and objects", maxDepth)})
+	}
 	contentType := c.r.Header.Get("Content-Type")
 	if len(c.body) == 0 || contentType == "" {
 		return nil // there is but one thing that it can be
@@ -134,6 +139,27 @@ func (c *call) readBody() (err error) {
 		return service.UnsupportedMediaType("send the body as Content-Type: application/json")
 	}
 	return nil
+}
+
+// tooDeep reports whether a text of JSON has more levels than a body may have.
+func tooDeep(text []byte) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{', c == '[':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case c == '}', c == ']':
+			depth--
+		}
+	}
+	return false
 }
 
 func (c *call) readIdempotencyKey() error {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"reflect"
 	"strconv"
@@ -17,6 +18,10 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/service"
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
+
+// maxParameter is the most bytes of a value in a query: more than any name, id
+// or cursor has.
+const maxParameter = 500
 
 // queries reads a query into the parameters that the client writes it from.
 var queries = newQueryDecoder()
@@ -60,6 +65,8 @@ func decodeQuery(raw string, params any) error {
 			bad[name] = "must be given once"
 		case !utf8.ValidString(given[0]) || strings.ContainsRune(given[0], 0):
 			bad[name] = "must be UTF-8 without NUL"
+		case len(given[0]) > maxParameter:
+			bad[name] = fmt.Sprintf("must be at most %d bytes", maxParameter)
 		case given[0] == "":
 			delete(values, name) // as left out
 		}

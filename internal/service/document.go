@@ -33,7 +33,7 @@ func (d *Document) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 // parseDocument reads an object that is well formed.
 func parseDocument(object jsontext.Value) (Document, error) {
 	var d Document
-	err := eachMember(object, func(name string, value jsontext.Value) error {
+	err := wire.EachMember(object, func(name string, _, value jsontext.Value) error {
 		d = append(d, Member{name, value.Clone()})
 		return nil
 	})
@@ -82,6 +82,24 @@ func (d Document) with(name string, value jsontext.Value) Document {
 		return d
 	}
 	return append(d, Member{name, value})
+}
+
+// merge returns the document with the members of another one, each in the place
+// of the one that it replaces.
+func (d Document) merge(patch Document) Document {
+	merged := slices.Clone(d)
+	at := make(map[string]int, len(d))
+	for i, m := range d {
+		at[m.Name] = i
+	}
+	for _, m := range patch { // whose names differ
+		if i, ok := at[m.Name]; ok {
+			merged[i].Value = m.Value
+		} else {
+			merged = append(merged, m)
+		}
+	}
+	return merged
 }
 
 // without returns the document without some members.
@@ -135,47 +153,6 @@ func exactNumbers(v jsontext.Value) jsontext.Value {
 		return v
 	}
 	return append(out, v[last:]...)
-}
-
-// eachMember calls fn for each member of an object.
-func eachMember(object jsontext.Value, fn func(name string, value jsontext.Value) error) error {
-	dec := jsontext.NewDecoder(strings.NewReader(string(object)))
-	if _, err := dec.ReadToken(); err != nil {
-		return err
-	}
-	for dec.PeekKind() == '"' {
-		token, err := dec.ReadToken()
-		if err != nil {
-			return err
-		}
-		name := token.String()
-		value, err := dec.ReadValue()
-		if err != nil {
-			return err
-		}
-		if err := fn(name, value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// eachElement calls fn for each element of an array.
-func eachElement(array jsontext.Value, fn func(jsontext.Value) error) error {
-	dec := jsontext.NewDecoder(strings.NewReader(string(array)))
-	if _, err := dec.ReadToken(); err != nil {
-		return err
-	}
-	for dec.PeekKind() != ']' {
-		value, err := dec.ReadValue()
-		if err != nil {
-			return err
-		}
-		if err := fn(value); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // holdsNUL reports whether a text anywhere in a value holds NUL.

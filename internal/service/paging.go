@@ -29,6 +29,7 @@ type Meta struct {
 const (
 	defaultLimit = 20
 	maxLimit     = 100
+	maxPageBytes = 4 << 20 // of documents; a page has at least one
 )
 
 // listing is a list that is being answered: its cursors fit no other, nor
@@ -74,7 +75,7 @@ func newListing(name, owner string, o promptrails.ListOptions, filter ...string)
 	if err := bad.err(); err != nil {
 		return nil, err
 	}
-	l.store.Limit = l.options.Limit
+	l.store.Limit, l.store.Size = l.options.Limit, &store.PageSize{Left: maxPageBytes}
 	if l.store.After == nil {
 		l.store.Offset = min(l.options.Page-1, 1<<40) * l.options.Limit // far past any end, and no overflow
 	}
@@ -126,9 +127,9 @@ func (l *listing) open(cursor string) (*store.Position, bool) {
 // where it is not the last.
 func finish[T any](l *listing, rows []T, total int, at func(T) store.Position) *Page[T] {
 	page := &Page[T]{Data: rows, Meta: Meta{Limit: l.options.Limit}}
-	if len(rows) > l.options.Limit {
-		page.Data = rows[:l.options.Limit]
-		page.Meta.NextCursor = l.cursor(at(page.Data[l.options.Limit-1]))
+	if shown := min(len(rows), l.options.Limit); shown < len(rows) || l.store.Size.Full {
+		page.Data = rows[:shown]
+		page.Meta.NextCursor = l.cursor(at(page.Data[shown-1]))
 	}
 	if page.Data == nil {
 		page.Data = []T{}

@@ -1,11 +1,11 @@
 package service
 
 import (
+	"bytes"
 	"net/http"
 	"slices"
 	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -27,51 +27,94 @@ var opaque = []string{"metadata", "schema", "input", "output"}
 // reference is an identifier that a document names.
 type reference struct{ field, kind, id string }
 
-// references finds what a document names, at any depth.
-func (d Document) references() (found []reference, err error) {
+// references finds what a document names, at any depth, in one pass.
+func (d Document) references() ([]reference, error) {
+	var r referenceReader
 	for _, m := range d {
-		if err := findReferences(m.Name, m.Name, m.Value, &found); err != nil {
+		r.dec, r.path = jsontext.NewDecoder(bytes.NewBuffer(m.Value)), []string{m.Name}
+		if err := r.value(m.Name); err != nil {
 			return nil, err
 		}
 	}
-	if len(found) > maxReferences {
-		return nil, BadRequest("the body names more than %d other objects", maxReferences)
-	}
-	return found, nil
+	return r.found, nil
 }
 
-// findReferences looks at a member: what it names itself, and what is in it.
-func findReferences(path, name string, v jsontext.Value, found *[]reference) error {
+// referenceReader walks through a value.
+type referenceReader struct {
+	dec   *jsontext.Decoder
+	path  []string // the names of the members that the value is in
+	found []reference
+}
+
+// value reads the value of a member, or an element of it: what it names itself,
+// and what is in it.
+func (r *referenceReader) value(name string) error {
 	if slices.Contains(opaque, name) {
-		return nil
+		return r.dec.SkipValue()
 	}
-	kind := targets[strings.TrimSuffix(name, "s")] // agent_id, or agent_ids
-	add := func(path string, v jsontext.Value) error {
-		var id string
-		err := json.Unmarshal(v, &id)
-		if id != "" {
-			*found = append(*found, reference{path, kind, id})
-		}
+	switch kind := r.dec.PeekKind(); {
+	case kind == '{':
+		return r.object()
+	case kind == '[':
+		return r.array(name)
+	case kind == '"' && target(name) != "":
+		return r.add(target(name))
+	default:
+		return r.dec.SkipValue()
+	}
+}
+
+func (r *referenceReader) object() error {
+	if _, err := r.dec.ReadToken(); err != nil {
 		return err
 	}
-	if v.Kind() == '"' && kind != "" {
-		return add(path, v)
+	for r.dec.PeekKind() == '"' {
+		token, err := r.dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		name := token.String()
+		r.path = append(r.path, name)
+		if err := r.value(name); err != nil {
+			return err
+		}
+		r.path = r.path[:len(r.path)-1]
 	}
-	if v.Kind() == '[' {
-		return eachElement(v, func(element jsontext.Value) error {
-			if element.Kind() == '"' && kind != "" {
-				return add(path, element)
-			}
-			return findReferences(path, "", element, found)
-		})
+	_, err := r.dec.ReadToken()
+	return err
+}
+
+func (r *referenceReader) array(name string) error {
+	if _, err := r.dec.ReadToken(); err != nil {
+		return err
 	}
-	if v.Kind() == '{' {
-		return eachMember(v, func(name string, member jsontext.Value) error {
-			return findReferences(path+"."+name, name, member, found)
-		})
+	for r.dec.PeekKind() != ']' {
+		element := "" // whose strings name something only directly in the list
+		if r.dec.PeekKind() == '"' {
+			element = name
+		}
+		if err := r.value(element); err != nil {
+			return err
+		}
 	}
+	_, err := r.dec.ReadToken()
+	return err
+}
+
+func (r *referenceReader) add(kind string) error {
+	token, err := r.dec.ReadToken()
+	if err != nil || token.String() == "" {
+		return err
+	}
+	if len(r.found) == maxReferences {
+		return BadRequest("the body names more than %d other objects", maxReferences)
+	}
+	r.found = append(r.found, reference{strings.Join(r.path, "."), kind, token.String()})
 	return nil
 }
+
+// target is the kind that a member such as agent_id, or agent_ids, names.
+func target(name string) string { return targets[strings.TrimSuffix(name, "s")] }
 
 // resolve refuses what names something that is not in the workspace.
 func (x *Session) resolve(references []reference) error {

@@ -157,9 +157,7 @@ func (x *Session) UpdateResource(in Collection, id string, patch *Document) (*Re
 	}
 	in.Parent = r.Parent
 	before := document.changes()
-	for _, m := range *patch {
-		document = document.with(m.Name, m.Value)
-	}
+	document = document.merge(*patch)
 	if err := in.faults(document, true).err(); err != nil {
 		return nil, err
 	}

@@ -78,9 +78,15 @@ func (t *Tx) Changelog(by *ChangelogFilter, p Paging) (page []Document, err erro
 	}
 	query := "SELECT sequence, document FROM changelog WHERE workspace_id = $1" + scoped(f.sql.String()+order+f.limit(p))
 	err = t.rows(query, f.args, func(r *sql.Rows) error {
-		page = append(page, Document{})
-		d := &page[len(page)-1]
-		return r.Scan(&d.Sequence, &d.JSON)
+		var d Document
+		if err := r.Scan(&d.Sequence, &d.JSON); err != nil {
+			return err
+		}
+		if err := p.Size.take(len(d.JSON)); err != nil {
+			return err
+		}
+		page = append(page, d)
+		return nil
 	})
 	return page, err
 }

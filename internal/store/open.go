@@ -29,7 +29,7 @@ var oldestSQLite = [3]int{3, 51, 3}
 // in memory for "". Before anything is changed, admit judges the setting that
 // proves the master key; it is not asked where there is none yet.
 func Open(ctx context.Context, file string, admit func(masterKeyProof []byte) error) (_ *Store, err error) {
-	s := &Store{}
+	s := &Store{queue: newQueue()}
 	if file == "" {
 		// Every connection to a memory database has one of its own.
 		s.writer = openSQLite("file::memory:", keepWrites)

@@ -46,8 +46,14 @@ func (t *Tx) Resources(kind, parent, status, q string, p Paging) (page []*Resour
 	query := "SELECT " + resourceColumns + " " + inCollection + scoped(f.page(p, "r.created_at", "r.id"))
 	err = t.rows(query, append(args, f.args...), func(rows *sql.Rows) error {
 		r := new(Resource)
+		if err := rows.Scan(resourceFields(r)...); err != nil {
+			return err
+		}
+		if err := p.Size.take(len(r.Document)); err != nil {
+			return err
+		}
 		page = append(page, r)
-		return rows.Scan(resourceFields(r)...)
+		return nil
 	})
 	return page, total, err
 }

@@ -21,7 +21,7 @@ import (
 var (
 	ErrNotFound = errors.New("store: no such row")
 	ErrExists   = errors.New("store: such a row exists")
-	ErrBusy     = errors.New("store: the database is locked by another process, full or read-only")
+	ErrBusy     = errors.New("store: the database cannot be written now")
 )
 
 // writeTimeout bounds a transaction that writes. It is no request's: a caller
@@ -31,6 +31,7 @@ const writeTimeout = 30 * time.Second
 // Store is a database. It is safe for concurrent use.
 type Store struct {
 	writer, reader *sql.DB // the same one for a database in memory
+	queue          *queue  // for the writer
 }
 
 // Close closes the database.
@@ -49,6 +50,12 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Read runs fn in a snapshot.
 func (s *Store) Read(ctx context.Context, fn func(*Global) error) error {
+	if s.reader == s.writer {
+		if err := s.queue.enter(ctx); err != nil {
+			return err
+		}
+		defer s.queue.leave()
+	}
 	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return translate(err)
@@ -59,18 +66,22 @@ func (s *Store) Read(ctx context.Context, fn func(*Global) error) error {
 
 // Write runs fn in a transaction and commits it, unless fn fails. fn may be run
 // again from the beginning, so it must not change anything but the database.
-// Once it holds the writer, the end of ctx does not stop it.
+// Writers wait in the order of their arrival, for 10 s at most: beyond that, and
+// if too many wait, it returns ErrBusy. Once fn runs, the end of ctx does not stop
+// it.
 func (s *Store) Write(ctx context.Context, fn func(*Global) error) error {
-	conn, err := s.writer.Conn(ctx)
-	if err != nil {
-		return translate(err)
+	if err := s.queue.enter(ctx); err != nil {
+		return err
 	}
-	defer func() { _ = conn.Close() }() // gives it back
+	defer s.queue.leave()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	tx, err := conn.BeginTx(ctx, nil)
+	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
-		return translate(err)
+		if err = translate(err); errors.Is(err, ErrBusy) {
+			s.queue.foundLocked()
+		}
+		return err
 	}
 	if err := fn(&Global{ctx: ctx, tx: tx}); err != nil {
 		return errors.Join(err, ignoreDone(tx.Rollback()))
@@ -131,7 +142,10 @@ func (g *Global) rows(query string, args []any, scan func(*sql.Rows) error) erro
 	}
 	defer func() { _ = rows.Close() }() // rows.Err tells
 	for rows.Next() {
-		if err := scan(rows); err != nil {
+		switch err := scan(rows); {
+		case errors.Is(err, errPageFull):
+			return nil
+		case err != nil:
 			return err
 		}
 	}

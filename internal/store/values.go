@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -64,6 +65,31 @@ type Paging struct {
 	Limit  int
 	Offset int       // for page numbers
 	After  *Position // for cursors
+	Size   *PageSize // of a list of documents
+}
+
+// PageSize bounds a page of documents by their bytes.
+type PageSize struct {
+	Left int  // bytes
+	Full bool // the page ends before its limit, and more rows follow
+	any  bool
+}
+
+// errPageFull ends the reading of rows.
+var errPageFull = errors.New("store: the page is full")
+
+// take counts a document. A page has at least one, whatever its size; a nil
+// PageSize has no bound.
+func (s *PageSize) take(bytes int) error {
+	if s == nil {
+		return nil
+	}
+	if s.Left -= bytes; s.Left < 0 && s.any {
+		s.Full = true
+		return errPageFull
+	}
+	s.any = true
+	return nil
 }
 
 // filter gathers the conditions of a list. Each ? stands for one argument.
