@@ -57,8 +57,9 @@ func (s *APIKeysService) Update(ctx context.Context, id string, params *UpdateAP
 	return one[APIKey](ctx, s.client, call{op: opAPIKeysUpdate, ids: []string{id}, body: required(params), opts: opts})
 }
 
-// Revoke ends a key at once. It needs the scope api_keys:write, or the role
-// admin. One that was revoked is [ErrConflict].
+// Revoke revokes a key at once. It needs the scope api_keys:write, or the role
+// admin; a key revokes only keys that it may change, and always itself. If the
+// key is revoked already, it returns [ErrConflict].
 func (s *APIKeysService) Revoke(ctx context.Context, id string, opts ...RequestOption) error {
 	return none(ctx, s.client, call{op: opAPIKeysRevoke, ids: []string{id}, opts: opts})
 }
@@ -88,6 +89,10 @@ type ListAPIKeysParams struct {
 	ListOptions
 	Status    APIKeyStatus `url:"status,omitempty"`
 	CreatedBy string       `url:"created_by,omitempty"` // a user id
+	// ExpiresBefore selects the keys that expire before this moment, and
+	// UnusedSince those that were made before it and not used since.
+	ExpiresBefore time.Time `url:"expires_before,omitempty" layout:"2006-01-02T15:04:05.999999999Z07:00"`
+	UnusedSince   time.Time `url:"unused_since,omitempty" layout:"2006-01-02T15:04:05.999999999Z07:00"`
 }
 
 // CreateAPIKeyParams describes a new key.
@@ -145,14 +150,18 @@ type APIKey struct {
 	AllowedIPs     []string     `json:"allowed_ips"`     // nil: from anywhere
 	AllowedOrigins []string     `json:"allowed_origins"` // nil: from anywhere
 	ExpiresAt      time.Time    `json:"expires_at"`      // zero: no end
-	LastUsedAt     time.Time    `json:"last_used_at"`    // to the minute; zero: never
+	LastUsedAt     time.Time    `json:"last_used_at"`    // to the minute, through [APIKeysService.Verify] too; zero: never
+	LastUsedIP     string       `json:"last_used_ip"`    // from where; empty: not known
 	Status         APIKeyStatus `json:"status"`
 	RotatedTo      string       `json:"rotated_to"`
 	OverlapEndsAt  time.Time    `json:"overlap_ends_at"`
 	CreatedBy      string       `json:"created_by"` // the user id of who made it
-	Version        int64        `json:"version"`    // counted up by each change; see [WithIfMatch]
-	CreatedAt      time.Time    `json:"created_at"`
-	RevokedAt      time.Time    `json:"revoked_at"` // zero: not revoked
+	// CreatedByMember is the member id of who made it; empty if that person is no
+	// longer a member.
+	CreatedByMember string    `json:"created_by_member"`
+	Version         int64     `json:"version"` // counted up by each change; see [WithIfMatch]
+	CreatedAt       time.Time `json:"created_at"`
+	RevokedAt       time.Time `json:"revoked_at"` // zero: not revoked
 }
 
 // CreatedAPIKey is a new key, with the key itself: it is not shown again.

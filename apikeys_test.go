@@ -28,7 +28,7 @@ func TestAPIKeys(t *testing.T) {
 		want := promptrails.APIKey{
 			ID: made.ID, WorkspaceID: w.ID, Name: "CI", Prefix: made.Prefix, Last4: made.Last4,
 			Scopes: promptrails.Scopes{"members:read", "api_keys:verify"}, AllowedIPs: []string{"127.0.0.0/8"}, ExpiresAt: expires,
-			Status: promptrails.APIKeyActive, CreatedBy: w.OwnerID, Version: 1, CreatedAt: made.CreatedAt,
+			Status: promptrails.APIKeyActive, CreatedBy: w.OwnerID, CreatedByMember: made.CreatedByMember, Version: 1, CreatedAt: made.CreatedAt,
 		}
 		if diff := cmp.Diff(want, made.APIKey); diff != "" || made.Key.IsZero() {
 			t.Errorf("Create (-want +got):\n%s", diff)

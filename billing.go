@@ -25,11 +25,7 @@ var (
 // Plans returns the plans on offer, the cheapest first. Any key and any person
 // may ask.
 func (s *BillingService) Plans(ctx context.Context, opts ...RequestOption) ([]*Plan, error) {
-	page, err := list[Plan](ctx, s.client, call{op: opBillingPlans, opts: opts})
-	if err != nil {
-		return nil, err
-	}
-	return page.Items, nil
+	return whole[Plan](ctx, s.client, call{op: opBillingPlans, opts: opts})
 }
 
 // Subscription returns the workspace's plan and the period that runs. It needs

@@ -18,6 +18,7 @@ var (
 	opCredentialsUpdate  = operation{"Credentials.Update", "PATCH", "/credentials/{id}", ScopeCredentialsWrite, 0}
 	opCredentialsDelete  = operation{"Credentials.Delete", "DELETE", "/credentials/{id}", ScopeCredentialsWrite, 0}
 	opCredentialsDefault = operation{"Credentials.SetDefault", "POST", "/credentials/{id}/default", ScopeCredentialsWrite, 0}
+	opCredentialsUsage   = operation{"Credentials.Usage", "GET", "/credentials/{id}/usage", ScopeCredentialsRead, 0}
 	opCredentialsCheck   = operation{"Credentials.CheckConnection", "POST", "/credentials/{id}/check", ScopeCredentialsWrite, 0}
 )
 
@@ -56,6 +57,12 @@ func (s *CredentialsService) Update(ctx context.Context, id string, params *Upda
 // [ErrConflict] with the code [CodeInUse], unless Force is set.
 func (s *CredentialsService) Delete(ctx context.Context, id string, params *DeleteCredentialParams, opts ...RequestOption) error {
 	return none(ctx, s.client, call{op: opCredentialsDelete, ids: []string{id}, query: params, opts: opts})
+}
+
+// Usage returns the resources that refer to a credential, the oldest first. It
+// needs the scope credentials:read, or the role admin.
+func (s *CredentialsService) Usage(ctx context.Context, id string, opts ...RequestOption) ([]*ResourceRef, error) {
+	return whole[ResourceRef](ctx, s.client, call{op: opCredentialsUsage, ids: []string{id}, opts: opts})
 }
 
 // SetDefault makes a credential the default of its type, in place of the one
@@ -137,6 +144,13 @@ type Credential struct {
 	Version       int64              `json:"version"`  // counted up by each change; see [WithIfMatch]
 	CreatedAt     time.Time          `json:"created_at"`
 	UpdatedAt     time.Time          `json:"updated_at"`
+}
+
+// ResourceRef names a resource.
+type ResourceRef struct {
+	Type ResourceType `json:"type"`
+	ID   string       `json:"id"`
+	Name string       `json:"name"`
 }
 
 // CredentialCheck is what a check found.

@@ -29,7 +29,7 @@ func TestRootPackageIsLight(t *testing.T) {
 	allowed := []string{
 		"github.com/promptrails-community/promptrails-go",
 		"github.com/go-json-experiment/json", "github.com/google/go-querystring", "github.com/hashicorp/go-retryablehttp", "github.com/hashicorp/go-cleanhttp",
-		"github.com/hashicorp/golang-lru/v2", "golang.org/x/sync", "golang.org/x/time", "github.com/standard-webhooks/standard-webhooks/libraries",
+		"github.com/hashicorp/golang-lru/v2", "golang.org/x/sync", "golang.org/x/time", "golang.org/x/net", "golang.org/x/text", "github.com/standard-webhooks/standard-webhooks/libraries",
 	}
 	const own = "github.com/promptrails-community/promptrails-go/"
 	internal := []string{"", own + "internal/apikey", own + "internal/policy", own + "internal/redact", own + "internal/wire"}

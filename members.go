@@ -14,7 +14,7 @@ var (
 	opMembersList   = operation{"Members.List", "GET", "/members", ScopeMembersRead, 0}
 	opMembersGet    = operation{"Members.Get", "GET", "/members/{id}", ScopeMembersRead, 0}
 	opMembersSelf   = operation{"Members.Self", "GET", "/members/me", "", personOnly}
-	opMembersUpdate = operation{"Members.UpdateRole", "PATCH", "/members/{id}", ScopeMembersWrite, 0}
+	opMembersUpdate = operation{"Members.UpdateRole", "PATCH", "/members/{id}", ScopeMembersWrite, changesKeys}
 	opMembersRemove = operation{"Members.Remove", "DELETE", "/members/{id}", ScopeMembersWrite, changesKeys}
 	opMembersLeave  = operation{"Members.Leave", "DELETE", "/members/me", "", personOnly}
 )
@@ -45,18 +45,29 @@ func (s *MembersService) Self(ctx context.Context, opts ...RequestOption) (*Memb
 // above it. A caller's own role and the role owner are [ErrForbidden]: see
 // [WorkspacesService.TransferOwnership].
 func (s *MembersService) UpdateRole(ctx context.Context, id string, role Role, opts ...RequestOption) (*Member, error) {
-	return one[Member](ctx, s.client, call{op: opMembersUpdate, ids: []string{id}, body: &UpdateMemberParams{Role: &role}, opts: opts})
+	return s.Update(ctx, id, &UpdateMemberParams{Role: &role}, opts...)
+}
+
+// Update changes a member's role like [MembersService.UpdateRole], and can revoke
+// the API keys that the member made: they keep their scopes otherwise, whatever
+// the new role is. It needs the scope members:write, or the role admin.
+func (s *MembersService) Update(ctx context.Context, id string, params *UpdateMemberParams, opts ...RequestOption) (*Member, error) {
+	return one[Member](ctx, s.client, call{op: opMembersUpdate, ids: []string{id}, query: revokeQuery(params != nil && params.RevokeAPIKeys), body: required(params), opts: opts})
+}
+
+// revokeQuery is the query that revokes the keys that a member made.
+func revokeQuery(revoke bool) url.Values {
+	if !revoke {
+		return nil
+	}
+	return url.Values{"api_keys": {"revoke"}}
 }
 
 // Remove removes a member; params may be nil. It needs the scope members:write,
 // or the role admin. An owner cannot be removed: [ErrForbidden], or
 // [ErrConflict] with the code [CodeOwnerRequired] where it is the caller.
 func (s *MembersService) Remove(ctx context.Context, id string, params *RemoveMemberParams, opts ...RequestOption) error {
-	var query url.Values
-	if params != nil && params.RevokeAPIKeys {
-		query = url.Values{"api_keys": {"revoke"}}
-	}
-	return none(ctx, s.client, call{op: opMembersRemove, ids: []string{id}, query: query, opts: opts})
+	return none(ctx, s.client, call{op: opMembersRemove, ids: []string{id}, query: revokeQuery(params != nil && params.RevokeAPIKeys), opts: opts})
 }
 
 // Leave ends the calling person's own membership. It needs an access token. An
@@ -72,9 +83,10 @@ type ListMembersParams struct {
 	Query string `url:"q,omitempty"` // in the name or address, whatever the case
 }
 
-// UpdateMemberParams is the body of [MembersService.UpdateRole].
+// UpdateMemberParams changes a member; nil leaves a field as it is.
 type UpdateMemberParams struct {
-	Role *Role `json:"role,omitzero"`
+	Role          *Role `json:"role,omitzero"`
+	RevokeAPIKeys bool  `json:"-"` // also revoke the API keys that the member made
 }
 
 // RemoveMemberParams says what goes with a member.

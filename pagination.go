@@ -51,6 +51,18 @@ func listPage[T any](ctx context.Context, c *Client, call call) (*Page[T], bool,
 	return page, answer.Meta.present, nil
 }
 
+// whole sends a call whose response is a list that is not paged.
+func whole[T any](ctx context.Context, c *Client, call call) ([]*T, error) {
+	page, err := list[T](ctx, c, call)
+	switch {
+	case err != nil:
+		return nil, err
+	case page.Meta.NextCursor != "" || page.Meta.Pages > 1 || page.Meta.Total > len(page.Items):
+		return nil, &Error{Operation: call.op.String(), Code: CodeInternal, Message: fmt.Sprintf("the list is not complete: %d items came", len(page.Items))}
+	}
+	return page.Items, nil
+}
+
 // all returns a sequence over every item of a list. It may be ranged over more
 // than once, each time from the beginning.
 func all[T any](ctx context.Context, c *Client, call call, params any) iter.Seq2[*T, error] {

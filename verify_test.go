@@ -49,7 +49,7 @@ func export(t *testing.T) []string {
 	ctx := t.Context()
 	for i := range 3 {
 		agent := must[*promptrails.Resource](t)(g.owner.Resources.Create(ctx, promptrails.KindAgents, map[string]any{
-			"name": fmt.Sprintf("Agent \u00fc\u2028 %d", i), "temperature": 0.1 + float64(i), "big": json.RawMessage("12345678901234567890"), "nested": map[string]any{"a": []any{1, nil, true, "x"}},
+			"name": fmt.Sprintf("Agent \u00fc %d", i), "text": "a\u2028b", "temperature": 0.1 + float64(i), "big": json.RawMessage("12345678901234567890"), "nested": map[string]any{"a": []any{1, nil, true, "x"}},
 		}))
 		must[*promptrails.Resource](t)(g.owner.Resources.Update(ctx, promptrails.KindAgents, agent.ID, map[string]any{"temperature": 1e-7, "note": "\"quoted\"\n"}))
 		must[*promptrails.Credential](t)(g.owner.Credentials.Create(ctx, &promptrails.CreateCredentialParams{Name: "c", Type: "openai", Value: promptrails.NewSecret("sk-value-0123456789")}))

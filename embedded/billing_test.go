@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/embedded"
@@ -94,16 +95,100 @@ func TestInvoices(t *testing.T) {
 		if diff := cmp.Diff([]string{"INV-000006 4900 07-31-08-31", "INV-000007 65000 07-31-08-31"}, all[5:]); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		// To free and back begins a new period.
+		// What is paid for a period counts in all of it, to free and back included.
 		ada.plan("free").expect(200)
 		clock.set(t, "2026-08-15 12:00:00")
-		if r := ada.plan("starter").expect(200); r.text("current_period_start") != "2026-08-15T12:00:00.000000Z" || r.text("current_period_end") != "2026-09-15T12:00:00.000000Z" {
+		if r := ada.plan("starter").expect(200); r.text("current_period_start") != "2026-07-31T00:00:00.000000Z" || r.text("current_period_end") != "2026-08-31T00:00:00.000000Z" {
+			t.Errorf("the paid period does not resume: %s", r.body)
+		}
+		ada.plan("pro").expect(200)
+		ada.plan("enterprise").expect(200)
+		if again := ada.invoices(); len(again) != len(all) {
+			t.Errorf("invoiced %v again, for days that are paid", again[len(all):])
+		}
+		// After the paid period a new one begins.
+		ada.plan("free").expect(200)
+		clock.set(t, "2026-09-15 12:00:00")
+		if r := ada.plan("starter").expect(200); r.text("current_period_start") != "2026-09-15T12:00:00.000000Z" || r.text("current_period_end") != "2026-10-15T12:00:00.000000Z" {
 			t.Errorf("subscribed %s", r.body)
 		}
-		if all := ada.invoices(); all[len(all)-1] != "INV-000008 4900 08-15-09-15" {
+		if all := ada.invoices(); all[len(all)-1] != "INV-000008 4900 09-15-10-15" {
 			t.Errorf("invoiced %v", all)
 		}
 	})
+}
+
+// Whatever plans a workspace goes through, the days of a period cost what the
+// highest plan until then does, and no more.
+func TestNothingIsInvoicedTwice(t *testing.T) {
+	t.Parallel()
+	prices := map[string]int64{"free": 0, "starter": 4900, "pro": 19900, "enterprise": 69900}
+	rapid.Check(t, func(rt *rapid.T) {
+		var clock calendar
+		now := time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)
+		clock.at.Store(now.UnixMicro())
+		service := must[*embedded.Service](t)(embedded.Open(t.Context(), embedded.Config{DefaultPlan: promptrails.PlanFree, Now: clock.now}))
+		defer func() { _ = service.Close() }()
+		owner := must[*embedded.User](t)(service.CreateUser(t.Context(), "ada@example.com", ""))
+		c := must[*promptrails.Client](t)(service.Client(promptrails.WithAccessToken(owner.AccessToken.Reveal())))
+		c = c.InWorkspace(must[*promptrails.Workspace](t)(c.Workspaces.Create(t.Context(), &promptrails.CreateWorkspaceParams{Name: "W", Slug: "w"})).ID)
+		// The model: what is paid for the month that runs, counted from an anchor.
+		var paid, total int64
+		anchor, n := now, -1
+		until := func() time.Time { return monthsAfter(anchor, n+1) }
+		plan := "free"
+		for range rapid.IntRange(1, 12).Draw(rt, "changes") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 20*24*60).Draw(rt, "minutes")) * time.Minute)
+			clock.at.Store(now.UnixMicro())
+			for prices[plan] > 0 && !now.Before(until()) { // months that have begun meanwhile
+				n++
+				paid = prices[plan]
+				total += paid
+			}
+			plan = rapid.SampledFrom([]string{"free", "starter", "pro", "enterprise"}).Draw(rt, "plan")
+			switch price := prices[plan]; {
+			case price == 0:
+			case !now.Before(until()):
+				anchor, n = now, 0
+				paid = price
+				total += price
+			case price > paid:
+				total += (price - paid) * until().Sub(now).Microseconds() / until().Sub(monthsAfter(anchor, n)).Microseconds()
+				paid = price
+			}
+			if _, err := c.Billing.ChangePlan(t.Context(), promptrails.PlanID(plan)); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		var invoiced int64
+		for i, err := range c.Billing.AllInvoices(t.Context(), nil) {
+			if err != nil {
+				rt.Fatal(err)
+			}
+			invoiced += i.Total.Amount
+		}
+		if invoiced != total {
+			rt.Fatalf("invoiced %d cents, want %d", invoiced, total)
+		}
+	})
+}
+
+// monthsAfter is the same day n months later, or the last one of a shorter month.
+func monthsAfter(t time.Time, n int) time.Time {
+	first := time.Date(t.Year(), t.Month()+time.Month(n), 1, t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
+	last := first.AddDate(0, 1, -1).Day()
+	return first.AddDate(0, 0, min(t.Day(), last)-1)
+}
+
+// must returns v, or fails the test.
+func must[T any](t testing.TB) func(v T, err error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
 }
 
 // A plan that is too small for what is used is refused, with each limit.

@@ -178,7 +178,6 @@ func TestHostileReceivers(t *testing.T) {
 			<-r.Context().Done()
 			close(hung)
 		}, "it took more than 15s"},
-		"gone": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }, "it answered 410"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

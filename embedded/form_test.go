@@ -70,7 +70,7 @@ func TestHostileBodies(t *testing.T) {
 func TestTextComesBack(t *testing.T) {
 	t.Parallel()
 	ada := newServer(t, embedded.Config{}).owner("ada@example.com", "research")
-	for _, name := range []string{"👩🏽‍💻 team", "שלום עולם", "\u202eright to left", "a\u0301 combining", "<script>&\"'", "tab\there", "a\u2028b", strings.Repeat("é", 100)} {
+	for _, name := range []string{"👩🏽‍💻 team", "שלום עולם", "\u202eright to left", "a\u0301 combining", "<script>&\"'", strings.Repeat("é", 100)} {
 		body, err := json.Marshal(map[string]string{"name": name})
 		if err != nil {
 			t.Fatal(err)
@@ -192,7 +192,11 @@ func TestIfMatch(t *testing.T) {
 		return ada.do("PATCH", "/workspaces/research", `{"name":"x"}`, "If-Match", match)
 	}
 	rename(`"2"`).fails(412, "precondition_failed")
-	rename(`W/"1"`).fails(412, "precondition_failed") // weak tags match nothing (RFC 9110, section 13.1.1)
+	for _, tag := range []string{`W/"1"`, `1`, `"1`, `"1" "2"`, `"1",`, `"1", *`} {
+		if fields := rename(tag).fails(400, "validation_error"); fields["If-Match"] == "" {
+			t.Errorf("If-Match: %s: the fault does not name the header: %v", tag, fields)
+		}
+	}
 	if got := ada.do("GET", "/workspaces/research", "").header.Get("ETag"); got != `"1"` {
 		t.Errorf("a refused change changed something: %s", got)
 	}

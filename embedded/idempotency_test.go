@@ -22,7 +22,7 @@ func TestRepeatedOnce(t *testing.T) {
 		}
 		ada.do("PATCH", "/workspaces/"+ada.workspace, `{"name":"Newer"}`, idempotencyKey, "k").fails(409, "idempotency_key_reused")
 		ada.do("PATCH", "/workspaces/research", `{"name":"New"}`, idempotencyKey, "k").expect(200)
-		ada.do("PATCH", "/workspaces/"+ada.workspace+"?x=y", `{"name":"New"}`, idempotencyKey, "k").fails(409, "idempotency_key_reused")
+		ada.do("DELETE", "/workspaces/"+ada.workspace+"?confirm_slug=other", "", idempotencyKey, "k").fails(409, "idempotency_key_reused")
 
 		// A refusal is not kept: the same call may succeed later.
 		ada.do("POST", "/invitations", `{"email":"nobody","role":"user"}`, idempotencyKey, "r").fails(400, "validation_error")

@@ -51,7 +51,7 @@ func write(w http.ResponseWriter, a *service.Answer) {
 	if a.Replayed {
 		h.Set("Idempotency-Replayed", "true")
 	}
-	if a.Status == http.StatusNoContent {
+	if a.Status == http.StatusNoContent || a.Status == http.StatusNotModified {
 		w.WriteHeader(a.Status)
 		return
 	}

@@ -33,6 +33,7 @@ type call struct {
 	route   route
 	body    []byte
 	request service.Request
+	queried bool // the route has read the query
 }
 
 // run authenticates and reads the request, then hands it to the route. What is
@@ -44,15 +45,22 @@ func (c *call) run() (*service.Answer, error) {
 		return nil, err
 	}
 	c.request = service.Request{
-		Need:    c.route.need,
-		IfMatch: strings.Join(c.r.Header.Values("If-Match"), ","),
+		Need: c.route.need,
 		Caller: &service.Caller{
 			User: user, Key: key, IP: c.clientIP(), Origins: c.r.Header.Values("Origin"), UserAgent: storable(c.r.UserAgent()), RequestID: c.r.Header.Get("X-Request-ID"),
 		},
 	}
+	if len(c.r.Header.Values("X-Workspace-ID")) > 1 {
+		return nil, service.Invalid(map[string]string{"X-Workspace-ID": "must be sent once"})
+	}
 	switch c.route.need.Place {
 	case service.ByHeader:
-		if c.request.Workspace = c.r.Header.Get("X-Workspace-ID"); c.request.Workspace == "" && key == nil {
+		c.request.Workspace = c.r.Header.Get("X-Workspace-ID")
+		switch {
+		case c.request.Workspace != "":
+		case key != nil:
+			c.request.Workspace = key.WorkspaceID
+		default:
 			return nil, service.Invalid(map[string]string{"X-Workspace-ID": "is missing: a person acts in one workspace, and names it by its id"})
 		}
 	case service.ByPath:
@@ -62,6 +70,8 @@ func (c *call) run() (*service.Answer, error) {
 	if !isID(c.request.Workspace) || !isID(c.id()) || !isID(c.agentID()) {
 		return nil, service.NoRoute()
 	}
+	c.request.Preconditions, err = service.ParsePreconditions(c.r.Header)
+	c.fault(err)
 	if c.mutates() {
 		c.fault(c.readBody())
 		c.fault(c.readIdempotencyKey())
@@ -70,6 +80,20 @@ func (c *call) run() (*service.Answer, error) {
 }
 
 func (c *call) mutates() bool { return c.r.Method != http.MethodGet && c.r.Method != http.MethodHead }
+
+// query reads the query into params. A parameter that the route does not know is
+// a fault, so that a mistyped one is not taken for an omitted one.
+func (c *call) query(params any) {
+	c.queried = true
+	c.fault(decodeQuery(c.r.URL.RawQuery, params))
+}
+
+// noQuery is query for a route that has no parameters.
+func (c *call) noQuery() {
+	if !c.queried {
+		c.query(new(struct{}))
+	}
+}
 
 // fault keeps the first thing that is wrong with the form.
 func (c *call) fault(err error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,9 +59,11 @@ func decodeQuery(raw string, params any) error {
 	if err != nil {
 		return service.BadRequest("the query is not well formed: escape its values")
 	}
-	bad := map[string]string{}
+	bad, known := map[string]string{}, parameters(reflect.TypeOf(params).Elem())
 	for name, given := range values {
 		switch {
+		case !slices.Contains(known, name):
+			bad[fmt.Sprintf("%.100s", strings.ToValidUTF8(name, "\ufffd"))] = "is not a parameter of this request"
 		case len(given) > 1:
 			bad[name] = "must be given once"
 		case !utf8.ValidString(given[0]) || strings.ContainsRune(given[0], 0):
@@ -88,6 +91,17 @@ func decodeQuery(raw string, params any) error {
 		}
 	}
 	return service.Invalid(bad)
+}
+
+// parameters returns the names that a struct of parameters has in a query.
+func parameters(t reflect.Type) (names []string) {
+	for _, f := range reflect.VisibleFields(t) {
+		if tag, ok := f.Tag.Lookup("url"); ok {
+			name, _, _ := strings.Cut(tag, ",")
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func decodeBody(body []byte, params any) error {

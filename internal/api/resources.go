@@ -64,7 +64,7 @@ func writes(k service.Kind) need { return need{Scope: k.Write, Role: user} }
 func listResources(k service.Kind) handler {
 	return func(c *call) (*service.Answer, error) {
 		params := new(promptrails.ListResourcesParams)
-		c.fault(decodeQuery(c.r.URL.RawQuery, params))
+		c.query(params)
 		return c.read(func(x *service.Session) (any, error) { return x.Resources(c.in(k), params) })
 	}
 }

@@ -34,10 +34,10 @@ func routes() []route {
 
 		{"GET", "/members", need{Scope: promptrails.ScopeMembersRead, Role: user}, list(x.Members)},
 		{"GET", "/members/me", need{Role: user}, get(x.Self)},
-		{"DELETE", "/members/me", need{Role: user}, remove(x.Leave)},
+		{"DELETE", "/members/me", need{Role: user}, removeBy(func(x *service.Session, _ string, q *service.RevokeQuery) error { return x.Leave(q) })},
 		{"GET", "/members/{id}", need{Scope: promptrails.ScopeMembersRead, Role: user}, getID(x.Member)},
 		// Whether the member is the caller, who may leave, is seen inside.
-		{"PATCH", "/members/{id}", need{Scope: promptrails.ScopeMembersWrite, Role: user}, update(x.UpdateMember)},
+		{"PATCH", "/members/{id}", need{Scope: promptrails.ScopeMembersWrite, Role: user}, updateBy(x.UpdateMember)},
 		{"DELETE", "/members/{id}", need{Scope: promptrails.ScopeMembersWrite, Role: user}, removeBy(x.RemoveMember)},
 
 		{"GET", "/invitations", need{Scope: promptrails.ScopeMembersRead, Role: admin}, list(x.Invitations)},
@@ -52,11 +52,12 @@ func routes() []route {
 		{"GET", "/credentials/{id}", need{Scope: promptrails.ScopeCredentialsRead, Role: user}, getID(x.Credential)},
 		{"PATCH", "/credentials/{id}", need{Scope: promptrails.ScopeCredentialsWrite, Role: admin}, update(x.UpdateCredential)},
 		{"DELETE", "/credentials/{id}", need{Scope: promptrails.ScopeCredentialsWrite, Role: admin}, removeBy(x.DeleteCredential)},
+		{"GET", "/credentials/{id}/usage", need{Scope: promptrails.ScopeCredentialsRead, Role: admin}, getID(x.CredentialUsage)},
 		{"POST", "/credentials/{id}/default", need{Scope: promptrails.ScopeCredentialsWrite, Role: admin}, act(x.SetDefaultCredential)},
 		{"POST", "/credentials/{id}/set-default", need{Scope: promptrails.ScopeCredentialsWrite, Role: admin}, act(x.SetDefaultCredential)},
 		{"POST", "/credentials/{id}/check", need{Scope: promptrails.ScopeCredentialsWrite, Role: admin}, checkCredential},
 
-		{"GET", "/api-keys", need{Scope: promptrails.ScopeAPIKeysRead, Role: admin}, list(x.APIKeys)},
+		{"GET", "/api-keys", need{Scope: promptrails.ScopeAPIKeysRead, Role: admin}, flushed(list(x.APIKeys))},
 		{"POST", "/api-keys", need{Scope: promptrails.ScopeAPIKeysWrite, Role: admin}, create(x.CreateAPIKey)},
 		{"GET", "/api-keys/current", need{AnyKey: true, Place: nowhere}, get(x.CurrentAPIKey)},
 		{"POST", "/api-keys/verify", need{Scope: promptrails.ScopeAPIKeysVerify, Role: admin}, ask(x.VerifyAPIKey)},
@@ -135,7 +136,7 @@ func list[P, T any](fn func(*service.Session, *P) (*service.Page[T], error)) han
 func listIn[P, T any](fn func(*service.Session, string, *P) (*service.Page[T], error)) handler {
 	return func(c *call) (*service.Answer, error) {
 		params := new(P)
-		c.fault(decodeQuery(c.r.URL.RawQuery, params))
+		c.query(params)
 		return c.read(func(x *service.Session) (any, error) { return fn(x, c.id(), params) })
 	}
 }
@@ -160,6 +161,16 @@ func update[P, T any](fn func(*service.Session, string, *P) (T, error)) handler 
 		params := new(P)
 		c.fault(decodeBody(c.body, params))
 		return c.act(http.StatusOK, func(x *service.Session) (any, error) { return inEnvelope(fn(x, c.id(), params)) })
+	}
+}
+
+// updateBy is update as the query says.
+func updateBy[Q, P, T any](fn func(*service.Session, string, *Q, *P) (T, error)) handler {
+	return func(c *call) (*service.Answer, error) {
+		query, params := new(Q), new(P)
+		c.query(query)
+		c.fault(decodeBody(c.body, params))
+		return c.act(http.StatusOK, func(x *service.Session) (any, error) { return inEnvelope(fn(x, c.id(), query, params)) })
 	}
 }
 
@@ -196,11 +207,6 @@ func makeOf[T any](fn func(*service.Session, string) (T, error)) handler {
 	}
 }
 
-// remove answers with nothing.
-func remove(fn func(*service.Session) error) handler {
-	return removeID(func(x *service.Session, _ string) error { return fn(x) })
-}
-
 // removeID removes the object of the path.
 func removeID(fn func(*service.Session, string) error) handler {
 	return removeBy(func(x *service.Session, id string, _ *struct{}) error { return fn(x, id) })
@@ -210,7 +216,7 @@ func removeID(fn func(*service.Session, string) error) handler {
 func removeBy[P any](fn func(*service.Session, string, *P) error) handler {
 	return func(c *call) (*service.Answer, error) {
 		params := new(P)
-		c.fault(decodeQuery(c.r.URL.RawQuery, params))
+		c.query(params)
 		return c.act(http.StatusNoContent, func(x *service.Session) (any, error) { return nil, fn(x, c.id(), params) })
 	}
 }
@@ -218,6 +224,7 @@ func removeBy[P any](fn func(*service.Session, string, *P) error) handler {
 // checkCredential asks others before it opens the transaction that keeps what
 // they said.
 func checkCredential(c *call) (*service.Answer, error) {
+	c.noQuery()
 	check, err := c.api.Service.CheckCredential(c.r.Context(), &c.request, c.id())
 	if err != nil {
 		return nil, err
@@ -228,6 +235,7 @@ func checkCredential(c *call) (*service.Answer, error) {
 // createChannel looks a URL up before it opens the transaction that keeps it.
 func createChannel(c *call) (*service.Answer, error) {
 	var params promptrails.CreateChannelParams
+	c.noQuery()
 	c.fault(decodeBody(c.body, &params))
 	c.fault(c.api.Service.ChannelURLFault(c.r.Context(), &c.request, params.URL))
 	return c.act(http.StatusCreated, func(x *service.Session) (any, error) { return inEnvelope(x.CreateChannel(&params)) })
@@ -236,6 +244,7 @@ func createChannel(c *call) (*service.Answer, error) {
 // updateChannel does so for one that changes.
 func updateChannel(c *call) (*service.Answer, error) {
 	var params service.UpdateChannelBody
+	c.noQuery()
 	c.fault(decodeBody(c.body, &params))
 	if params.URL != nil {
 		c.fault(c.api.Service.ChannelURLFault(c.r.Context(), &c.request, *params.URL))
@@ -261,11 +270,24 @@ func settled(answer handler) handler {
 	}
 }
 
+// flushed stores when keys were last used before it lists them by that.
+func flushed(answer handler) handler {
+	return func(c *call) (*service.Answer, error) {
+		if c.r.URL.Query().Has("unused_since") {
+			if err := c.api.Service.FlushActivity(c.r.Context()); err != nil {
+				return nil, err
+			}
+		}
+		return answer(c)
+	}
+}
+
 func (c *call) id() string { return c.r.PathValue("id") }
 
 func inEnvelope[T any](v T, err error) (any, error) { return object{v}, err }
 
 func (c *call) read(fn func(*service.Session) (any, error)) (*service.Answer, error) {
+	c.noQuery()
 	var found any
 	err := c.api.Service.Read(c.r.Context(), &c.request, func(x *service.Session) (err error) {
 		found, err = fn(x)
@@ -274,10 +296,19 @@ func (c *call) read(fn func(*service.Session) (any, error)) (*service.Answer, er
 	if err != nil {
 		return nil, err
 	}
-	return newAnswer(http.StatusOK, found)
+	answer, err := newAnswer(http.StatusOK, found)
+	if err != nil || c.mutates() {
+		return answer, err
+	}
+	has, err := c.request.Preconditions.NotModified(answer.ETag)
+	if has {
+		return &service.Answer{Status: http.StatusNotModified, ETag: answer.ETag}, nil
+	}
+	return answer, err
 }
 
 func (c *call) act(status int, fn func(*service.Session) (any, error)) (*service.Answer, error) {
+	c.noQuery()
 	return c.api.Service.Act(c.r.Context(), &c.request, func(x *service.Session) (*service.Answer, error) {
 		done, err := fn(x)
 		if err != nil {

@@ -38,8 +38,9 @@ type Message struct {
 
 // Result is what came of an attempt.
 type Result struct {
-	StatusCode int    // 0: no answer was had
-	Fault      string // empty: it was delivered
+	StatusCode int           // 0: no answer was had
+	Fault      string        // empty: it was delivered
+	RetryAfter time.Duration // as a receiver that is busy asks; 0: it did not
 	Duration   time.Duration
 }
 
@@ -72,8 +73,11 @@ func (s *Sender) Send(ctx context.Context, m *Message) *Result {
 	started := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	status, err := s.send(ctx, m)
+	status, header, err := s.send(ctx, m)
 	result := &Result{StatusCode: status, Duration: time.Since(started)}
+	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+		result.RetryAfter = retryAfter(header, time.Now())
+	}
 	switch {
 	case err != nil:
 		result.Fault = describe(err)
@@ -85,21 +89,35 @@ func (s *Sender) Send(ctx context.Context, m *Message) *Result {
 	return result
 }
 
-func (s *Sender) send(ctx context.Context, m *Message) (status int, err error) {
+func (s *Sender) send(ctx context.Context, m *Message) (status int, header http.Header, err error) {
 	request, err := newRequest(ctx, m)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	response, err := s.client.Do(request)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	defer func() { _ = response.Body.Close() }() // it was read, or is of no use
 	n, err := io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer+1))
 	if err == nil && n > maxAnswer {
 		err = errTooLong
 	}
-	return response.StatusCode, err
+	return response.StatusCode, response.Header, err
+}
+
+// retryAfter reads Retry-After in seconds or as a date (RFC 9110, section
+// 10.2.3).
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	text := strings.TrimSpace(h.Get("Retry-After"))
+	if at, err := http.ParseTime(text); err == nil {
+		return max(0, at.Sub(now))
+	}
+	seconds, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second //nolint:gosec // it has 31 bits
 }
 
 var errTooLong = errors.New("its answer has more than 64 KiB")

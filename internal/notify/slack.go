@@ -29,6 +29,9 @@ type (
 	slackText struct {
 		Type string `json:"type"`
 		Text string `json:"text"`
+		// Verbatim keeps Slack from making links and mentions of what it finds in
+		// a text.
+		Verbatim bool `json:"verbatim,omitzero"`
 	}
 )
 
@@ -67,12 +70,12 @@ func slackMessage(event []byte) ([]byte, error) {
 	if title == "" {
 		title = string(e.Type)
 	}
-	blocks := []slackBlock{{Type: "header", Text: &slackText{"plain_text", cut(title, maxSlackHeader)}}}
+	blocks := []slackBlock{{Type: "header", Text: &slackText{Type: "plain_text", Text: cut(title, maxSlackHeader)}}}
 	if fields := slackFields(e.Data); len(fields) > 0 {
 		blocks = append(blocks, slackBlock{Type: "section", Fields: fields})
 	}
 	where := fmt.Sprintf("%s in the workspace %s, %s", escape(string(e.Type)), escape(e.WorkspaceID), e.Timestamp.UTC().Format(time.RFC1123))
-	blocks = append(blocks, slackBlock{Type: "context", Elements: []slackText{{"mrkdwn", where}}})
+	blocks = append(blocks, slackBlock{Type: "context", Elements: []slackText{{Type: "mrkdwn", Text: where, Verbatim: true}}})
 	return wire.Encode(slackPayload{Text: title, Blocks: blocks})
 }
 
@@ -96,7 +99,7 @@ func slackFields(data jsontext.Value) (fields []slackText) {
 		if unquoted, err := jsontext.AppendUnquote(nil, value); err == nil {
 			text = string(unquoted)
 		}
-		fields = append(fields, slackText{"mrkdwn", cut("*"+label+"*\n"+escape(text), maxSlackField)})
+		fields = append(fields, slackText{Type: "mrkdwn", Text: cut("*"+label+"*\n"+escape(text), maxSlackField), Verbatim: true})
 	}
 	return fields
 }

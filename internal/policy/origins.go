@@ -4,7 +4,10 @@ import (
 	"errors"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+
+	"golang.org/x/net/idna"
 )
 
 // Origin is an entry of a key's list of origins: a scheme, a host and a port
@@ -25,7 +28,7 @@ func ParseOrigin(s string) (Origin, error) {
 	if !ok || err != nil || below && !strings.Contains(o.host, ".") {
 		return Origin{}, errOrigin
 	}
-	if o.below = below; !below {
+	if o.below = below; !below && isASCII(s) {
 		o.sent = s
 	}
 	return o, nil
@@ -39,6 +42,14 @@ func parseOrigin(s string) (Origin, error) {
 		return Origin{}, errOrigin
 	}
 	o := Origin{scheme: u.Scheme, host: strings.ToLower(u.Hostname()), port: u.Port()}
+	if !isASCII(o.host) { // a browser sends the name as DNS has it
+		if o.host, err = idna.Lookup.ToASCII(o.host); err != nil {
+			return Origin{}, errOrigin
+		}
+	}
+	if n, err := strconv.ParseUint(o.port, 10, 16); o.port != "" && (err != nil || n == 0) {
+		return Origin{}, errOrigin
+	}
 	if strings.HasPrefix(o.host, ".") || strings.HasSuffix(o.host, ".") || strings.Contains(o.host, "..") {
 		return Origin{}, errOrigin
 	}
@@ -46,6 +57,10 @@ func parseOrigin(s string) (Origin, error) {
 		o.port = map[string]string{"https": "443", "http": "80"}[o.scheme]
 	}
 	return o, nil
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > 0x7f })
 }
 
 // covers reports whether o allows everything that p allows.

@@ -13,27 +13,33 @@ import (
 // stored: once a minute, and not with every request.
 type activity struct {
 	mu   sync.Mutex
-	seen map[seat]time.Time
+	seen map[seat]sight
 }
 
 // seat is a member or a key of a workspace.
 type seat struct{ workspace, user, key string }
 
-func (a *activity) saw(who seat, now time.Time) {
+// sight is when one was last seen, and from where.
+type sight struct {
+	at time.Time
+	ip string
+}
+
+func (a *activity) saw(who seat, now time.Time, ip string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.seen == nil {
-		a.seen = map[seat]time.Time{}
+		a.seen = map[seat]sight{}
 	}
-	a.seen[who] = now.Truncate(time.Minute)
+	a.seen[who] = sight{now.Truncate(time.Minute), ip}
 }
 
 // overlay puts what is not stored yet on a member.
 func (a *activity) overlay(m *promptrails.Member) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if at := a.seen[seat{workspace: m.WorkspaceID, user: m.UserID}]; at.After(m.LastActiveAt) {
-		m.LastActiveAt = at
+	if last := a.seen[seat{workspace: m.WorkspaceID, user: m.UserID}]; last.at.After(m.LastActiveAt) {
+		m.LastActiveAt = last.at
 	}
 }
 
@@ -41,12 +47,13 @@ func (a *activity) overlay(m *promptrails.Member) {
 func (a *activity) overlayKey(k *promptrails.APIKey) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if at := a.seen[seat{workspace: k.WorkspaceID, key: k.ID}]; at.After(k.LastUsedAt) {
-		k.LastUsedAt = at
+	if last, ok := a.seen[seat{workspace: k.WorkspaceID, key: k.ID}]; ok && !last.at.Before(k.LastUsedAt) {
+		k.LastUsedAt, k.LastUsedIP = last.at, last.ip
 	}
 }
 
-func (s *Service) flushActivity(ctx context.Context) error {
+// FlushActivity stores when members and keys were last seen.
+func (s *Service) FlushActivity(ctx context.Context) error {
 	s.activity.mu.Lock()
 	seen := s.activity.seen
 	s.activity.seen = nil
@@ -55,8 +62,8 @@ func (s *Service) flushActivity(ctx context.Context) error {
 		return nil
 	}
 	rows := make([]store.Activity, 0, len(seen))
-	for who, at := range seen {
-		rows = append(rows, store.Activity{Workspace: who.workspace, UserID: who.user, KeyID: who.key, At: at})
+	for who, last := range seen {
+		rows = append(rows, store.Activity{Workspace: who.workspace, UserID: who.user, KeyID: who.key, At: last.at, IP: last.ip})
 	}
 	return s.Store.Write(ctx, func(g *store.Global) error { return g.Touch(rows) })
 }

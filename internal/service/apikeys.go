@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/changelog"
 	"github.com/promptrails-community/promptrails-go/internal/policy"
 	"github.com/promptrails-community/promptrails-go/internal/store"
+	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
 const (
@@ -30,11 +32,12 @@ func (x *Session) APIKeys(p *promptrails.ListAPIKeysParams) (*Page[*promptrails.
 	default:
 		return nil, invalid("status", "must be active, expired, revoked or rotating")
 	}
-	l, err := newListing("api_keys", x.workspaceID(), p.ListOptions, string(p.Status), p.CreatedBy)
+	text := func(t time.Time) string { return t.UTC().Format(wire.TimeFormat) }
+	l, err := newListing("api_keys", x.workspaceID(), p.ListOptions, string(p.Status), p.CreatedBy, text(p.ExpiresBefore), text(p.UnusedSince))
 	if err != nil {
 		return nil, err
 	}
-	rows, total, err := x.tx.APIKeys(p.Status, p.CreatedBy, x.now, l.store)
+	rows, total, err := x.tx.APIKeys(&store.APIKeyFilter{Status: p.Status, CreatedBy: p.CreatedBy, ExpiresBefore: p.ExpiresBefore, UnusedSince: p.UnusedSince}, x.now, l.store)
 	if err != nil {
 		return nil, err
 	}
@@ -64,10 +67,20 @@ func (x *Session) CurrentAPIKey() (*promptrails.APIKey, error) {
 	return x.APIKey(x.key.ID)
 }
 
+// CreateAPIKeyBody is the body of a new key: only an expiry that is null or
+// omitted means that there is no end.
+type CreateAPIKeyBody struct {
+	promptrails.CreateAPIKeyParams
+	ExpiresAt Nullable[time.Time] `json:"expires_at"`
+}
+
 // CreateAPIKey makes a key.
-func (x *Session) CreateAPIKey(p *promptrails.CreateAPIKeyParams) (*promptrails.CreatedAPIKey, error) {
+func (x *Session) CreateAPIKey(p *CreateAPIKeyBody) (*promptrails.CreatedAPIKey, error) {
+	if err := expiryFault(p.ExpiresAt); err != nil {
+		return nil, err
+	}
 	k := &promptrails.APIKey{
-		Name: strings.TrimSpace(p.Name), Scopes: p.Scopes, AllowedIPs: p.AllowedIPs, AllowedOrigins: p.AllowedOrigins, ExpiresAt: p.ExpiresAt,
+		Name: strings.TrimSpace(p.Name), Scopes: once(p.Scopes), AllowedIPs: p.AllowedIPs, AllowedOrigins: p.AllowedOrigins, ExpiresAt: p.ExpiresAt.Value,
 	}
 	if x.key != nil { // what is left out is inherited
 		if k.AllowedIPs == nil {
@@ -92,12 +105,16 @@ func (x *Session) CreateAPIKey(p *promptrails.CreateAPIKeyParams) (*promptrails.
 // mint gives a key its identity, and stores it.
 func (x *Session) mint(k *promptrails.APIKey) (*promptrails.CreatedAPIKey, error) {
 	secret := apikey.Mint()
-	k.ID, k.WorkspaceID, k.CreatedBy, k.Version, k.CreatedAt = newID(x.now), x.workspaceID(), x.userID(), 1, x.now
+	k.ID, k.WorkspaceID, k.CreatedBy, k.Version, k.CreatedAt = x.newID(), x.workspaceID(), x.userID(), 1, x.now
 	k.ExpiresAt = micro(k.ExpiresAt)
 	k.Prefix, k.Last4 = apikey.Shown(secret)
 	k.Status = promptrails.APIKeyActive
 	hash := apikey.Hash(secret)
 	if err := x.tx.CreateAPIKey(k, hash[:]); err != nil {
+		return nil, err
+	}
+	k, err := x.tx.APIKey(k.ID, x.now) // as it will be read
+	if err != nil {
 		return nil, err
 	}
 	made := &promptrails.CreatedAPIKey{APIKey: *k, Key: promptrails.NewSecret(secret)}
@@ -123,6 +140,26 @@ func (x *Session) keyFaults(k *promptrails.APIKey, expiryGiven bool) faults {
 		bad.add("expires_at", "must be in the future")
 	}
 	return bad
+}
+
+// expiryFault refuses the first moment of the year 1, which Go programs send for
+// a time that is not set.
+func expiryFault(at Nullable[time.Time]) error {
+	if at.Given && !at.Null && at.Value.IsZero() {
+		return invalid("expires_at", "must be in the future; null, or omitting it, means no end")
+	}
+	return nil
+}
+
+// once returns scopes without those that come twice.
+func once(scopes promptrails.Scopes) promptrails.Scopes {
+	var unique promptrails.Scopes
+	for _, s := range scopes {
+		if !slices.Contains(unique, s) {
+			unique = append(unique, s)
+		}
+	}
+	return unique
 }
 
 func scopesFault(scopes promptrails.Scopes) string {
@@ -161,7 +198,7 @@ func (x *Session) mayGive(k *promptrails.APIKey) error {
 		return nil
 	}
 	if c.Status == promptrails.APIKeyRotating {
-		return forbidden("a key that is being rotated makes, changes and rotates no keys; use its successor")
+		return forbidden("a key that is being rotated creates, changes, rotates and revokes no other key; use its successor")
 	}
 	for _, s := range k.Scopes {
 		if !c.Scopes.Covers(s) {
@@ -187,15 +224,15 @@ func rules(k *promptrails.APIKey) *policy.Key[promptrails.Scope] {
 		policy.Lifetime{ExpiresAt: k.ExpiresAt, OverlapEndsAt: k.OverlapEndsAt, RevokedAt: k.RevokedAt})
 }
 
-// Nullable tells a field that is null from one that is left out.
+// Nullable tells a field that is null from one that is omitted.
 type Nullable[T any] struct {
-	Given bool
-	Value T // zero for null
+	Given, Null bool
+	Value       T // zero for null
 }
 
 // UnmarshalJSONFrom implements [json.UnmarshalerFrom].
 func (n *Nullable[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	n.Given = true
+	n.Given, n.Null = true, dec.PeekKind() == 'n'
 	return json.UnmarshalDecode(dec, &n.Value)
 }
 
@@ -210,6 +247,9 @@ type UpdateAPIKeyBody struct {
 
 // UpdateAPIKey changes a key.
 func (x *Session) UpdateAPIKey(id string, p *UpdateAPIKeyBody) (*promptrails.APIKey, error) {
+	if err := expiryFault(p.ExpiresAt); err != nil {
+		return nil, err
+	}
 	k, err := x.APIKey(id)
 	if err != nil {
 		return nil, err
@@ -219,6 +259,7 @@ func (x *Session) UpdateAPIKey(id string, p *UpdateAPIKeyBody) (*promptrails.API
 		k.Name = strings.TrimSpace(*p.Name)
 	}
 	set(&k.Scopes, p.Scopes)
+	k.Scopes = once(k.Scopes)
 	if p.AllowedIPs.Given {
 		k.AllowedIPs = p.AllowedIPs.Value
 	}
@@ -276,6 +317,11 @@ func (x *Session) RevokeAPIKey(id string) error {
 	k, err := x.APIKey(id)
 	if err != nil {
 		return err
+	}
+	if x.key != nil && x.key.ID != k.ID { // a key always revokes itself
+		if err := x.mayGive(k); err != nil {
+			return err
+		}
 	}
 	if k.Status == promptrails.APIKeyRevoked {
 		return keyState(k)
@@ -353,7 +399,10 @@ func (x *Session) VerifyAPIKey(p *promptrails.VerifyAPIKeyParams) (*promptrails.
 	verdict := &promptrails.APIKeyVerification{Valid: true, APIKey: k}
 	if refusal, _ := rules(k).Judge(use, p.Scopes...); refusal != nil {
 		verdict.Valid, verdict.Code = false, promptrails.ErrorCode(refusal.Code)
+	} else {
+		x.service.activity.saw(seat{workspace: k.WorkspaceID, key: k.ID}, x.now, p.IP)
 	}
+	x.service.activity.overlayKey(k)
 	return verdict, nil
 }
 

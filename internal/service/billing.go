@@ -1,6 +1,8 @@
 package service
 
 import (
+	"errors"
+
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/internal/changelog"
 	"github.com/promptrails-community/promptrails-go/internal/policy"
@@ -89,7 +91,7 @@ func (x *Session) ChangePlan(p *promptrails.ChangePlanParams) (*promptrails.Subs
 	}
 	s.Plan, s.UpdatedAt = p.Plan, x.now
 	s.Version++
-	if err := x.tx.UpdateSubscription(s); err != nil {
+	if err := errors.Join(x.tx.UpdateSubscription(s), x.tx.ForgetCrossings()); err != nil {
 		return nil, err
 	}
 	err = x.record(x.tx, promptrails.ActionUpdated,
@@ -196,7 +198,7 @@ func (x *Session) TopUp(p *promptrails.TopUpParams) (*promptrails.Transaction, e
 		return nil, err
 	}
 	t := &promptrails.Transaction{
-		ID: newID(x.now), Type: promptrails.TransactionTopUp, AmountMicros: p.Amount.Amount * microsPerCent, Currency: store.Currency,
+		ID: x.newID(), Type: promptrails.TransactionTopUp, AmountMicros: p.Amount.Amount * microsPerCent, Currency: store.Currency,
 		Description: "Top-up of " + p.Amount.String(), CreatedAt: x.now,
 	}
 	if err := x.tx.CreateTransaction(t); err != nil {

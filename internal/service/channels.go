@@ -112,7 +112,7 @@ func (x *Session) CreateChannel(p *promptrails.CreateChannelParams) (*promptrail
 		return nil, err
 	}
 	c := &store.Channel{Channel: promptrails.Channel{
-		ID: newID(x.now), WorkspaceID: x.workspaceID(), Name: name, Type: p.Type, URL: notify.Show(p.URL.Reveal()), Events: listed(p.Events),
+		ID: x.newID(), WorkspaceID: x.workspaceID(), Name: name, Type: p.Type, URL: notify.Show(p.URL.Reveal()), Events: listed(p.Events),
 		IsActive: p.IsActive == nil || *p.IsActive, Version: 1, CreatedAt: x.now, UpdatedAt: x.now,
 	}}
 	c.SealedURL = x.seal(c, "url", p.URL.Reveal())

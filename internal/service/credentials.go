@@ -82,7 +82,7 @@ func (x *Session) CreateCredential(p *CreateCredentialBody) (*promptrails.Creden
 		p.Category = promptrails.CredentialCategory(credential.Category(string(p.Type)))
 	}
 	c := &promptrails.Credential{
-		ID: newID(x.now), WorkspaceID: x.workspaceID(), Name: name, Type: p.Type, Category: p.Category, Description: p.Description,
+		ID: x.newID(), WorkspaceID: x.workspaceID(), Name: name, Type: p.Type, Category: p.Category, Description: p.Description,
 		MaskedContent: credential.Mask(p.Value.Reveal()), IsDefault: p.IsDefault, SchemaType: p.SchemaType,
 		Version: 1, CreatedAt: x.now, UpdatedAt: x.now,
 	}
@@ -264,6 +264,25 @@ func (x *Session) notInUse(id string) error {
 	}
 	return conflict(promptrails.CodeInUse, "the credential is in use; details.used_by names by what, and force=true deletes it all the same").
 		with(map[string]any{"used_by": usedBy})
+}
+
+// maxUsage is how many resources the usage of a credential names.
+const maxUsage = 10_000
+
+// CredentialUsage returns the resources that refer to a credential.
+func (x *Session) CredentialUsage(id string) ([]*promptrails.ResourceRef, error) {
+	if _, err := x.Credential(id); err != nil {
+		return nil, err
+	}
+	users, err := x.tx.UsedBy(id, maxUsage)
+	if err != nil {
+		return nil, err
+	}
+	refs := make([]*promptrails.ResourceRef, len(users))
+	for i, u := range users {
+		refs[i] = &promptrails.ResourceRef{Type: kindByName(u.Kind).Type, ID: u.ID, Name: u.Name}
+	}
+	return refs, nil
 }
 
 // CheckCredential finds out whether a credential works, outside of any

@@ -30,7 +30,7 @@ func (x *Session) enqueue(tx *store.Tx, c *store.Channel, event promptrails.Even
 	if err != nil {
 		return nil, err
 	}
-	id := newID(x.now)
+	id := x.newID()
 	return x.send(tx, &store.Delivery{Delivery: promptrails.Delivery{ID: id, WebhookID: id, ChannelID: c.ID, Event: event}, Body: body})
 }
 
@@ -73,7 +73,7 @@ func (x *Session) Redeliver(id string) (*promptrails.Delivery, error) {
 	if _, err := x.activeChannel(d.ChannelID); err != nil {
 		return nil, err
 	}
-	d.ID = newID(x.now)
+	d.ID = x.newID()
 	return x.send(x.tx, d)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"time"
 
@@ -233,8 +234,10 @@ func (s *Service) note(ctx context.Context, c *store.Channel, d *store.Delivery,
 	switch n := len(d.Attempts); {
 	case r.Fault == "":
 		d.Status, d.NextAttemptAt = promptrails.DeliveryDelivered, time.Time{}
+	case r.StatusCode == http.StatusGone:
+		d.Status, d.NextAttemptAt = promptrails.DeliveryFailed, time.Time{}
 	case n <= len(pauses):
-		d.NextAttemptAt = s.Now().Add(jittered(pauses[n-1]))
+		d.NextAttemptAt = s.Now().Add(max(jittered(pauses[n-1]), min(r.RetryAfter, pauses[len(pauses)-1])))
 	default:
 		d.Status, d.NextAttemptAt = promptrails.DeliveryFailed, time.Time{}
 	}
@@ -283,6 +286,8 @@ func (x *Session) judgeChannel(id string, r *notify.Result) error {
 	switch {
 	case r.Fault == "":
 		c.FailingSince = time.Time{}
+	case r.StatusCode == http.StatusGone && c.IsActive:
+		return x.pauseChannel(c, "the receiver answered 410 Gone")
 	case c.FailingSince.IsZero():
 		c.FailingSince = x.now
 	case c.IsActive && x.now.Sub(c.FailingSince) >= failingFor:

@@ -50,8 +50,8 @@ func (x *Session) Execute(agentID string, p *ExecuteBody) (*Resource, error) {
 	if err := x.countExecution(); err != nil {
 		return nil, err
 	}
-	execution := &store.Resource{ID: newID(x.now), Kind: executions, CreatedBy: x.userID(), CreatedAt: x.now}
-	trace := &store.Resource{ID: newID(x.now), Kind: traces, CreatedBy: x.userID(), CreatedAt: x.now}
+	execution := &store.Resource{ID: x.newID(), Kind: executions, CreatedBy: x.userID(), CreatedAt: x.now}
+	trace := &store.Resource{ID: x.newID(), Kind: traces, CreatedBy: x.userID(), CreatedAt: x.now}
 	input, output, err := x.mask(agentID, p.Input, value(map[string]any{"simulated": true, "text": "This output is simulated: no model was asked."}))
 	if err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ const (
 // zero and refuses nothing.
 func (x *Session) charge(executionID string, input jsontext.Value) error {
 	return x.tx.CreateTransaction(&promptrails.Transaction{
-		ID: newID(x.now), Type: promptrails.TransactionUsage, AmountMicros: -(executionCost + inputCost*int64(len(input))),
+		ID: x.newID(), Type: promptrails.TransactionUsage, AmountMicros: -(executionCost + inputCost*int64(len(input))),
 		Description: "Simulated execution", ExecutionID: executionID, CreatedAt: x.now,
 	})
 }

@@ -2,10 +2,11 @@ package service
 
 import (
 	"fmt"
-	"iter"
 	"net/mail"
 	"regexp"
+	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -40,8 +41,32 @@ func textFault(s string, least, most int) string {
 	}
 }
 
-// nameFault says what is wrong with a name, which stands trimmed.
-func nameFault(name string) string { return textFault(name, 1, 100) }
+// nameFault says what is wrong with a name, which is trimmed already.
+func nameFault(name string) string { return lineFault(name, 1, 100) }
+
+// lineFault is textFault for a text that people read on one line. If it must not
+// be empty, there must be something to see in it.
+func lineFault(s string, least, most int) string {
+	if fault := textFault(s, least, most); fault != "" {
+		return fault
+	}
+	switch {
+	case strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.Cc, r) || r == '\u2028' || r == '\u2029' }):
+		return "must not contain control characters or line breaks"
+	case least > 0 && !strings.ContainsFunc(s, isVisible):
+		return "must contain a visible character"
+	default:
+		return ""
+	}
+}
+
+// isVisible reports whether a character leaves ink by itself.
+func isVisible(r rune) bool {
+	return unicode.IsGraphic(r) && !unicode.IsSpace(r) && !unicode.Is(unicode.M, r) && !slices.Contains(blank, r)
+}
+
+// blank are letters and symbols that show nothing.
+var blank = []rune{'\u115f', '\u1160', '\u2800', '\u3164', '\uffa0'}
 
 var slugForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
@@ -50,7 +75,7 @@ func slugFault(slug string) string {
 	case len(slug) < 1 || len(slug) > 63:
 		return "must be 1 to 63 characters"
 	case !slugForm.MatchString(slug):
-		return "must be lowercase letters, digits and hyphens, which stand between them one at a time"
+		return "must be lowercase letters and digits, separated by single hyphens"
 	default:
 		return ""
 	}
@@ -59,12 +84,12 @@ func slugFault(slug string) string {
 func emailFault(email string) string {
 	address, err := mail.ParseAddress(email)
 	switch {
+	case strings.ContainsFunc(email, func(r rune) bool { return unicode.In(r, unicode.C, unicode.Z) }):
+		return "must not contain white space, control or invisible characters"
 	case err != nil, address.Address != email:
 		return "must be an address such as ada@example.com"
 	case len(email) > 254:
 		return "must be at most 254 characters"
-	case strings.ContainsFunc(email, func(r rune) bool { return r <= ' ' || r == 0x7f }):
-		return "must not contain spaces or control characters"
 	default:
 		return ""
 	}
@@ -75,15 +100,4 @@ func roleFault(role promptrails.Role) string {
 		return "must be owner, admin or user"
 	}
 	return ""
-}
-
-// splitTags yields the entity tags of an If-Match header.
-func splitTags(header string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for tag := range strings.SplitSeq(header, ",") {
-			if !yield(strings.TrimSpace(tag)) {
-				return
-			}
-		}
-	}
 }

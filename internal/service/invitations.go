@@ -56,7 +56,7 @@ func (x *Session) CreateInvitation(p *promptrails.CreateInvitationParams) (*prom
 		return nil, err
 	}
 	i := &promptrails.Invitation{
-		ID: newID(x.now), WorkspaceID: x.workspaceID(), Email: p.Email, Role: p.Role, Status: promptrails.InvitationPending,
+		ID: x.newID(), WorkspaceID: x.workspaceID(), Email: p.Email, Role: p.Role, Status: promptrails.InvitationPending,
 		InvitedBy: x.userID(), ExpiresAt: x.now.Add(invitationLasts), Version: 1, CreatedAt: x.now,
 		Token: newToken(invitationPrefix),
 	}

@@ -35,21 +35,27 @@ func (x *Session) Invoice(id string) (*promptrails.Invoice, error) {
 	return i, missing(err, "invoice")
 }
 
-// invoiceChange invoices what a change of plan costs now: from free the whole of
-// a period that begins, between paid plans upwards the difference for what is
-// left of the one that runs; downwards nothing.
+// invoiceChange invoices what a change of plan costs now. Nothing is invoiced
+// twice for the same days: of a period that is paid, only what a plan costs
+// above the highest price paid, for the days that are left. That holds after a
+// change to free too, whose paid period resumes. Without a paid period a new one
+// begins, and is invoiced in full.
 func (x *Session) invoiceChange(s *store.Subscription, from, to policy.Plan) error {
-	if from.Price == 0 {
+	if to.Price == 0 {
+		return nil
+	}
+	if paid := x.now.Before(s.InvoicedUntil); !paid && from.Price == 0 {
 		s.Began = x.now
 		start, end := policy.Period(s.Began, x.now)
-		s.InvoicedUntil = end // and executions count from 0, since they are of another period
+		s.InvoicedUntil, s.PaidPrice = end, to.Price // and executions count from 0, since they are of another period
 		return x.invoice("Plan "+planNames[to.ID], dollars(to.Price), start, end)
 	}
-	if to.Price <= from.Price {
+	if to.Price <= s.PaidPrice {
 		return nil
 	}
 	start, end := policy.Period(s.Began, x.now)
-	left, err := dollars(to.Price-from.Price).Share(end.Sub(x.now).Microseconds(), end.Sub(start).Microseconds())
+	left, err := dollars(to.Price-s.PaidPrice).Share(end.Sub(x.now).Microseconds(), end.Sub(start).Microseconds())
+	s.PaidPrice = to.Price
 	if err != nil || left.Amount == 0 {
 		return err
 	}
@@ -59,7 +65,7 @@ func (x *Session) invoiceChange(s *store.Subscription, from, to policy.Plan) err
 // invoice issues an invoice, which is settled at once.
 func (x *Session) invoice(what string, amount promptrails.Money, start, end time.Time) error {
 	return x.tx.CreateInvoice(&promptrails.Invoice{
-		ID: newID(x.now), Status: promptrails.InvoicePaid, Total: amount, PeriodStart: start, PeriodEnd: end, IssuedAt: x.now, PaidAt: x.now,
+		ID: x.newID(), Status: promptrails.InvoicePaid, Total: amount, PeriodStart: start, PeriodEnd: end, IssuedAt: x.now, PaidAt: x.now,
 		Lines: []promptrails.InvoiceLine{{Description: what, Quantity: 1, Amount: amount}},
 	})
 }
@@ -77,7 +83,7 @@ func (x *Session) settle() error {
 		if err := x.invoice("Plan "+planNames[plan.ID], dollars(plan.Price), start, end); err != nil {
 			return err
 		}
-		s.InvoicedUntil = end
+		s.InvoicedUntil, s.PaidPrice = end, plan.Price
 	}
 	return x.tx.UpdateSubscription(s)
 }

@@ -43,39 +43,83 @@ func (x *Session) Member(id string) (*promptrails.Member, error) {
 // Self returns the caller's own membership.
 func (x *Session) Self() (*promptrails.Member, error) { return x.Member(x.member.ID) }
 
+// RevokeQuery says what happens to the keys that a member made.
+type RevokeQuery struct {
+	APIKeys string `url:"api_keys"` // "revoke"
+}
+
+func (q *RevokeQuery) fault() error {
+	if q.APIKeys != "" && q.APIKeys != "revoke" {
+		return invalid("api_keys", "must be revoke, or omitted")
+	}
+	return nil
+}
+
+// revokeKeysOf revokes the keys that a member made, if the query says so.
+func (x *Session) revokeKeysOf(m *promptrails.Member, q *RevokeQuery) error {
+	if q.APIKeys == "" {
+		return nil
+	}
+	keys, err := x.tx.LiveAPIKeysBy(m.UserID, x.now)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if err := x.revoke(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // UpdateMember changes a member's role.
-func (x *Session) UpdateMember(id string, p *promptrails.UpdateMemberParams) (*promptrails.Member, error) {
+func (x *Session) UpdateMember(id string, q *RevokeQuery, p *promptrails.UpdateMemberParams) (*promptrails.Member, error) {
+	if err := q.fault(); err != nil {
+		return nil, err
+	}
 	self := x.isSelf(id)
 	if !self && !policy.AtLeast(string(x.role()), policy.Admin) {
 		return nil, insufficientRole(promptrails.RoleAdmin, x.role())
 	}
-	if p.Role == nil {
-		m, err := x.Member(id)
-		if err != nil {
-			return nil, err
+	if p.Role != nil {
+		if fault := roleFault(*p.Role); fault != "" {
+			return nil, invalid("role", fault)
 		}
-		return m, x.match(m.Version)
-	}
-	if fault := roleFault(*p.Role); fault != "" {
-		return nil, invalid("role", fault)
 	}
 	m, err := x.Member(id)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case self:
-		return nil, forbidden("nobody changes their own role; ask another owner or admin")
-	case *p.Role == promptrails.RoleOwner:
-		return nil, forbidden("nobody becomes owner but by a transfer of the workspace")
-	case m.Role == promptrails.RoleOwner:
-		return nil, forbidden("the owner's role changes only by a transfer of the workspace")
-	case !policy.MayChangeRole(string(x.role()), string(m.Role), string(*p.Role)):
-		return nil, insufficientRole(promptrails.RoleOwner, x.role())
+	}
+	if p.Role != nil {
+		if err := x.mayHaveRole(m, self, *p.Role); err != nil {
+			return nil, err
+		}
 	}
 	if err := x.match(m.Version); err != nil {
 		return nil, err
 	}
-	return m, x.setRole(m, *p.Role)
+	if p.Role != nil {
+		if err := x.setRole(m, *p.Role); err != nil {
+			return nil, err
+		}
+	}
+	return m, x.revokeKeysOf(m, q)
+}
+
+// mayHaveRole refuses a role that the caller cannot give to a member.
+func (x *Session) mayHaveRole(m *promptrails.Member, self bool, role promptrails.Role) error {
+	switch {
+	case self:
+		return forbidden("members cannot change their own role; ask another owner or admin")
+	case role == promptrails.RoleOwner:
+		return forbidden("the owner role can only be assigned by transferring the workspace")
+	case m.Role == promptrails.RoleOwner:
+		return forbidden("the owner's role can only be changed by transferring the workspace")
+	case !policy.MayChangeRole(string(x.role()), string(m.Role), string(role)):
+		return insufficientRole(promptrails.RoleOwner, x.role())
+	default:
+		return nil
+	}
 }
 
 // setRole gives a member a role; the one that it has changes nothing.
@@ -92,15 +136,10 @@ func (x *Session) setRole(m *promptrails.Member, role promptrails.Role) error {
 	return x.record(x.tx, promptrails.ActionUpdated, memberRef(m), before, memberFields(m))
 }
 
-// RemoveMemberQuery says what goes with a member.
-type RemoveMemberQuery struct {
-	APIKeys string `url:"api_keys"` // "revoke" those that the member made
-}
-
 // RemoveMember removes a member, or lets the caller leave.
-func (x *Session) RemoveMember(id string, q *RemoveMemberQuery) error {
-	if q.APIKeys != "" && q.APIKeys != "revoke" {
-		return invalid("api_keys", "must be revoke, or left out")
+func (x *Session) RemoveMember(id string, q *RevokeQuery) error {
+	if err := q.fault(); err != nil {
+		return err
 	}
 	self := x.isSelf(id)
 	if !self && !policy.AtLeast(string(x.role()), policy.Admin) {
@@ -122,16 +161,8 @@ func (x *Session) RemoveMember(id string, q *RemoveMemberQuery) error {
 		return err
 	}
 	x.endsRight = self
-	if q.APIKeys == "revoke" {
-		keys, err := x.tx.LiveAPIKeysBy(m.UserID, x.now)
-		if err != nil {
-			return err
-		}
-		for _, k := range keys {
-			if err := x.revoke(k); err != nil {
-				return err
-			}
-		}
+	if err := x.revokeKeysOf(m, q); err != nil {
+		return err
 	}
 	if err := x.record(x.tx, promptrails.ActionDeleted, memberRef(m), memberFields(m), nil); err != nil {
 		return err
@@ -140,12 +171,12 @@ func (x *Session) RemoveMember(id string, q *RemoveMemberQuery) error {
 }
 
 // Leave ends the caller's own membership.
-func (x *Session) Leave() error { return x.RemoveMember(x.member.ID, &RemoveMemberQuery{}) }
+func (x *Session) Leave(q *RevokeQuery) error { return x.RemoveMember(x.member.ID, q) }
 
 // join makes a person a member of the workspace that tx is bound to.
 func (x *Session) join(tx *store.Tx, workspaceID string, u *promptrails.User, role promptrails.Role) (*promptrails.Member, error) {
 	m := &promptrails.Member{
-		ID: newID(x.now), WorkspaceID: workspaceID, UserID: u.ID, Email: u.Email, Name: u.Name,
+		ID: x.newID(), WorkspaceID: workspaceID, UserID: u.ID, Email: u.Email, Name: u.Name,
 		Role: role, Version: 1, JoinedAt: x.now,
 	}
 	if err := tx.CreateMember(m); err != nil {

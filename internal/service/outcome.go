@@ -63,6 +63,11 @@ func (s *Service) Act(ctx context.Context, r *Request, fn func(*Session) (*Answe
 				if answer, err = fn(x); err != nil {
 					return err
 				}
+				if !x.matched {
+					if err := r.Preconditions.doNotApply(); err != nil {
+						return err
+					}
+				}
 				notified = x.notified
 				return s.keep(g, r, key, answer, x)
 			}

@@ -109,7 +109,7 @@ func (s *Service) knownAs(ctx context.Context, email, name string) (user *prompt
 	err = s.Store.Write(ctx, func(g *store.Global) error {
 		user, err = g.UserByEmail(email)
 		if errors.Is(err, store.ErrNotFound) {
-			user = &promptrails.User{ID: newID(s.Now()), Email: email, Name: name}
+			user = &promptrails.User{ID: s.NewID(), Email: email, Name: name}
 			return g.CreateUser(user, s.Now())
 		}
 		if err != nil {
@@ -125,16 +125,16 @@ func (s *Service) knownAs(ctx context.Context, email, name string) (user *prompt
 func (s *Service) CreateUser(ctx context.Context, email, name string) (*promptrails.User, promptrails.Secret, error) {
 	bad := faults{}
 	bad.add("email", emailFault(email))
-	bad.add("name", textFault(name, 0, 200))
+	bad.add("name", lineFault(name, 0, 200))
 	if err := bad.err(); err != nil {
 		return nil, promptrails.Secret{}, err
 	}
 	now := s.Now().UTC().Truncate(time.Microsecond)
-	user := &promptrails.User{ID: newID(now), Email: email, Name: name}
+	user := &promptrails.User{ID: s.ids.next(now), Email: email, Name: name}
 	var token promptrails.Secret
 	err := s.Store.Write(ctx, func(g *store.Global) (err error) {
 		if err = g.CreateUser(user, now); err == nil {
-			_, token, err = issue(g, user.ID, now, 0)
+			_, token, err = s.issue(g, user.ID, now, 0)
 		}
 		return err
 	})
@@ -154,14 +154,14 @@ func (s *Service) IssueAccessToken(ctx context.Context, userID string, ttl time.
 		if _, err := g.User(userID); err != nil {
 			return missing(err, "user")
 		}
-		row, token, err = issue(g, userID, now, ttl)
+		row, token, err = s.issue(g, userID, now, ttl)
 		return err
 	})
 	return row, token, err
 }
 
-func issue(g *store.Global, userID string, now time.Time, ttl time.Duration) (*store.AccessToken, promptrails.Secret, error) {
-	row := &store.AccessToken{ID: newID(now), CreatedAt: now}
+func (s *Service) issue(g *store.Global, userID string, now time.Time, ttl time.Duration) (*store.AccessToken, promptrails.Secret, error) {
+	row := &store.AccessToken{ID: s.ids.next(now), CreatedAt: now}
 	if ttl > 0 {
 		row.ExpiresAt = now.Add(ttl)
 	}

@@ -123,7 +123,7 @@ func (x *Session) CreateResource(in Collection, d *Document) (*Resource, error) 
 	if err := x.placeFor(in, "", document.text("status")); err != nil {
 		return nil, err
 	}
-	r := &store.Resource{ID: newID(x.now), Kind: in.Name, Parent: in.Parent, CreatedBy: x.userID(), CreatedAt: x.now}
+	r := &store.Resource{ID: x.newID(), Kind: in.Name, Parent: in.Parent, CreatedBy: x.userID(), CreatedAt: x.now}
 	references, err := document.references()
 	if err == nil {
 		err = x.resolve(references)
@@ -322,9 +322,9 @@ func (c Collection) faults(d Document, whole bool) faults {
 	}
 	if name := d.get("name"); name != nil || whole && !c.Nameless {
 		if c.Nameless {
-			bad.add("name", textFault(d.text("name"), 0, 200))
+			bad.add("name", lineFault(d.text("name"), 0, 200))
 		} else if bad["name"] == "" {
-			bad.add("name", textFault(strings.TrimSpace(d.text("name")), 1, 200))
+			bad.add("name", lineFault(strings.TrimSpace(d.text("name")), 1, 200))
 		}
 	}
 	bad.add("status", textFault(d.text("status"), 0, 100))

@@ -15,8 +15,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/segmentio/ksuid"
-
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/internal/notify"
 	"github.com/promptrails-community/promptrails-go/internal/seal"
@@ -42,6 +40,7 @@ type Config struct {
 // Service is safe for concurrent use.
 type Service struct {
 	Config
+	ids        ids
 	running    running
 	activity   activity
 	dispatcher *dispatcher
@@ -68,7 +67,7 @@ func (s *Service) Close() error {
 	s.stopped.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	return errors.Join(s.flushActivity(ctx), s.Store.Close())
+	return errors.Join(s.FlushActivity(ctx), s.Store.Close())
 }
 
 // Ready reports whether the database answers.
@@ -126,7 +125,7 @@ func (s *Service) housekeep(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if err := errors.Join(s.flushActivity(ctx), s.Prune(ctx)); err != nil && ctx.Err() == nil {
+		if err := errors.Join(s.FlushActivity(ctx), s.Prune(ctx)); err != nil && ctx.Err() == nil {
 			s.Logger.ErrorContext(ctx, "promptrails: housekeeping", "error", err)
 		}
 	}
@@ -142,19 +141,8 @@ func (s *Service) Prune(ctx context.Context) error {
 	})
 }
 
-// NewID returns an identifier, for what has none of its own: a request.
-func (s *Service) NewID() string { return newID(s.Now()) }
-
-// newID returns a KSUID of that moment.
-func newID(now time.Time) string {
-	var payload [16]byte
-	_, _ = rand.Read(payload[:]) // never fails
-	id, err := ksuid.FromParts(now, payload[:])
-	if err != nil {
-		panic(err) // the payload has the right length
-	}
-	return id.String()
-}
+// NewID returns an identifier.
+func (s *Service) NewID() string { return s.ids.next(s.Now()) }
 
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 

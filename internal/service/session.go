@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -58,9 +57,10 @@ type Request struct {
 	Caller    *Caller
 	Workspace string // as Need.Place names it; empty for a call that is in none
 	Need      Need
-	Fault     error  // what is wrong with the form; told once the caller's right is judged
-	IfMatch   string // the header
-	Once      *Once  // nil without an idempotency key
+	Fault     error // what is wrong with the form; told once the caller's right is judged
+	Once      *Once // nil without an idempotency key
+	// Preconditions are judged against the object that the call is about.
+	Preconditions Preconditions
 }
 
 // Session is a call that was let in, inside its transaction.
@@ -71,9 +71,11 @@ type Session struct {
 	caller   *Caller
 	member   *promptrails.Member // the caller's membership; nil where tx is, and for a key
 	key      *promptrails.APIKey // the key that calls; nil for a person
-	ifMatch  string
 	now      time.Time
 	notified bool // something is to be sent once the transaction is committed
+	// preconditions were held against an object if matched is set.
+	preconditions Preconditions
+	matched       bool
 	// endsRight is set by what takes away the caller's right to repeat it: its
 	// outcome is repeated to the same caller all the same.
 	endsRight bool
@@ -98,7 +100,7 @@ func (s *Service) asSystem(g *store.Global, workspace string) (*Session, error) 
 
 // admit judges a request: membership, then role, then form.
 func (s *Service) admit(g *store.Global, r *Request) (*Session, error) {
-	x := &Session{service: s, global: g, caller: r.Caller, ifMatch: r.IfMatch, now: s.Now().UTC().Truncate(time.Microsecond)}
+	x := &Session{service: s, global: g, caller: r.Caller, preconditions: r.Preconditions, now: s.Now().UTC().Truncate(time.Microsecond)}
 	switch {
 	case r.Caller.Key != nil:
 		if err := x.enterWithKey(r); err != nil {
@@ -134,7 +136,7 @@ func (x *Session) enterWithKey(r *Request) (err error) {
 	if id != "" && id != calling.WorkspaceID {
 		return notFound("workspace")
 	}
-	x.service.activity.saw(seat{workspace: calling.WorkspaceID, key: calling.ID}, x.now)
+	x.service.activity.saw(seat{workspace: calling.WorkspaceID, key: calling.ID}, x.now, ipText(r.Caller.IP))
 	switch {
 	case r.Need.AnyKey:
 		return nil
@@ -168,7 +170,7 @@ func (x *Session) enter(r *Request) (err error) {
 	if x.member, err = x.tx.MemberByUser(x.caller.User.ID); err != nil {
 		return missing(err, "workspace")
 	}
-	x.service.activity.saw(seat{workspace: id, user: x.caller.User.ID}, x.now)
+	x.service.activity.saw(seat{workspace: id, user: x.caller.User.ID}, x.now, "")
 	if !policy.AtLeast(string(x.member.Role), string(r.Need.Role)) {
 		return insufficientRole(r.Need.Role, x.member.Role)
 	}
@@ -212,19 +214,8 @@ func (x *Session) actor() changelog.Ref {
 	return changelog.Ref{Type: string(promptrails.ActorUser), ID: x.caller.User.ID, Name: x.caller.User.Name}
 }
 
-// match judges If-Match against the version of the object that is about to
-// change (RFC 9110, section 13.1.1).
-func (x *Session) match(version int64) error {
-	if x.ifMatch == "" {
-		return nil
-	}
-	for tag := range splitTags(x.ifMatch) {
-		if tag == "*" || tag == strconv.Quote(strconv.FormatInt(version, 10)) {
-			return nil
-		}
-	}
-	return problem(412, promptrails.CodePreconditionFailed, "the object has moved on to version %d; read it again", version)
-}
+// newID returns an identifier of the moment of the session.
+func (x *Session) newID() string { return x.service.ids.next(x.now) }
 
 // record writes the changelog entry of one object. Nothing that differs, no
 // entry.
@@ -234,7 +225,7 @@ func (x *Session) record(tx *store.Tx, action promptrails.ChangelogAction, resou
 		return err
 	}
 	return tx.Append(&changelog.Entry{
-		ID:         newID(x.now),
+		ID:         x.newID(),
 		Action:     string(action),
 		Resource:   resource,
 		Actor:      x.actor(),

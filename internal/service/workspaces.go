@@ -85,7 +85,7 @@ func (x *Session) CreateWorkspace(p *promptrails.CreateWorkspaceParams) (*prompt
 		return nil, orElse(err, taken)
 	}
 	w := &promptrails.Workspace{
-		ID: newID(x.now), Name: name, Slug: p.Slug, Plan: x.service.DefaultPlan, OwnerID: x.caller.User.ID,
+		ID: x.newID(), Name: name, Slug: p.Slug, Plan: x.service.DefaultPlan, OwnerID: x.caller.User.ID,
 		Version: 1, CreatedAt: x.now, UpdatedAt: x.now,
 	}
 	tx, err := x.global.CreateWorkspace(w, changelog.Genesis(w.ID))

@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	apiKeyColumns = `k.id, k.workspace_id, k.name, k.prefix, k.last4, k.scopes, k.allowed_ips, k.allowed_origins, k.expires_at, k.last_used_at,
-	k.rotated_to, k.overlap_ends_at, k.created_by, k.version, k.created_at, k.revoked_at`
+	apiKeyColumns = `k.id, k.workspace_id, k.name, k.prefix, k.last4, k.scopes, k.allowed_ips, k.allowed_origins, k.expires_at, k.last_used_at, k.last_used_ip,
+	k.rotated_to, k.overlap_ends_at, k.created_by, k.version, k.created_at, k.revoked_at,
+	coalesce((SELECT m.id FROM members m WHERE m.workspace_id = k.workspace_id AND m.user_id = k.created_by), '')`
 	apiKeyRows scoped = "FROM api_keys k WHERE k.workspace_id = $1"
 )
 
@@ -24,11 +25,13 @@ func apiKeyFields(k *promptrails.APIKey) []any {
 		document{&k.AllowedOrigins},
 		stamp{&k.ExpiresAt},
 		stamp{&k.LastUsedAt},
+		&k.LastUsedIP,
 		&k.RotatedTo,
 		stamp{&k.OverlapEndsAt},
 		&k.CreatedBy, &k.Version,
 		stamp{&k.CreatedAt},
 		stamp{&k.RevokedAt},
+		&k.CreatedByMember,
 	}
 }
 
@@ -70,11 +73,19 @@ var keyStatus = map[promptrails.APIKeyStatus]string{
 	promptrails.APIKeyActive:   "k.revoked_at = 0 AND k.overlap_ends_at = 0 AND (k.expires_at = 0 OR k.expires_at > ?)",
 }
 
+// APIKeyFilter narrows a list of keys; a zero field is ignored.
+type APIKeyFilter struct {
+	Status        promptrails.APIKeyStatus
+	CreatedBy     string
+	ExpiresBefore time.Time // those that expire, and do so before it
+	UnusedSince   time.Time // those that were made before it, and not used since
+}
+
 // APIKeys returns a page of the keys as they are at a moment, and how many
 // there are.
-func (t *Tx) APIKeys(status promptrails.APIKeyStatus, createdBy string, now time.Time, p Paging) (page []*promptrails.APIKey, total int, err error) {
+func (t *Tx) APIKeys(by *APIKeyFilter, now time.Time, p Paging) (page []*promptrails.APIKey, total int, err error) {
 	f := filter{base: 1}
-	if condition := keyStatus[status]; condition != "" {
+	if condition := keyStatus[by.Status]; condition != "" {
 		moments := make([]any, 0, 2)
 		for _, c := range condition {
 			if c == '?' {
@@ -83,7 +94,13 @@ func (t *Tx) APIKeys(status promptrails.APIKeyStatus, createdBy string, now time
 		}
 		f.and(condition, moments...)
 	}
-	f.andText("k.created_by = ?", createdBy)
+	f.andText("k.created_by = ?", by.CreatedBy)
+	if !by.ExpiresBefore.IsZero() {
+		f.and("k.expires_at > 0 AND k.expires_at < ?", micros(by.ExpiresBefore))
+	}
+	if !by.UnusedSince.IsZero() {
+		f.and("k.last_used_at < ? AND k.created_at < ?", micros(by.UnusedSince), micros(by.UnusedSince))
+	}
 	if total, err = t.total(countAPIKeys, apiKeyRows, &f, p); err != nil {
 		return nil, 0, err
 	}

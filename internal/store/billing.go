@@ -19,6 +19,7 @@ type Subscription struct {
 	Version          int64
 	UpdatedAt        time.Time
 	InvoicedUntil    time.Time // zero: nothing yet
+	PaidPrice        int64     // the highest that is paid for the period up to InvoicedUntil, in cents a month
 	ExecutionsPeriod time.Time // the period that ExecutionsUsed counts
 	ExecutionsUsed   int64
 }
@@ -27,15 +28,22 @@ type Subscription struct {
 func (t *Tx) Subscription() (*Subscription, error) {
 	s := new(Subscription)
 	return s, t.row(`SELECT plan, CASE subscribed_at WHEN 0 THEN created_at ELSE subscribed_at END, subscription_version,
-		CASE subscription_updated_at WHEN 0 THEN created_at ELSE subscription_updated_at END, invoiced_until, executions_period, executions_used
-		FROM workspaces WHERE id = $1`, nil, &s.Plan, stamp{&s.Began}, &s.Version, stamp{&s.UpdatedAt}, stamp{&s.InvoicedUntil}, stamp{&s.ExecutionsPeriod}, &s.ExecutionsUsed)
+		CASE subscription_updated_at WHEN 0 THEN created_at ELSE subscription_updated_at END, invoiced_until, paid_price, executions_period, executions_used
+		FROM workspaces WHERE id = $1`, nil, &s.Plan, stamp{&s.Began}, &s.Version, stamp{&s.UpdatedAt}, stamp{&s.InvoicedUntil}, &s.PaidPrice, stamp{&s.ExecutionsPeriod}, &s.ExecutionsUsed)
 }
 
 // UpdateSubscription stores a subscription.
 func (t *Tx) UpdateSubscription(s *Subscription) error {
 	return one(t.exec(`UPDATE workspaces SET plan = $2, subscribed_at = $3, subscription_version = $4, subscription_updated_at = $5, invoiced_until = $6,
-		executions_period = $7, executions_used = $8 WHERE id = $1`,
-		string(s.Plan), micros(s.Began), s.Version, micros(s.UpdatedAt), micros(s.InvoicedUntil), micros(s.ExecutionsPeriod), s.ExecutionsUsed))
+		executions_period = $7, executions_used = $8, paid_price = $9 WHERE id = $1`,
+		string(s.Plan), micros(s.Began), s.Version, micros(s.UpdatedAt), micros(s.InvoicedUntil), micros(s.ExecutionsPeriod), s.ExecutionsUsed, s.PaidPrice))
+}
+
+// ForgetCrossings lets shares of limits be crossed again, since the limits are
+// others.
+func (t *Tx) ForgetCrossings() error {
+	_, err := t.exec("DELETE FROM usage_crossings WHERE workspace_id = $1")
+	return err
 }
 
 // Cross records that a limit was used to a share of it, and reports whether

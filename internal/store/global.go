@@ -313,13 +313,14 @@ type Activity struct {
 	Workspace     string
 	UserID, KeyID string // one of them
 	At            time.Time
+	IP            string // of a key's use
 }
 
 // Touch keeps when members, and keys, were last seen.
 func (g *Global) Touch(seen []Activity) error {
 	for _, a := range seen {
 		if a.KeyID != "" {
-			if _, err := g.exec("UPDATE api_keys SET last_used_at = $3 WHERE workspace_id = $1 AND id = $2 AND last_used_at < $3", a.Workspace, a.KeyID, micros(a.At)); err != nil {
+			if _, err := g.exec("UPDATE api_keys SET last_used_at = $3, last_used_ip = $4 WHERE workspace_id = $1 AND id = $2 AND last_used_at <= $3", a.Workspace, a.KeyID, micros(a.At), a.IP); err != nil {
 				return err
 			}
 			continue

@@ -319,13 +319,19 @@ func TestReadsStayInTheirWorkspace(t *testing.T) {
 			v, n, err := x.Credentials("llm", "openai", "in", all)
 			return []any{v, n}, err
 		},
-		"Credential":         func(x *Tx) (any, error) { return x.Credential("c") },
-		"DefaultCredential":  func(x *Tx) (any, error) { return x.DefaultCredential("openai") },
-		"CredentialValue":    func(x *Tx) (any, error) { v, err := x.CredentialValue("c"); return string(v), err },
-		"HasCredential":      func(x *Tx) (any, error) { return x.HasCredential("c") },
-		"APIKeys":            func(x *Tx) (any, error) { v, n, err := x.APIKeys("", "", moment, all); return []any{v, n}, err },
-		"APIKeys by creator": func(x *Tx) (any, error) { v, n, err := x.APIKeys("active", "u", moment, all); return []any{v, n}, err },
-		"APIKey":             func(x *Tx) (any, error) { return x.APIKey("k", moment) },
+		"Credential":        func(x *Tx) (any, error) { return x.Credential("c") },
+		"DefaultCredential": func(x *Tx) (any, error) { return x.DefaultCredential("openai") },
+		"CredentialValue":   func(x *Tx) (any, error) { v, err := x.CredentialValue("c"); return string(v), err },
+		"HasCredential":     func(x *Tx) (any, error) { return x.HasCredential("c") },
+		"APIKeys": func(x *Tx) (any, error) {
+			v, n, err := x.APIKeys(&APIKeyFilter{}, moment, all)
+			return []any{v, n}, err
+		},
+		"APIKeys by creator": func(x *Tx) (any, error) {
+			v, n, err := x.APIKeys(&APIKeyFilter{Status: "active", CreatedBy: "u"}, moment, all)
+			return []any{v, n}, err
+		},
+		"APIKey": func(x *Tx) (any, error) { return x.APIKey("k", moment) },
 		"APIKeyByHash": func(x *Tx) (any, error) {
 			_, err := x.APIKeyByHash([]byte("hash b"), moment)
 			return fmt.Sprint(err), nil

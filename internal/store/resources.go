@@ -17,7 +17,7 @@ type Resource struct {
 }
 
 // Ref names a resource.
-type Ref struct{ Kind, ID string }
+type Ref struct{ Kind, ID, Name string }
 
 const (
 	resourceColumns        = "r.id, r.kind, coalesce(r.parent_id, ''), r.name, r.status, r.created_by, r.version, r.created_at, r.updated_at, r.document"
@@ -89,10 +89,10 @@ func (t *Tx) NestedResources(parent string) (nested []*Resource, err error) {
 
 // UsedBy returns some of the resources whose documents name an identifier.
 func (t *Tx) UsedBy(id string, most int) (users []Ref, err error) {
-	err = t.rows(`SELECT r.kind, r.id FROM resource_references f JOIN resources r ON r.workspace_id = f.workspace_id AND r.id = f.from_id
+	err = t.rows(`SELECT r.kind, r.id, r.name FROM resource_references f JOIN resources r ON r.workspace_id = f.workspace_id AND r.id = f.from_id
 		WHERE f.workspace_id = $1 AND f.to_id = $2 ORDER BY r.created_at, r.id LIMIT $3`, []any{id, most}, func(rows *sql.Rows) error {
 		var u Ref
-		if err := rows.Scan(&u.Kind, &u.ID); err != nil {
+		if err := rows.Scan(&u.Kind, &u.ID, &u.Name); err != nil {
 			return err
 		}
 		users = append(users, u)

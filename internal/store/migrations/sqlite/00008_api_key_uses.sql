@@ -1,0 +1,3 @@
+-- +goose Up
+
+ALTER TABLE api_keys ADD COLUMN last_used_ip TEXT NOT NULL DEFAULT '';
