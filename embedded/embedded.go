@@ -12,10 +12,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 
@@ -31,14 +33,20 @@ import (
 // Config says where a service keeps its data and how it behaves. The zero
 // Config keeps everything in memory.
 type Config struct {
-	// DSN is the name of a SQLite file, which is made where it does not exist.
-	// Empty: in memory, gone with Close.
+	// DSN is the name of a SQLite file, which is made if it does not exist, with
+	// mode 0600. Several processes may open one file. Empty: in memory, gone with
+	// Close.
+	//
+	// To back a file up, close the service and copy the file and its key file, or
+	// take a snapshot of the file system with the file, its -wal and its -shm. A
+	// copy of the file alone, made while the service runs, lacks what is in -wal.
 	DSN string
 
 	// MasterKey, 32 bytes, seals what is secret. Without one a database in
-	// memory gets a random key, and a new file a key file beside it, named as
-	// the file with .key behind (mode 0600): keep a copy of it apart from the
-	// database's, since neither opens without the other.
+	// memory gets a random key, and a new file a key file next to it, with the
+	// suffix .key and mode 0600: keep a copy of it apart from the database's,
+	// since neither opens without the other. A key file that others can read is
+	// refused, and so is one whose database is gone.
 	MasterKey []byte
 	// PreviousMasterKeys are all other keys that something may still be sealed
 	// under; see [Service.Reseal].
@@ -98,15 +106,31 @@ func open(ctx context.Context, cfg Config) (_ *Service, err error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	master, err := cfg.masterKey()
+	release, err := store.Lock(ctx, cfg.DSN)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, release()) }()
+	isNew, err := store.IsNew(cfg.DSN)
+	if err != nil && cfg.DSN != "" {
+		return nil, err
+	}
+	master, key, err := cfg.masterKey()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, key.failed(), removeNew(cfg.DSN, isNew))
+		}
+	}()
 	ring, err := seal.NewRing(master, cfg.PreviousMasterKeys...)
 	if err != nil {
 		return nil, err
 	}
-	db, err := store.Open(ctx, cfg.DSN, func(proof []byte) error { return service.ProveKey(ring, proof) })
+	db, err := store.Open(ctx, cfg.DSN, func(proof []byte) error {
+		return errors.Join(key.admit(proof), service.ProveKey(ring, proof))
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -118,8 +142,24 @@ func open(ctx context.Context, cfg Config) (_ *Service, err error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
+	if err := key.opened(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	handler := api.New(api.Config{Service: s, Logger: cfg.Logger, TrustedProxies: cfg.TrustedProxies})
 	return &Service{service: s, handler: handler}, nil
+}
+
+// removeNew removes what was made of a new file that did not open.
+func removeNew(file string, isNew bool) (err error) {
+	if file == "" || !isNew {
+		return nil
+	}
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if e := os.Remove(file + suffix); !errors.Is(e, fs.ErrNotExist) {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
 }
 
 // complete fills in what is left out, and refuses what cannot be meant.
@@ -159,7 +199,7 @@ func (s *Service) Reseal(ctx context.Context) error { return publicError(s.servi
 // ServeHTTP answers a request of the API.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// Close ends the service and closes its database. Requests that are still
-// running fail; a notification that is under way is sent again once the
-// database is opened again.
+// Close ends the service and closes its database. It waits up to 30 seconds for
+// requests that run; new ones get 503. A notification that is under way is sent
+// again after the database is opened again.
 func (s *Service) Close() error { return s.service.Close() }

@@ -20,13 +20,25 @@ type User struct {
 
 // CreateUser adds a person, with an access token that has no end. An address
 // that is known, whatever the case of its ASCII letters, is
-// [promptrails.ErrConflict]; one that is none, [promptrails.ErrValidation].
+// [promptrails.ErrConflict]; an invalid one, [promptrails.ErrValidation].
 func (s *Service) CreateUser(ctx context.Context, email, name string) (*User, error) {
 	u, token, err := s.service.CreateUser(ctx, email, name)
 	if err != nil {
 		return nil, publicError(err)
 	}
 	return &User{ID: u.ID, Email: u.Email, Name: u.Name, AccessToken: token}, nil
+}
+
+// UserByEmail returns the person with an address, whatever the case of its ASCII
+// letters, without an access token: [Service.IssueAccessToken] makes another one
+// for a person who has lost theirs. An unknown address is
+// [promptrails.ErrNotFound].
+func (s *Service) UserByEmail(ctx context.Context, email string) (*User, error) {
+	u, err := s.service.UserByEmail(ctx, email)
+	if err != nil {
+		return nil, publicError(err)
+	}
+	return &User{ID: u.ID, Email: u.Email, Name: u.Name}, nil
 }
 
 // AccessToken lets a person in.

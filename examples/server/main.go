@@ -29,9 +29,16 @@ func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "where to listen")
 	dsn := flag.String("dsn", "workspaces.db", "the database's file; empty keeps it in memory")
 	loopback := flag.Bool("loopback-webhooks", false, "let notifications go to this machine too, by http: to try them")
+	issue := flag.String("issue-token", "", "print another access token for the person with this address, and end")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if *issue != "" {
+		if err := issueToken(ctx, *dsn, *issue, os.Stdout); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", *addr)
 	if err == nil {
 		err = serve(ctx, listener, embedded.Config{DSN: *dsn, AllowLoopbackWebhooks: *loopback}, os.Stdout)
@@ -67,12 +74,32 @@ func serve(ctx context.Context, listener net.Listener, cfg embedded.Config, out 
 	}
 }
 
+// issueToken prints an access token for a person who has lost theirs. The server
+// may run meanwhile.
+func issueToken(ctx context.Context, dsn, email string, out io.Writer) (err error) {
+	service, err := embedded.Open(ctx, embedded.Config{DSN: dsn})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, service.Close()) }()
+	user, err := service.UserByEmail(ctx, email)
+	if err != nil {
+		return err
+	}
+	token, err := service.IssueAccessToken(ctx, user.ID, 0)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, token.Token.Reveal())
+	return err
+}
+
 // greet makes an owner and a guest where the database is new, and prints what
 // the quick start needs. Their tokens are shown this once.
 func greet(ctx context.Context, service *embedded.Service, addr net.Addr, out io.Writer) error {
 	owner, err := service.CreateUser(ctx, "owner@example.com", "Owner")
 	if errors.Is(err, promptrails.ErrConflict) {
-		_, err = fmt.Fprintf(out, "listening on http://%s; the access tokens were printed at the first start\n", addr)
+		_, err = fmt.Fprintf(out, "listening on http://%s; the access tokens were printed at the first start; -issue-token ADDRESS prints another\n", addr)
 		return err
 	}
 	if err != nil {

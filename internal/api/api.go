@@ -3,6 +3,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -61,6 +62,11 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			a.fail(w, r, fmt.Errorf("panic: %v\n%s", fault, debug.Stack()))
 		}
 	}()
+	if !a.Service.Begin() {
+		a.fail(w, r, service.Unavailable(errNotServing))
+		return
+	}
+	defer a.Service.End()
 	if !isClean(r.URL.Path) {
 		a.fail(w, r, service.NoRoute())
 		return
@@ -71,6 +77,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	a.mux.ServeHTTP(w, r)
 }
+
+var errNotServing = errors.New("the service is being closed, or too many requests run")
 
 // isClean reports whether a path is what it seems: the router would answer any
 // other with a redirect.

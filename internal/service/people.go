@@ -144,6 +144,15 @@ func (s *Service) CreateUser(ctx context.Context, email, name string) (*promptra
 	return user, token, err
 }
 
+// UserByEmail returns the person with an address.
+func (s *Service) UserByEmail(ctx context.Context, email string) (user *promptrails.User, err error) {
+	err = s.Store.Read(ctx, func(g *store.Global) error {
+		user, err = g.UserByEmail(email)
+		return missing(err, "user")
+	})
+	return user, err
+}
+
 // IssueAccessToken makes a token for a person; ttl 0 is without end.
 func (s *Service) IssueAccessToken(ctx context.Context, userID string, ttl time.Duration) (row *store.AccessToken, token promptrails.Secret, err error) {
 	if ttl < 0 {

@@ -108,7 +108,11 @@ func conflict(code promptrails.ErrorCode, format string, args ...any) *Problem {
 
 // Unavailable is a fault of the service's own that will pass.
 func Unavailable(cause error) *Problem {
-	p := problem(http.StatusServiceUnavailable, promptrails.CodeUnavailable, "the service cannot answer now; try again")
+	message := "the service cannot answer now; try again"
+	if reason := store.Reason(cause); reason != "" {
+		message = "the service cannot answer now: " + reason
+	}
+	p := problem(http.StatusServiceUnavailable, promptrails.CodeUnavailable, "%s", message)
 	p.RetryAfter, p.cause = time.Second, cause
 	return p
 }

@@ -42,10 +42,21 @@ type Service struct {
 	Config
 	ids        ids
 	running    running
+	requests   requests
 	activity   activity
 	dispatcher *dispatcher
 	stop       context.CancelFunc
 	stopped    sync.WaitGroup
+}
+
+// maxRequests is how many requests run at once.
+const maxRequests = 8192
+
+// requests counts those that run.
+type requests struct {
+	mu      sync.Mutex
+	running int
+	closing chan struct{} // not nil once the service is being closed; closed when the last one has ended
 }
 
 // New starts a service over an open store, which Close closes.
@@ -61,8 +72,53 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	return s, nil
 }
 
-// Close ends the service's own work and closes the store.
+// closeWait bounds the wait for requests that still run.
+const closeWait = 30 * time.Second
+
+// Begin counts a request, which ends with End. It returns false once the service
+// is being closed.
+func (s *Service) Begin() bool {
+	s.requests.mu.Lock()
+	defer s.requests.mu.Unlock()
+	if s.requests.closing != nil || s.requests.running >= maxRequests {
+		return false
+	}
+	s.requests.running++
+	return true
+}
+
+// End ends a request that Begin has counted.
+func (s *Service) End() {
+	s.requests.mu.Lock()
+	defer s.requests.mu.Unlock()
+	if s.requests.running--; s.requests.running == 0 && s.requests.closing != nil {
+		close(s.requests.closing)
+	}
+}
+
+// drain refuses new requests, and waits for those that run.
+func (s *Service) drain() {
+	s.requests.mu.Lock()
+	if s.requests.closing == nil {
+		s.requests.closing = make(chan struct{})
+	}
+	ended, running := s.requests.closing, s.requests.running
+	s.requests.mu.Unlock()
+	if running == 0 {
+		return
+	}
+	timeout := time.NewTimer(closeWait)
+	defer timeout.Stop()
+	select {
+	case <-ended:
+	case <-timeout.C:
+	}
+}
+
+// Close waits for the requests that run, ends the service's own work and closes
+// the store.
 func (s *Service) Close() error {
+	s.drain()
 	s.stop()
 	s.stopped.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -78,8 +134,12 @@ const proof = "promptrails-go"
 
 var proofPlace = seal.Place{Table: "settings", Column: "value", Row: store.MasterKeyProof}
 
-// ProveKey returns an error for a proof that the ring does not open.
+// ProveKey returns an error for a proof that the ring does not open. A database
+// that has none yet is proven by any key.
 func ProveKey(ring *seal.Ring, sealed []byte) error {
+	if sealed == nil {
+		return nil
+	}
 	if opened, err := ring.Open(proofPlace, sealed); err != nil || string(opened) != proof {
 		return fmt.Errorf("the master key does not fit the database: %w", err)
 	}
@@ -125,7 +185,7 @@ func (s *Service) housekeep(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if err := errors.Join(s.FlushActivity(ctx), s.Prune(ctx)); err != nil && ctx.Err() == nil {
+		if err := errors.Join(s.FlushActivity(ctx), s.Prune(ctx), s.Store.Checkpoint(ctx)); err != nil && ctx.Err() == nil {
 			s.Logger.ErrorContext(ctx, "promptrails: housekeeping", "error", err)
 		}
 	}

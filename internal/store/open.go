@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -27,7 +28,7 @@ var oldestSQLite = [3]int{3, 51, 3}
 
 // Open opens the SQLite file of that name, which need not exist, or a database
 // in memory for "". Before anything is changed, admit judges the setting that
-// proves the master key; it is not asked where there is none yet.
+// proves the master key, which is nil if the database has none yet.
 func Open(ctx context.Context, file string, admit func(masterKeyProof []byte) error) (_ *Store, err error) {
 	s := &Store{queue: newQueue()}
 	if file == "" {
@@ -35,12 +36,21 @@ func Open(ctx context.Context, file string, admit func(masterKeyProof []byte) er
 		s.writer = openSQLite("file::memory:", keepWrites)
 		s.reader = s.writer
 	} else {
-		path := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath()}).String()
-		if info, err := os.Stat(file); err == nil && info.Size() > 0 {
-			if err := inspect(ctx, path, admit); err != nil {
-				return nil, err
-			}
+		path := location(file)
+		isNew, err := IsNew(file)
+		if err == nil && isNew {
+			err = create(file)
+		} else if err == nil {
+			err = inspect(ctx, path, admit)
 		}
+		if err != nil {
+			return nil, err
+		}
+		info, err := os.Stat(file)
+		if err != nil {
+			return nil, err
+		}
+		s.file = &identity{file, info}
 		s.writer = openSQLite(path, keepWrites+"&_txlock=immediate")
 		s.reader = openSQLite(path, readOnly)
 		s.reader.SetMaxOpenConns(readers())
@@ -55,7 +65,15 @@ func Open(ctx context.Context, file string, admit func(masterKeyProof []byte) er
 	if err := s.check(ctx); err != nil {
 		return nil, err
 	}
-	return s, s.migrate(ctx)
+	if err := s.migrate(ctx); err != nil {
+		return nil, err
+	}
+	return s, s.tryWrite(ctx)
+}
+
+// location returns the name of a file as SQLite reads it.
+func location(file string) string {
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(filepath.Clean(file))}).EscapedPath()}).String()
 }
 
 // How a connection is used, in the terms of the driver.
@@ -94,7 +112,10 @@ func inspect(ctx context.Context, path string, admit func([]byte) error) (err er
 		if tables > 0 {
 			return errors.New("the file is the database of another program")
 		}
-		return nil
+		return admit(nil)
+	}
+	if tables == 0 {
+		return admit(nil)
 	}
 	err = db.QueryRowContext(ctx, "SELECT max(version_id) FROM schema_versions").Scan(&current)
 	if err == nil {
@@ -102,7 +123,7 @@ func inspect(ctx context.Context, path string, admit func([]byte) error) (err er
 	}
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return nil
+		return admit(nil)
 	case err != nil:
 		return fmt.Errorf("the file is not a database that can be used: %w", translate(err))
 	}

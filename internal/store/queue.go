@@ -33,7 +33,7 @@ func (q *queue) enter(ctx context.Context) error {
 	arrived := time.Now()
 	if q.waiting.Add(1) > maxWriters {
 		q.waiting.Add(-1)
-		return ErrBusy
+		return errWaiting
 	}
 	defer q.waiting.Add(-1)
 	timeout := time.NewTimer(maxWriteWait)
@@ -43,11 +43,11 @@ func (q *queue) enter(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-timeout.C:
-		return ErrBusy
+		return errWaiting
 	}
 	if at := q.locked.Load(); at != nil && at.After(arrived) {
 		q.leave()
-		return ErrBusy
+		return errLocked
 	}
 	return nil
 }

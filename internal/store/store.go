@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"modernc.org/sqlite"
@@ -32,6 +33,8 @@ const writeTimeout = 30 * time.Second
 type Store struct {
 	writer, reader *sql.DB // the same one for a database in memory
 	queue          *queue  // for the writer
+	file           *identity
+	fault          atomic.Pointer[unavailableError] // why writes fail, until one succeeds
 }
 
 // Close closes the database.
@@ -42,10 +45,40 @@ func (s *Store) Close() error {
 	return errors.Join(s.reader.Close(), s.writer.Close())
 }
 
-// Ping reports whether the database answers.
+// Ping reports whether the database answers. While writes fail, it tries one.
 func (s *Store) Ping(ctx context.Context) error {
-	var one int
-	return translate(s.reader.QueryRowContext(ctx, "SELECT 1").Scan(&one))
+	if err := s.file.check(); err != nil {
+		return err
+	}
+	if s.fault.Load() != nil {
+		return s.tryWrite(ctx)
+	}
+	return s.Read(ctx, func(g *Global) error {
+		var one int
+		return g.row("SELECT 1", nil, &one)
+	})
+}
+
+// tryWrite writes what is there already.
+func (s *Store) tryWrite(ctx context.Context) error {
+	return s.Write(ctx, func(g *Global) error {
+		_, err := g.exec("UPDATE settings SET value = value WHERE name = $1", MasterKeyProof)
+		return err
+	})
+}
+
+// Checkpoint moves the write-ahead log into the database's file, so that it
+// stays small.
+func (s *Store) Checkpoint(ctx context.Context) error {
+	if s.file == nil {
+		return nil
+	}
+	if err := s.queue.enter(ctx); err != nil {
+		return err
+	}
+	defer s.queue.leave()
+	_, err := s.writer.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	return translate(err)
 }
 
 // Read runs fn in a snapshot.
@@ -74,8 +107,21 @@ func (s *Store) Write(ctx context.Context, fn func(*Global) error) error {
 		return err
 	}
 	defer s.queue.leave()
+	if err := s.file.check(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
+	err := s.write(ctx, fn)
+	if e, ok := errors.AsType[*unavailableError](err); ok && e.lasts {
+		s.fault.Store(e)
+	} else if err == nil {
+		s.fault.Store(nil)
+	}
+	return err
+}
+
+func (s *Store) write(ctx context.Context, fn func(*Global) error) error {
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		if err = translate(err); errors.Is(err, ErrBusy) {
@@ -169,13 +215,11 @@ func translate(err error) error {
 	if !ok {
 		return err
 	}
-	switch code := e.Code(); code & 0xff {
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN:
-		return fmt.Errorf("%w: %w", ErrBusy, err)
-	case sqlite3.SQLITE_CONSTRAINT:
-		if code == sqlite3.SQLITE_CONSTRAINT_UNIQUE || code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY {
-			return fmt.Errorf("%w: %w", ErrExists, err)
-		}
+	if busy := unavailable(e); busy != nil {
+		return busy
+	}
+	if code := e.Code(); code == sqlite3.SQLITE_CONSTRAINT_UNIQUE || code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY {
+		return fmt.Errorf("%w: %w", ErrExists, err)
 	}
 	return err
 }

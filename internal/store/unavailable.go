@@ -1,0 +1,77 @@
+package store
+
+import (
+	"errors"
+	"os"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// unavailableError says why the database cannot be used now. It is [ErrBusy].
+type unavailableError struct {
+	reason string
+	lasts  bool // until somebody mends it, so that the service is not ready
+	err    error
+}
+
+func (e *unavailableError) Error() string {
+	if e.err == nil {
+		return "store: " + e.reason
+	}
+	return "store: " + e.reason + ": " + e.err.Error()
+}
+
+func (e *unavailableError) Is(target error) bool { return target == ErrBusy }
+func (e *unavailableError) Unwrap() error        { return e.err }
+
+// Reason returns why the database cannot be used now, for people: one text a
+// cause, without a path. It is empty for any other error.
+func Reason(err error) string {
+	if e, ok := errors.AsType[*unavailableError](err); ok {
+		return e.reason
+	}
+	return ""
+}
+
+// unavailable returns the reason for an error of SQLite, or nil.
+func unavailable(e *sqlite.Error) error {
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return &unavailableError{errLocked.reason, false, e}
+	case sqlite3.SQLITE_FULL:
+		return &unavailableError{"the disk is full", true, e}
+	case sqlite3.SQLITE_READONLY:
+		return &unavailableError{"the database is read-only", true, e}
+	case sqlite3.SQLITE_IOERR:
+		return &unavailableError{"the disk fails", true, e}
+	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
+		return &unavailableError{"the database cannot be opened: look at the permissions of its file and folder", true, e}
+	default:
+		return nil
+	}
+}
+
+var (
+	errGone    = &unavailableError{"the database's file was deleted or replaced: restore it and restart the service", true, nil}
+	errLocked  = &unavailableError{"the database is locked by another process", false, nil}
+	errWaiting = &unavailableError{"too many writers wait for the database", false, nil}
+)
+
+// identity is the file that a store has opened; nil for a database in memory.
+type identity struct {
+	name string
+	info os.FileInfo
+}
+
+// check returns an error if the file at the name is another one now.
+func (i *identity) check() error {
+	if i == nil {
+		return nil
+	}
+	info, err := os.Stat(i.name)
+	if err != nil || !os.SameFile(info, i.info) {
+		return errGone
+	}
+	return nil
+}
