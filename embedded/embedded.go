@@ -143,7 +143,7 @@ func open(ctx context.Context, cfg Config) (_ *Service, err error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	if err := key.opened(); err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, errors.Join(err, s.Close()) //nolint:contextcheck // what runs is waited for, whatever becomes of the context
 	}
 	handler := api.New(api.Config{Service: s, Logger: cfg.Logger, TrustedProxies: cfg.TrustedProxies})
 	return &Service{service: s, handler: handler}, nil

@@ -41,6 +41,12 @@ type server struct {
 
 func newServer(t *testing.T, cfg embedded.Config) *server {
 	t.Helper()
+	return serve(t, cfg, func(h http.Handler) http.Handler { return apicheck.Handler(t, h) })
+}
+
+// serve serves a service behind what is around it.
+func serve(t *testing.T, cfg embedded.Config, around func(http.Handler) http.Handler) *server {
+	t.Helper()
 	if cfg.DefaultPlan == "" {
 		cfg.DefaultPlan = promptrails.PlanStarter
 	}
@@ -48,7 +54,7 @@ func newServer(t *testing.T, cfg embedded.Config) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener := httptest.NewServer(apicheck.Handler(t, service))
+	listener := httptest.NewServer(around(service))
 	transport := &http.Transport{}
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()

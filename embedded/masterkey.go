@@ -61,7 +61,7 @@ func newMasterKey() []byte {
 }
 
 func (k *keyFile) read() error {
-	text, err := os.ReadFile(k.name) //nolint:gosec // next to the database that the program names
+	text, err := os.ReadFile(k.name)
 	if err != nil {
 		return err
 	}

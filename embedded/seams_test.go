@@ -2,7 +2,6 @@ package embedded_test
 
 import (
 	"bytes"
-
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -25,9 +24,15 @@ func TestUnknownParameters(t *testing.T) {
 	grace := ada.member("grace@example.com", "admin")
 	id := grace.do("GET", "/members/me", "").text("id")
 	for _, c := range [][3]string{
-		{"GET", "/members?limits=5", ""}, {"GET", "/members/" + id + "?x=", ""}, {"GET", "/me?x=1", ""}, {"POST", "/agents?dry=1", `{"name":"a"}`},
-		{"DELETE", "/members/" + id + "?api_key=revoke", ""}, {"DELETE", "/members/me?api_keys=revok", ""}, {"PATCH", "/members/" + id + "?force=true", `{"role":"user"}`},
-		{"GET", "/changelog?Order=asc", ""}, {"POST", "/data-masking/preview?x=1", `{"text":"a"}`},
+		{"GET", "/members?limits=5", ""},
+		{"GET", "/members/" + id + "?x=", ""},
+		{"GET", "/me?x=1", ""},
+		{"POST", "/agents?dry=1", `{"name":"a"}`},
+		{"DELETE", "/members/" + id + "?api_key=revoke", ""},
+		{"DELETE", "/members/me?api_keys=revok", ""},
+		{"PATCH", "/members/" + id + "?force=true", `{"role":"user"}`},
+		{"GET", "/changelog?Order=asc", ""},
+		{"POST", "/data-masking/preview?x=1", `{"text":"a"}`},
 	} {
 		fields := ada.do(c[0], c[1], c[2]).fails(400, "validation_error")
 		if len(fields) != 1 {

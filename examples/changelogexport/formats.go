@@ -1,9 +1,9 @@
 package main
 
 import (
-	"encoding/csv"
 	"encoding/json"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,18 +30,14 @@ func ndjson(w io.Writer, _ bool) writer {
 	}
 }
 
-// table writes rows (RFC 4180).
+// table writes rows (RFC 4180), with every field in quotation marks.
 func table(w io.Writer, isNew bool) writer {
-	rows := csv.NewWriter(w)
 	row := func(fields ...string) error {
 		for i, f := range fields {
-			fields[i] = harmless(f)
+			fields[i] = `"` + strings.ReplaceAll(harmless(f), `"`, `""`) + `"`
 		}
-		if err := rows.Write(fields); err != nil {
-			return err
-		}
-		rows.Flush()
-		return rows.Error()
+		_, err := io.WriteString(w, strings.Join(fields, ",")+"\r\n")
+		return err
 	}
 	return func(e *promptrails.ChangelogEntry) error {
 		if isNew {
@@ -59,9 +55,16 @@ func table(w io.Writer, isNew bool) writer {
 	}
 }
 
-// harmless keeps a spreadsheet from taking a text for a formula.
+// formula matches where a spreadsheet could take a text for a formula: at its
+// beginning, and after what a spreadsheet of another language, or one that guesses,
+// takes for the separator of fields.
+var formula = regexp.MustCompile(`(^|[,;|\t\r\n])([\s"']*)([=+\-@%\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}])`)
+
+// harmless keeps a spreadsheet from taking a text for a formula: it is shown as
+// text after an apostrophe.
 func harmless(field string) string {
-	if field != "" && strings.ContainsRune("=+-@\t\r", rune(field[0])) {
+	field = formula.ReplaceAllString(field, "$1'$2$3")
+	if field != "" && strings.ContainsRune("\t\r\n", rune(field[0])) {
 		return "'" + field
 	}
 	return field

@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -76,13 +77,13 @@ func newGateway(client *promptrails.Client) (http.Handler, error) {
 
 func listReports(w http.ResponseWriter, r *http.Request) {
 	key, _ := promptrails.PrincipalFromContext(r.Context())
-	fmt.Fprintf(w, "the reports of the workspace %s, for %s\n", key.WorkspaceID, key.Name)
+	fmt.Fprintf(w, "the reports of the workspace %s, for %s\n", key.WorkspaceID, printable(key.Name))
 }
 
 func makeReport(w http.ResponseWriter, r *http.Request) {
 	key, _ := promptrails.PrincipalFromContext(r.Context())
 	w.WriteHeader(http.StatusCreated)
-	fmt.Fprintf(w, "%s made a report\n", key.Name)
+	fmt.Fprintf(w, "%s made a report\n", printable(key.Name))
 }
 
 // connect returns the client that keys are verified through.
@@ -140,4 +141,11 @@ func prepare(ctx context.Context, service *embedded.Service, addr net.Addr, out 
 		"curl -i -H 'Authorization: Bearer %[4]s' -X POST http://%[1]s/reports\n"+
 		"curl -i http://%[1]s/reports\n\n", addr, reader.Key.Reveal(), addr, writer.Key.Reveal())
 	return service.Client(promptrails.WithAPIKey(own.Key.Reveal()), promptrails.WithLogger(slog.Default()))
+}
+
+// printable writes a name that somebody else chose so that it cannot steer a
+// terminal: control and invisible characters are escaped.
+func printable(name string) string {
+	quoted := strconv.QuoteToGraphic(name)
+	return quoted[1 : len(quoted)-1]
 }

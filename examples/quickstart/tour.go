@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -25,7 +26,7 @@ func tour(ctx context.Context, out io.Writer, ada, grace *promptrails.Client, ne
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "   %s and %s, on the plan %s\n", research.Name, support.Name, research.Plan)
+	fmt.Fprintf(out, "   %s and %s, on the plan %s\n", printable(research.Name), printable(support.Name), research.Plan)
 
 	fmt.Fprintln(out, "2. She invites Grace to Research, and Grace accepts.")
 	me, err := grace.Me(ctx)
@@ -42,7 +43,7 @@ func tour(ctx context.Context, out io.Writer, ada, grace *promptrails.Client, ne
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "   %s is in, with the role %s\n", member.Email, member.Role)
+	fmt.Fprintf(out, "   %s is in, with the role %s\n", printable(member.Email), member.Role)
 
 	fmt.Fprintln(out, "3. One workspace cannot see the other.")
 	if _, err := ada.InWorkspace(support.ID).Members.Get(ctx, member.ID); !errors.Is(err, promptrails.ErrNotFound) {
@@ -96,7 +97,7 @@ func keys(ctx context.Context, out io.Writer, ada *promptrails.Client, newClient
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "   %s, of the type %s: %s\n", credential.Name, credential.Type, credential.MaskedContent)
+	fmt.Fprintf(out, "   %s, of the type %s: %s\n", printable(credential.Name), credential.Type, credential.MaskedContent)
 
 	fmt.Fprintln(out, "7. She issues an API key that may read credentials, and nothing else.")
 	key, err := ada.APIKeys.Create(ctx, &promptrails.CreateAPIKeyParams{Name: "Dashboard", Scopes: promptrails.Scopes{promptrails.ScopeCredentialsRead}})
@@ -112,7 +113,7 @@ func keys(ctx context.Context, out io.Writer, ada *promptrails.Client, newClient
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "   with it a program sees %s\n", credential.Name)
+		fmt.Fprintf(out, "   with it a program sees %s\n", printable(credential.Name))
 	}
 
 	fmt.Fprintln(out, "8. What the key may not do is refused: by the server, or before anything is sent.")
@@ -148,7 +149,7 @@ func guard(ctx context.Context, out io.Writer, ada *promptrails.Client) error {
 			fmt.Fprintf(out, "   for %s: %v\n", scope, err)
 			continue
 		}
-		fmt.Fprintf(out, "   for %s: let in, as the key %s\n", scope, principal.Name)
+		fmt.Fprintf(out, "   for %s: let in, as the key %s\n", scope, printable(principal.Name))
 	}
 	return nil
 }
@@ -240,5 +241,12 @@ func printEntry(table io.Writer, entry *promptrails.ChangelogEntry) {
 		}
 		changes = append(changes, field)
 	}
-	fmt.Fprintf(table, "   %d\t%s\t%s\t%s %s\t%s\n", entry.Sequence, entry.Actor.Name, entry.Action, entry.Resource.Type, entry.Resource.Name, strings.Join(changes, ", "))
+	fmt.Fprintf(table, "   %d\t%s\t%s\t%s %s\t%s\n", entry.Sequence, printable(entry.Actor.Name), entry.Action, entry.Resource.Type, printable(entry.Resource.Name), strings.Join(changes, ", "))
+}
+
+// printable writes a name that somebody else chose so that it cannot steer a
+// terminal: control and invisible characters are escaped.
+func printable(name string) string {
+	quoted := strconv.QuoteToGraphic(name)
+	return quoted[1 : len(quoted)-1]
 }

@@ -14,6 +14,7 @@ import (
 	"io"
 	"log"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -48,7 +49,7 @@ func run(ctx context.Context, out io.Writer) (full bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		fmt.Fprintf(out, "%s, plan %s, period until %s\n", workspace.Name, workspace.Plan, usage.PeriodEnd.Format("2006-01-02"))
+		fmt.Fprintf(out, "%s, plan %s, period until %s\n", printable(workspace.Name), workspace.Plan, usage.PeriodEnd.Format("2006-01-02"))
 		if err := table(out, usage, &full); err != nil {
 			return false, err
 		}
@@ -128,4 +129,11 @@ func prepare(ctx context.Context, service *embedded.Service) (*promptrails.Clien
 		}
 	}
 	return ada, nil
+}
+
+// printable writes a name that somebody else chose so that it cannot steer a
+// terminal: control and invisible characters are escaped.
+func printable(name string) string {
+	quoted := strconv.QuoteToGraphic(name)
+	return quoted[1 : len(quoted)-1]
 }

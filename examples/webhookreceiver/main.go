@@ -21,6 +21,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -66,11 +67,11 @@ func serve(addr string, texts []string) error {
 func describe(event *promptrails.Event) string {
 	switch data := event.Data.(type) {
 	case *promptrails.MemberEvent:
-		return fmt.Sprintf("%s: %s, as %s", event.Type, data.Email, data.Role)
+		return fmt.Sprintf("%s: %s, as %s", event.Type, printable(data.Email), data.Role)
 	case *promptrails.UsageEvent:
 		return fmt.Sprintf("%s: %d of %d %s", event.Type, data.Used, data.Max, data.Limit)
 	case *promptrails.ChannelTestEvent:
-		return fmt.Sprintf("%s: %s works", event.Type, data.ChannelName)
+		return fmt.Sprintf("%s: %s works", event.Type, printable(data.ChannelName))
 	default: // of a type that this program does not care for, or does not know
 		return fmt.Sprintf("%s: %s", event.Type, event.Raw)
 	}
@@ -115,7 +116,7 @@ func demo(ctx context.Context, out io.Writer) (err error) {
 
 // happen lets things happen, and prints what comes of them.
 func happen(ctx context.Context, out io.Writer, service *embedded.Service, ada *promptrails.Client, channel *promptrails.Channel, came <-chan *promptrails.Event) error {
-	fmt.Fprintf(out, "The channel %s leads to %s\n", channel.Name, channel.URL)
+	fmt.Fprintf(out, "The channel %s leads to %s\n", printable(channel.Name), printable(channel.URL))
 	test, err := ada.Notifications.TestChannel(ctx, channel.ID)
 	if err != nil {
 		return err
@@ -168,4 +169,11 @@ func newPerson(ctx context.Context, service *embedded.Service, email string) (*p
 		return nil, err
 	}
 	return service.Client(promptrails.WithAccessToken(user.AccessToken.Reveal()))
+}
+
+// printable writes a name that somebody else chose so that it cannot steer a
+// terminal: control and invisible characters are escaped.
+func printable(name string) string {
+	quoted := strconv.QuoteToGraphic(name)
+	return quoted[1 : len(quoted)-1]
 }

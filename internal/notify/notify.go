@@ -117,7 +117,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	if err != nil {
 		return 0
 	}
-	return time.Duration(seconds) * time.Second //nolint:gosec // it has 31 bits
+	return time.Duration(seconds) * time.Second
 }
 
 var errTooLong = errors.New("its answer has more than 64 KiB")

@@ -59,8 +59,11 @@ func (s *Store) Ping(ctx context.Context) error {
 	})
 }
 
-// tryWrite writes what is there already.
+// tryWrite writes what is there already, and for that needs room for more.
 func (s *Store) tryWrite(ctx context.Context) error {
+	if err := s.file.room(); err != nil {
+		return err
+	}
 	return s.Write(ctx, func(g *Global) error {
 		_, err := g.exec("UPDATE settings SET value = value WHERE name = $1", MasterKeyProof)
 		return err

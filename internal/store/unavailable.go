@@ -3,6 +3,8 @@ package store
 import (
 	"errors"
 	"os"
+	"path/filepath"
+	"syscall"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -74,4 +76,21 @@ func (i *identity) check() error {
 		return errGone
 	}
 	return nil
+}
+
+// room returns an error if no more than a page or two fits on the disk: a write
+// as small as that may still succeed, in place of one before it.
+func (i *identity) room() (err error) {
+	if i == nil {
+		return nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(i.name), filepath.Base(i.name)+"-room-*")
+	if err == nil {
+		_, err = f.Write(make([]byte, 128<<10))
+		err = errors.Join(err, f.Sync(), f.Close(), os.Remove(f.Name()))
+	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return &unavailableError{"the disk is full", true, err}
+	}
+	return nil // what else fails is the database's to say
 }
