@@ -12,6 +12,15 @@ import (
 // Delivery is at least once: a receiver that answers late, or a service that
 // ends between an attempt and the note of it, is sent the same event again,
 // with the same webhook-id. [Event.ID] is what a receiver de-duplicates by.
+//
+// The embedded service delivers webhooks as the Standard Webhooks specification
+// asks (https://www.standardwebhooks.com): the headers webhook-id,
+// webhook-timestamp and webhook-signature (HMAC-SHA256, one signature for each
+// secret while it is rotated), 15 seconds for an answer, no redirect followed,
+// and 2xx alone as success. It tries 8 times, with pauses of 5 s, 30 s, 2 min,
+// 15 min, 1 h, 4 h and 12 h, or as long as Retry-After says with a 429 or 503 if
+// that is longer, up to 12 h. A 410 pauses the channel at once, and so do three
+// days of failures: StatusReason says why, and the changelog when.
 type NotificationsService struct{ client *Client }
 
 var (

@@ -106,6 +106,30 @@ func TestNothingIsSentForWhatWasNotCommitted(t *testing.T) {
 	}
 }
 
+// After a change of plan, 80 and 100 per cent are those of the new limit.
+func TestUsageIsToldAnewAfterAChangeOfPlan(t *testing.T) {
+	t.Parallel()
+	ada := newServer(t, embedded.Config{AllowLoopbackWebhooks: true}).owner("ada@example.com", "research") // starter: 5 data sources
+	hook := newReceiver(t, nil)
+	_, secret := ada.channel(hook.url, `"events":["usage.threshold","usage.limit_reached"]`)
+	used := 0
+	for _, step := range []struct {
+		plan  promptrails.PlanID
+		limit int
+	}{{"starter", 5}, {"pro", 25}} {
+		ada.do("PATCH", "/billing/subscription", `{"plan":"`+string(step.plan)+`"}`)
+		for ; used < step.limit; used++ {
+			ada.do("POST", "/data-sources", `{"name":"d"}`).expect(201)
+		}
+		for _, percent := range []int{80, 100} {
+			got, ok := hook.next().event(t, secret).Data.(*promptrails.UsageEvent)
+			if !ok || got.Percent != percent || int(got.Max) != step.limit || got.Plan != step.plan {
+				t.Errorf("got %+v, want %d per cent of %d on %s", got, percent, step.limit, step.plan)
+			}
+		}
+	}
+}
+
 // What happens while a channel is not active is not told later.
 func TestNothingIsKeptForAPausedChannel(t *testing.T) {
 	t.Parallel()
