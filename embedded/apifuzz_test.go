@@ -1,6 +1,7 @@
 package embedded_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,7 +23,8 @@ import (
 
 // TestAPIWithHostileRequests sends every operation of the description wrong
 // types, nesting, huge strings and numbers, unknown members and parameters, as a
-// person, a key and nobody: no answer is a 5xx, and none hangs.
+// person, a key and nobody: no answer is a 5xx, none hangs, and what is accepted
+// is kept as it is.
 func TestAPIWithHostileRequests(t *testing.T) {
 	t.Parallel()
 	requests := 20_000
@@ -42,6 +44,10 @@ func TestAPIWithHostileRequests(t *testing.T) {
 		}
 	}
 	slices.SortFunc(targets, func(a, b target) int { return strings.Compare(a.path+a.method, b.path+b.method) })
+	collections := map[string]bool{}
+	for _, kind := range promptrails.ResourceKinds() {
+		collections["/"+string(kind)] = kind != promptrails.KindCredentials && kind != promptrails.KindAPIKeys
+	}
 	const workers = 4
 	for worker := range workers {
 		t.Run(fmt.Sprint("worker ", worker), func(t *testing.T) {
@@ -85,11 +91,36 @@ func TestAPIWithHostileRequests(t *testing.T) {
 				if err != nil || resp.StatusCode >= 500 {
 					t.Fatalf("%s %.300s %.300s %v: %d %s %v", to.method, path, body, req.Header, resp.StatusCode, answer, err)
 				}
+				if resp.StatusCode == 201 && to.method == "POST" && collections[to.path] {
+					kept(t, body, answer)
+				}
 				if resp.StatusCode >= 400 && !json.Valid(answer) {
 					t.Errorf("%s %.300s: %d %.300s is not JSON", to.method, path, resp.StatusCode, answer)
 				}
 			}
 		})
+	}
+}
+
+// kept compares a document with what was made of it: each member is as it was
+// sent, byte for byte.
+func kept(t *testing.T, sent string, made []byte) {
+	t.Helper()
+	var want map[string]json.RawMessage
+	var got struct{ Data map[string]json.RawMessage }
+	if err := json.Unmarshal([]byte(sent), &want); err != nil {
+		t.Errorf("%.300s was accepted: %v", sent, err)
+	}
+	if err := json.Unmarshal(made, &got); err != nil {
+		t.Error(err)
+	}
+	for name, value := range want {
+		if name == "status" && (string(value) == "null" || string(value) == `""`) {
+			value = json.RawMessage(`"active"`) // the default
+		}
+		if !bytes.Equal(got.Data[name], value) {
+			t.Errorf("%s came back as %.300s, want %.300s", name, got.Data[name], value)
+		}
 	}
 }
 
