@@ -83,7 +83,7 @@ const (
 
 func newTrial(t *testing.T, seed uint64) *trial {
 	t.Helper()
-	tr := &trial{t: t, random: rand.New(rand.NewPCG(seed, 1)), calls: map[string]*trialCall{}, proxied: make(chan net.Conn)}
+	tr := &trial{t: t, random: rand.New(&sharedSource{source: rand.NewPCG(seed, 1)}), calls: map[string]*trialCall{}, proxied: make(chan net.Conn)}
 	tr.transport = &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			here, there := net.Pipe()
@@ -604,4 +604,16 @@ func (c *trialCall) changelog(w io.Writer, query url.Values) {
 		meta += fmt.Sprintf(`,"next_cursor":"%d"`, after)
 	}
 	_, _ = fmt.Fprintf(w, `{"data":[%s],"meta":%s}}`, strings.Join(items, ","), meta)
+}
+
+// sharedSource is a source of the client's and the proxy's goroutines.
+type sharedSource struct {
+	mu     sync.Mutex
+	source rand.Source
+}
+
+func (s *sharedSource) Uint64() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.source.Uint64()
 }
