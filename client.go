@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -163,6 +164,9 @@ func (c *Client) Do(ctx context.Context, method, path string, body, out any, opt
 		return invalid("method", "must be an HTTP method in capitals, such as GET")
 	case body != nil && (method == http.MethodGet || method == http.MethodHead):
 		return invalid("body", "must be nil for "+method+", which sends none; use the query of the path")
+	}
+	if v := reflect.ValueOf(out); out != nil && (v.Kind() != reflect.Pointer || v.IsNil()) {
+		return invalid("out", "must be a pointer that is not nil, or nil for no data")
 	}
 	ref, err := relativeURL(path)
 	if err != nil {

@@ -22,10 +22,14 @@ type receiver interface {
 
 // object is the envelope of one object.
 type object[T any] struct {
-	Data *T `json:"data"`
+	Data  *T             `json:"data"`
+	Error jsontext.Value `json:"error"`
 }
 
 func (o *object[T]) check() error {
+	if len(o.Error) > 0 && o.Error.Kind() != 'n' {
+		return fmt.Errorf("expected %s, and came with an error", reflect.TypeFor[T]().Name())
+	}
 	if o.Data == nil || reflect.ValueOf(o.Data).Elem().IsZero() {
 		return fmt.Errorf("expected %s in data", reflect.TypeFor[T]().Name())
 	}
@@ -159,12 +163,18 @@ func (ex *exchange) confirm(r *http.Response, body []byte, empty bool) error {
 		return fmt.Errorf("expected 204 or JSON, got an empty response with status %d", r.StatusCode)
 	}
 	var answer struct {
-		Error jsontext.Value `json:"error"`
+		Error   jsontext.Value `json:"error"`
+		Errors  jsontext.Value `json:"errors"`
+		Success jsontext.Value `json:"success"`
+		OK      jsontext.Value `json:"ok"`
 	}
 	if err := wire.Decode(body, &answer); err != nil {
 		return fmt.Errorf("%s, in the response %s", ex.show([]byte(err.Error())), ex.showBody(body))
 	}
-	if answer.Error != nil && answer.Error.Kind() != 'n' {
+	denied := answer.Success.Kind() == 'f' || answer.OK.Kind() == 'f' ||
+		len(answer.Error) > 0 && answer.Error.Kind() != 'n' ||
+		len(answer.Errors) > 0 && answer.Errors.Kind() != 'n' && string(answer.Errors) != "[]"
+	if denied || bytes.Equal(bytes.TrimSpace(body), []byte("null")) {
 		return fmt.Errorf("expected a confirmation, got %s", ex.showBody(body))
 	}
 	return nil

@@ -56,7 +56,7 @@ func (e *Error) decodeError(body []byte, clean func(string) string) {
 		e.explainRedirect()
 		return
 	}
-	e.json = true
+	e.json, e.enveloped = true, len(outer.Error) > 0 && outer.Error.Kind() != 'n'
 	var inner errorObject
 	switch kind := outer.Error.Kind(); {
 	case kind == '{' && wire.Decode(outer.Error, &inner) == nil:
@@ -120,18 +120,17 @@ func joinWords(said ...string) string {
 	return strings.Join(said, ": ")
 }
 
-// isAbout reports whether the API's message names the object of an operation, or
-// no object at all. A 404 also says that the workspace is unknown, or the route.
-func (e *Error) isAbout(op operation) bool {
-	said := strings.ToLower(e.Message)
-	if said == "" || said == "not found" {
-		return true
+// isAbout reports whether the API's message says that the object of an operation
+// was not found, or names no object at all. A 404 also says that the workspace is
+// unknown, or the route: a message with any other word is about something else.
+func (e *Error) isAbout(op operation, ids []string) bool {
+	said := strings.TrimRight(strings.ToLower(e.Message), ".")
+	for _, place := range []string{" in this workspace", " in the workspace"} {
+		said = strings.TrimSuffix(said, place)
 	}
-	singular := func(word string) string {
-		if stem, ok := strings.CutSuffix(word, "ies"); ok {
-			return stem + "y"
-		}
-		return strings.TrimSuffix(word, "s")
+	said, ok := strings.CutSuffix(said, "not found")
+	if !ok {
+		return false
 	}
 	var last string // of the literal elements of the path
 	for element := range strings.SplitSeq(op.path, "/") {
@@ -139,8 +138,24 @@ func (e *Error) isAbout(op operation) bool {
 			last = element
 		}
 	}
-	noun := singular(last[strings.LastIndexByte(last, '-')+1:])
-	return strings.Contains(said, noun) && strings.Contains(said, "not found")
+	apart := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
+	noun := strings.FieldsFunc(last, apart)
+	for i, word := range noun {
+		if stem, ok := strings.CutSuffix(word, "ies"); ok {
+			noun[i] = stem + "y"
+		} else {
+			noun[i] = strings.TrimSuffix(word, "s")
+		}
+	}
+	for _, id := range ids {
+		noun = append(noun, strings.FieldsFunc(strings.ToLower(id), apart)...)
+	}
+	for word := range strings.FieldsFuncSeq(said, apart) {
+		if !slices.Contains(noun, word) && !slices.Contains([]string{"the", "this", "a", "no", "such", "with", "id", "was", "is", "could", "be"}, word) {
+			return false
+		}
+	}
+	return true
 }
 
 // typed returns the type of error for the code, with its details. If the details

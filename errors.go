@@ -85,6 +85,7 @@ type Error struct {
 	cause      error
 	retryAfter time.Duration // of an [Authenticator] that cannot verify a key
 	json       bool          // the response was JSON
+	enveloped  bool          // in the API's own form, with a member error
 	garbled    bool          // a 2xx response that is not what was expected
 }
 

@@ -140,9 +140,17 @@ func (ex *exchange) receive(ctx context.Context, r *http.Response) error {
 	if ex.response != nil {
 		*ex.response = *newResponse(r, ex.attempts)
 	}
+	if r.StatusCode == http.StatusSwitchingProtocols { // its body does not end, not even with the context
+		ex.reached = true
+		ex.fail(&Error{Status: r.StatusCode, Message: "the server switched to a protocol that was not asked for" + ex.outcomeNote(), garbled: true}, r)
+		return nil
+	}
+	isSuccess := r.StatusCode >= 200 && r.StatusCode < 300
 	body, err := readBody(r, ex.conn.maxResponse)
 	ex.log(ctx, r, err)
 	switch {
+	case errors.Is(err, errTooLarge) && !isSuccess: // a proxy's page: the status says enough
+		return ex.refused(ctx, r, nil)
 	case errors.Is(err, errTooLarge):
 		ex.reached = true
 		ex.fail(&Error{Status: r.StatusCode, Message: ex.tooLarge() + ex.outcomeNote(), cause: err}, r)
@@ -154,7 +162,7 @@ func (ex *exchange) receive(ctx context.Context, r *http.Response) error {
 		return nil
 	}
 	defer release(body)
-	if r.StatusCode >= 200 && r.StatusCode < 300 {
+	if isSuccess {
 		ex.succeed(r, body.Bytes())
 		return nil
 	}
@@ -209,7 +217,7 @@ func (ex *exchange) doneBefore(e *Error) bool {
 	switch {
 	case e.Status == http.StatusNotFound && e.Code == CodeNotFound:
 		// A server that repeats its responses would have repeated the 204.
-		return !ex.conn.idempotent.Load() && e.isAbout(ex.op)
+		return !ex.conn.idempotent.Load() && e.isAbout(ex.op, ex.ids)
 	case e.Status == http.StatusConflict && e.Code == CodeInvalidState && ex.op.has(revokes):
 		var d struct {
 			Status string `json:"status"`
@@ -230,6 +238,9 @@ func (ex *exchange) broken(ctx context.Context, err error) bool {
 	}
 	ex.reached = ex.reached || ex.trace.mayHaveReached(err)
 	e := &Error{Code: CodeUnavailable, Message: "no response: " + err.Error() + ex.outcomeNote(), cause: err}
+	if text := err.Error(); ex.clean(text) != text { // net/http quotes what is not HTTP
+		e.cause = errors.New(ex.clean(text))
+	}
 	ex.fail(e, nil)
 	if ctx.Err() != nil || isPermanent(err) {
 		return false
@@ -347,17 +358,23 @@ func (ex *exchange) logWait(ctx context.Context) {
 
 // attemptTrace follows one attempt through net/http: whether it got a connection
 // on which its bytes may have left. Its hooks may run in other goroutines.
-type attemptTrace struct{ asked, connected atomic.Bool }
+type attemptTrace struct{ asked, connected, reused atomic.Bool }
 
 func (t *attemptTrace) hooks() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
-		// net/http asks again when it knows that the server did nothing.
-		GetConn: func(string) { t.asked.Store(true); t.connected.Store(false) },
-		GotConn: func(httptrace.GotConnInfo) { t.connected.Store(true) },
+		GetConn: func(string) {
+			t.asked.Store(true)
+			// net/http asks again when the connection that it reused was dead
+			// before the server did anything; a transport around it for any reason.
+			if t.reused.Swap(false) {
+				t.connected.Store(false)
+			}
+		},
+		GotConn: func(c httptrace.GotConnInfo) { t.connected.Store(true); t.reused.Store(c.Reused) },
 	}
 }
 
-func (t *attemptTrace) reset() { t.asked.Store(false); t.connected.Store(false) }
+func (t *attemptTrace) reset() { t.asked.Store(false); t.connected.Store(false); t.reused.Store(false) }
 
 // mayHaveReached reports whether the server may have seen an attempt that ended
 // with err.
@@ -387,7 +404,12 @@ func isTransient(status int) bool {
 // mayBeDone reports whether the server may have carried out a request in spite
 // of the status.
 func mayBeDone(status int) bool {
-	return status >= 500 || isTransient(status) || status == http.StatusSeeOther
+	switch status {
+	case http.StatusFound, http.StatusSeeOther: // to where the result is, perhaps
+		return true
+	default:
+		return status >= 500 || isTransient(status)
+	}
 }
 
 // isPermanent reports whether another attempt would fail in the same way,

@@ -188,7 +188,7 @@ func (r *keyring) refresh(ctx context.Context, key string, hash keyHash, epoch u
 // newHeldKey counts from the moment that the verification began: it may be as
 // old as that.
 func (r *keyring) newHeldKey(k *APIKey, epoch uint64, asked time.Time) *heldKey {
-	end := asked.Add(r.ttl + r.maxStale)
+	end := asked.Add(r.ttl).Add(r.maxStale) // their sum may be more than a Duration holds
 	for _, at := range []time.Time{k.ExpiresAt, k.OverlapEndsAt} {
 		if !at.IsZero() && at.Before(end) {
 			end = at

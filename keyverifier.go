@@ -56,7 +56,7 @@ func (v askingUnderCredentials) workspaceGone(err error) bool {
 	case !ok || !v.worked.Load():
 		return false
 	case v.client.conn.credentials.person():
-		return e.Status == http.StatusNotFound && e.Code == CodeNotFound && e.isAbout(opWorkspacesGet)
+		return e.Status == http.StatusNotFound && e.Code == CodeNotFound && e.isAbout(opWorkspacesGet, nil)
 	default:
 		return e.Status == http.StatusUnauthorized && e.Code == CodeInvalidAPIKey
 	}

@@ -35,7 +35,7 @@ type walk[T any] struct {
 	number   int  // of the page that is requested
 	asked    int  // its limit
 	came     int  // items of the first page
-	short    bool // that page had fewer than its limit
+	whole    bool // that page did not have as many as its limit: it may be everything
 	sized    bool // the server is known to obey limit
 	fixed    bool // the pages of the server have one size, whatever limit says
 	probed   int  // the page before the one that askFrom asked for, by number; 0: none
@@ -52,6 +52,7 @@ type walk[T any] struct {
 
 // pass is one reading of all pages by number.
 type pass struct {
+	begun    bool
 	total    int  // as its pages say; 0: not known
 	pages    int  // likewise
 	moved    bool // one of them changed meanwhile
@@ -121,12 +122,26 @@ func (w *walk[T]) next(ctx context.Context, f *fetched[T]) (more bool, err error
 		}
 		return true, w.fault(w.cursor.check(cursor, len(f.page.Items)))
 	case w.query.Has("after"), w.call.op.has(bySequence):
-		if !f.hasMeta {
-			f.ends = w.incomplete("the response has no meta, which would say whether there are more items")
-		}
+		f.ends = w.cursorEnds(f)
 		return false, nil
 	default:
 		return w.nextNumber(ctx, f)
+	}
+}
+
+// cursorEnds returns an error if a page without a cursor is not known to be the
+// last one of a list with cursors.
+func (w *walk[T]) cursorEnds(f *fetched[T]) error {
+	meta := f.page.Meta
+	switch {
+	case !f.hasMeta:
+		return w.incomplete("the response has no meta, which would say whether there are more items")
+	case !w.query.Has("after") && (meta.Pages > 1 || meta.Total > len(f.page.Items)):
+		return w.incomplete("%d items came, the server says %d, and it gives no cursor", len(f.page.Items), meta.Total)
+	case w.cursor.steps == 0 && meta.Page > 0 && meta.Pages > meta.Page:
+		return w.incomplete("page %d of %d came: the server does not know the parameter after", meta.Page, meta.Pages)
+	default:
+		return nil
 	}
 }
 
@@ -136,22 +151,30 @@ func (w *walk[T]) nextNumber(ctx context.Context, f *fetched[T]) (more bool, err
 	if err := w.fault(w.checkNumber(meta, came)); err != nil {
 		return false, err
 	}
+	var leader *T
+	if came > 0 {
+		leader = f.page.Items[0]
+	}
 	overlapped := w.pass.overlaps
 	again := w.dropSeen(f.page)
-	if w.number != w.first && (w.pass.total != meta.Total || w.pass.pages != meta.Pages && !w.sized) {
+	if w.pass.begun && (w.pass.total != meta.Total || w.pass.pages != meta.Pages && !w.sized) {
 		w.pass.moved = true
 	}
-	w.pass.total, w.pass.pages = meta.Total, meta.Pages
+	w.pass.begun, w.pass.total, w.pass.pages = true, meta.Total, meta.Pages
 	if w.number == w.first && w.passes == 1 {
-		w.came, w.short = came, came < w.asked
+		w.came, w.whole = came, came != w.asked
+		w.fixed = came > w.asked // the server ignores limit
+		if came > 0 && came < w.asked && w.first > 1 && !w.sized {
+			if w.fixed, err = w.caps(ctx, leader); err != nil {
+				return false, err
+			}
+		}
 	}
 	w.sized = w.sized || came == w.asked && came != w.came
 	switch {
-	case came > w.asked && meta.Pages == 0 && meta.Total == 0:
-		return false, nil // the server ignores limit: it does not page
 	case came == 0, w.last(meta):
 		return w.endPass(ctx, f)
-	case again == came && came == w.pass.items && w.short && meta.Pages == 0 && meta.Total == 0:
+	case again == came && came == w.pass.items && w.whole && meta.Pages == 0 && meta.Total == 0:
 		return false, nil // the server ignores page, and has returned everything
 	case again == came && w.probed != 0 && !w.fixed:
 		w.fixed, w.pass.overlaps = true, overlapped
@@ -171,6 +194,20 @@ func (w *walk[T]) nextNumber(ctx context.Context, f *fetched[T]) (more bool, err
 		w.askFrom((w.number-1)*w.asked + came)
 	}
 	return true, nil
+}
+
+// caps reports whether the server has pages of a size of its own, so that the
+// caller's first page, which is short, begins before (page-1)*limit items: item
+// is its first one.
+func (w *walk[T]) caps(ctx context.Context, item *T) (bool, error) {
+	limit, number := w.asked, w.number
+	w.ask(1, (number-1)*limit+1)
+	f := w.fetch(ctx)
+	w.ask(limit, number)
+	if f.err != nil {
+		return false, f.err
+	}
+	return len(f.page.Items) != 1 || w.identity(f.page.Items[0]) != w.identity(item), nil
 }
 
 // askFrom requests the page that begins after that many items. A page that was
@@ -248,6 +285,9 @@ func (w *walk[T]) endPass(ctx context.Context, f *fetched[T]) (more bool, err er
 	counted := w.first == 1 && p.total > 0
 	switch {
 	case !p.overlaps && !p.moved && (!counted || p.items >= p.total), counted && w.steady && w.distinct == p.total:
+		return false, nil
+	case w.distinct > maxSeen:
+		f.ends = w.incomplete("it changed while it was read, and has too many items to be read again without returning some twice")
 		return false, nil
 	case w.passes == maxPasses && counted:
 		f.ends = w.incomplete("%d items came, and the server says %d", w.distinct, p.total)

@@ -414,6 +414,7 @@ func TestUnknownOutcome(t *testing.T) {
 		"a gateway of one that honours it": {status(502, "", honored...), `the outcome is not known: repeat the call with WithIdempotencyKey("mine")`},
 		"500":                              {status(500, ""), "the outcome is not known"},
 		"408":                              {status(408, ""), "the outcome is not known"},
+		"302":                              {status(302, ""), "the outcome is not known"},
 		"303":                              {status(303, ""), "the outcome is not known"},
 		"200 in HTML":                      {status(200, "<html>", "Content-Type", "text/html"), "the outcome is not known"},
 		"half a document":                  {status(201, `{"data":{"id":"w`), "the outcome is not known"},

@@ -77,6 +77,7 @@ type tail struct {
 	opts     []RequestOption
 	reader   *entryReader
 	failures int
+	worked   bool // once
 	unsure   bool // whether the changelog still has what was seen of it
 }
 
@@ -91,7 +92,7 @@ func (t *tail) next(ctx context.Context) ([]*ChangelogEntry, time.Duration, erro
 	case ctx.Err() != nil:
 		return nil, 0, ctx.Err()
 	case f.err == nil:
-	case passes(f.err):
+	case passes(f.err, t.worked):
 		t.failures++
 		t.unsure = true
 		t.service.client.conn.logger.WarnContext(ctx, "promptrails: tail waits", "failures", t.failures, "error", f.err)
@@ -99,7 +100,7 @@ func (t *tail) next(ctx context.Context) ([]*ChangelogEntry, time.Duration, erro
 	default:
 		return nil, 0, f.err
 	}
-	t.failures, t.unsure = 0, false
+	t.failures, t.unsure, t.worked = 0, false, true
 	entries := f.page.Items
 	if err := t.reader.follow(entries); err != nil {
 		return nil, 0, err
@@ -127,8 +128,9 @@ func (t *tail) hasAfter(ctx context.Context) error {
 
 // passes reports whether another try may succeed: after everything but the API's
 // own refusal, a fault of the caller's, a broken chain, and a page of one entry
-// that is too large.
-func passes(err error) bool {
+// that is too large. JSON that is not in the API's form is a gateway's once the
+// API has answered, and before that a server's that has no changelog.
+func passes(err error, worked bool) bool {
 	if _, ok := errors.AsType[*ChainError](err); ok {
 		return false
 	}
@@ -141,7 +143,7 @@ func passes(err error) bool {
 	case e.garbled, e.Status >= 500, e.Status < 400, e.Status == http.StatusTooManyRequests, e.Status == http.StatusMisdirectedRequest, isTransient(e.Status):
 		return true
 	default:
-		return !e.json // a proxy's page, not a response of the API
+		return !e.json || worked && !e.enveloped // a proxy's page, not a response of the API
 	}
 }
 

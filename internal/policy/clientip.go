@@ -20,7 +20,8 @@ type Proxies struct {
 // ClientIP returns the address that a request comes from: that of its peer, or,
 // if the peer is a trusted proxy, the last hop in the header that is not one.
 // Each proxy appends the hop that it saw, so anyone may have written the hops
-// before. The address is not valid if nothing trusted names one.
+// before. The address is not valid if a trusted peer names none: a hop that
+// cannot be read is not its own.
 func (p Proxies) ClientIP(remoteAddr string, h http.Header) netip.Addr {
 	var ip netip.Addr
 	if peer, err := netip.ParseAddrPort(remoteAddr); err == nil {
@@ -33,7 +34,7 @@ func (p Proxies) ClientIP(remoteAddr string, h http.Header) netip.Addr {
 	for _, hop := range slices.Backward(p.hops(h)) {
 		next, ok := parseHop(hop)
 		if !ok {
-			return ip
+			return netip.Addr{}
 		}
 		if ip = next; !p.trusts(ip) {
 			return ip
@@ -52,26 +53,39 @@ func within(ip netip.Addr, prefixes []netip.Prefix) bool {
 func (p Proxies) hops(h http.Header) []string {
 	switch p.Header {
 	case "Forwarded":
-		elements := splitQuoted(strings.Join(h.Values(p.Header), ","), ',')
-		hops := make([]string, len(elements))
-		for i, element := range elements {
-			hops[i] = forwardedFor(element)
+		// Line by line: a quotation that does not end in its own line, which
+		// anyone may have sent, takes in nothing of the next one.
+		var hops []string
+		for _, line := range h.Values(p.Header) {
+			elements, ok := splitQuoted(line, ',')
+			if !ok {
+				elements = []string{""}
+			}
+			for _, element := range elements {
+				hops = append(hops, forwardedFor(element))
+			}
 		}
 		return hops
 	case "X-Real-Ip":
-		if values := h.Values(p.Header); len(values) == 1 {
-			return values
+		values := h.Values(p.Header)
+		if len(values) > 1 {
+			return []string{""}
 		}
-		return nil
+		return values
 	default:
-		return strings.Split(strings.Join(h.Values(ForwardedHeaders[0]), ","), ",")
+		values := h.Values(ForwardedHeaders[0])
+		if len(values) == 0 {
+			return nil
+		}
+		return strings.Split(strings.Join(values, ","), ",")
 	}
 }
 
 // forwardedFor returns the node of an element of Forwarded (RFC 7239, section
 // 4), or "" if it has none, or several.
 func forwardedFor(element string) (node string) {
-	for _, pair := range splitQuoted(element, ';') {
+	pairs, _ := splitQuoted(element, ';') // its quotations end
+	for _, pair := range pairs {
 		name, value, _ := strings.Cut(pair, "=")
 		if !strings.EqualFold(strings.TrimSpace(name), "for") {
 			continue
@@ -84,18 +98,21 @@ func forwardedFor(element string) (node string) {
 	return node
 }
 
-// splitQuoted splits s at a separator outside of quoted strings.
-func splitQuoted(s string, separator byte) (parts []string) {
+// splitQuoted splits s at a separator outside of quoted strings (RFC 9110,
+// section 5.6.4). It reports false if one of them does not end.
+func splitQuoted(s string, separator byte) (parts []string, ok bool) {
 	begin, quoted := 0, false
-	for i := range len(s) {
+	for i := 0; i < len(s); i++ {
 		switch {
-		case s[i] == '"' && (i == 0 || s[i-1] != '\\'):
+		case s[i] == '\\' && quoted:
+			i++ // the next character is quoted
+		case s[i] == '"':
 			quoted = !quoted
 		case s[i] == separator && !quoted:
 			parts, begin = append(parts, s[begin:i]), i+1
 		}
 	}
-	return append(parts, s[begin:])
+	return append(parts, s[begin:]), !quoted
 }
 
 // parseHop reads an address, with or without a port.

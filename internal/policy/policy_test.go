@@ -45,12 +45,18 @@ func TestClientIP(t *testing.T) {
 		"another header":            {policy.Proxies{Prefixes: trusted}, "10.0.0.1:1", []string{"Forwarded", "for=203.0.113.9", "X-Real-IP", "203.0.113.9"}, "10.0.0.1"},
 		"Forwarded":                 {policy.Proxies{Prefixes: trusted, Header: "Forwarded"}, "10.0.0.1:1", []string{"Forwarded", `for=192.0.2.1, For="[2001:db8::1]:4711";proto=https;by=10.0.0.1, for=10.0.0.2`}, "2001:db8::1"},
 		"Forwarded, not the other":  {policy.Proxies{Prefixes: trusted, Header: "Forwarded"}, "10.0.0.1:1", []string{"X-Forwarded-For", "203.0.113.9"}, "10.0.0.1"},
-		"Forwarded, hidden":         {policy.Proxies{Prefixes: trusted, Header: "Forwarded"}, "10.0.0.1:1", []string{"Forwarded", "for=192.0.2.1, for=_hidden"}, "10.0.0.1"},
+		"Forwarded, hidden":         {policy.Proxies{Prefixes: trusted, Header: "Forwarded"}, "10.0.0.1:1", []string{"Forwarded", "for=192.0.2.1, for=_hidden"}, ""},
 		"Forwarded, a quoted comma": {policy.Proxies{Prefixes: trusted, Header: "Forwarded"}, "10.0.0.1:1", []string{"Forwarded", `for=203.0.113.9;host="a,for=192.0.2.1"`}, "203.0.113.9"},
-		"Forwarded, twice":          {policy.Proxies{Prefixes: trusted, Header: "Forwarded"}, "10.0.0.1:1", []string{"Forwarded", "for=203.0.113.9;for=192.0.2.1"}, "10.0.0.1"},
+		"Forwarded, twice":          {policy.Proxies{Prefixes: trusted, Header: "Forwarded"}, "10.0.0.1:1", []string{"Forwarded", "for=203.0.113.9;for=192.0.2.1"}, ""},
+		"Forwarded, an open quote":  {policy.Proxies{Prefixes: trusted, Header: "Forwarded"}, "10.0.0.1:1", []string{"Forwarded", `for=192.0.2.1;x="`, "Forwarded", "for=203.0.113.9"}, "203.0.113.9"},
+		"Forwarded, an open line":   {policy.Proxies{Prefixes: trusted, Header: "Forwarded"}, "10.0.0.1:1", []string{"Forwarded", `for=192.0.2.1;x=", for=203.0.113.9`}, ""},
+		"Forwarded, escapes":        {policy.Proxies{Prefixes: trusted, Header: "Forwarded"}, "10.0.0.1:1", []string{"Forwarded", `for=192.0.2.1;x="a\\", for="203.0.113.9"`}, "203.0.113.9"},
+		"not an address":            {policy.Proxies{Prefixes: trusted}, "10.0.0.1:1", []string{"X-Forwarded-For", "203.0.113.9, unknown"}, ""},
+		"an empty header":           {policy.Proxies{Prefixes: trusted}, "10.0.0.1:1", []string{"X-Forwarded-For", ""}, ""},
+		"no header":                 {policy.Proxies{Prefixes: trusted}, "10.0.0.1:1", nil, "10.0.0.1"},
 		"X-Real-IP":                 {policy.Proxies{Prefixes: trusted, Header: "X-Real-Ip"}, "10.0.0.1:1", []string{"X-Real-IP", "203.0.113.9"}, "203.0.113.9"},
-		"X-Real-IP, twice":          {policy.Proxies{Prefixes: trusted, Header: "X-Real-Ip"}, "10.0.0.1:1", []string{"X-Real-IP", "203.0.113.9", "X-Real-IP", "192.0.2.1"}, "10.0.0.1"},
-		"X-Real-IP, a list":         {policy.Proxies{Prefixes: trusted, Header: "X-Real-Ip"}, "10.0.0.1:1", []string{"X-Real-IP", "192.0.2.1, 203.0.113.9"}, "10.0.0.1"},
+		"X-Real-IP, twice":          {policy.Proxies{Prefixes: trusted, Header: "X-Real-Ip"}, "10.0.0.1:1", []string{"X-Real-IP", "203.0.113.9", "X-Real-IP", "192.0.2.1"}, ""},
+		"X-Real-IP, a list":         {policy.Proxies{Prefixes: trusted, Header: "X-Real-Ip"}, "10.0.0.1:1", []string{"X-Real-IP", "192.0.2.1, 203.0.113.9"}, ""},
 		"a socket":                  {policy.Proxies{Prefixes: trusted}, "@", []string{"X-Forwarded-For", "203.0.113.9"}, ""},
 		"a trusted socket":          {policy.Proxies{UnixSocket: true}, "@", []string{"X-Forwarded-For", "192.0.2.1, 203.0.113.9"}, "203.0.113.9"},
 		"a trusted socket, bare":    {policy.Proxies{UnixSocket: true}, "", nil, ""},
@@ -83,8 +89,15 @@ func FuzzClientIP(f *testing.F) {
 			if got := p.ClientIP("198.51.100.7:1", h); got.String() != "198.51.100.7" {
 				t.Errorf("%s of a peer that is no proxy is believed: got %s", header, got)
 			}
-			if got := p.ClientIP("[::ffff:127.0.0.1]:1", h); !got.IsValid() || got.Zone() != "" || got.Is4In6() {
+			if got := p.ClientIP("[::ffff:127.0.0.1]:1", h); got.Zone() != "" || got.Is4In6() {
 				t.Errorf("%s %q: got %s, want a plain address", header, value, got)
+			}
+			if header == "X-Real-Ip" { // it is not appended to
+				continue
+			}
+			h.Add(header, map[string]string{"Forwarded": "for=203.0.113.9"}[header]+map[string]string{"X-Forwarded-For": "203.0.113.9"}[header])
+			if got := p.ClientIP("127.0.0.1:1", h); got.String() != "203.0.113.9" {
+				t.Errorf("%s %q: got %s, want the hop that the proxy added", header, value, got)
 			}
 		}
 	})

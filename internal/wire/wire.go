@@ -54,7 +54,9 @@ var (
 	)
 	times         = json.MarshalToFunc(encodeTime)
 	secrets       = json.MarshalToFunc(encodeSecret)
-	encodeOptions = json.JoinOptions(formOptions, json.WithMarshalers(json.JoinMarshalers(times, secrets)))
+	ours          = json.JoinMarshalers(times, secrets)
+	callers       = json.JoinMarshalers(json.MarshalToFunc(encodeNumber), secrets)
+	encodeOptions = json.JoinOptions(formOptions, json.WithMarshalers(ours))
 	showOptions   = json.JoinOptions(formOptions, json.WithMarshalers(times))
 
 	// The rules of encoding/json, but for three of its habits that lose or change
@@ -63,7 +65,7 @@ var (
 		jsonv1.DefaultOptionsV1(),
 		jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false),
 		jsontext.EscapeForHTML(false), jsontext.EscapeForJS(false), jsontext.PreserveRawStrings(true),
-		json.WithMarshalers(json.JoinMarshalers(json.MarshalToFunc(encodeNumber), secrets)),
+		json.WithMarshalers(callers),
 	)
 )
 
@@ -102,12 +104,17 @@ func Encode(v any) ([]byte, error) { return json.Marshal(v, encodeOptions) }
 func Show(v any) ([]byte, error) { return json.Marshal(v, showOptions) }
 
 // EncodeNested encodes v into the value that enc is in, in the form of the API.
-// Within [Encode] its secrets are in the clear; otherwise they are redacted.
+// Within [Encode] and [EncodeCaller] its secrets are in the clear; otherwise
+// they are redacted.
 func EncodeNested(enc *jsontext.Encoder, v any) error {
-	if _, ok := json.GetOption(enc.Options(), json.WithMarshalers); ok {
+	switch within, _ := json.GetOption(enc.Options(), json.WithMarshalers); within {
+	case ours, times:
 		return json.MarshalEncode(enc, v)
+	case callers:
+		return json.MarshalEncode(enc, v, json.DefaultOptionsV2(), encodeOptions)
+	default: // another program's, or none
+		return json.MarshalEncode(enc, v, json.DefaultOptionsV2(), formOptions, json.WithMarshalers(json.JoinMarshalers(within, times)))
 	}
-	return json.MarshalEncode(enc, v, json.WithMarshalers(times))
 }
 
 // EncodeCaller returns v, a value of the caller's own type, as JSON by the rules
