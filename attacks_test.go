@@ -1,0 +1,258 @@
+package promptrails_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+)
+
+// The body of a 101 is a connection, whose reading no context ends.
+func TestSwitchingProtocols(t *testing.T) {
+	t.Parallel()
+	closed := make(chan struct{})
+	url, _ := listen(t, func(c net.Conn) {
+		_ = readHead(c)
+		_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+		_, _ = io.Copy(io.Discard, c) // until the client hangs up
+		close(closed)
+	})
+	_, err := clientAt(t, url).Workspaces.Create(t.Context(), &promptrails.CreateWorkspaceParams{Name: "R", Slug: "r"})
+	if e, ok := errors.AsType[*promptrails.Error](err); !ok || e.Status != 101 || !strings.Contains(err.Error(), "the outcome is not known") {
+		t.Errorf("got %v, want a 101 whose outcome is not known", err)
+	}
+	<-closed
+}
+
+// A transport of the caller's that tries again by itself cannot hide that the
+// request was sent.
+func TestTransportThatTriesAgain(t *testing.T) {
+	t.Parallel()
+	listener := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
+	var posts atomic.Int64
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		if r, err := http.ReadRequest(bufio.NewReader(conn)); err == nil && r.Method == http.MethodPost {
+			posts.Add(1)
+		}
+		_ = listener.Close() // before the answer: the second attempt is refused
+		_ = conn.Close()
+	}()
+	base := &http.Transport{}
+	defer base.CloseIdleConnections()
+	again := transportFunc(func(r *http.Request) (*http.Response, error) {
+		response, err := base.RoundTrip(r)
+		if err == nil {
+			return response, nil
+		}
+		second := r.Clone(r.Context())
+		if second.Body, err = r.GetBody(); err != nil {
+			return nil, err
+		}
+		return base.RoundTrip(second)
+	})
+	c := clientOver(t, again, promptrails.WithBaseURL("http://"+listener.Addr().String()))
+	_, err := c.Workspaces.Create(t.Context(), &promptrails.CreateWorkspaceParams{Name: "R", Slug: "r"})
+	<-served
+	if e, ok := errors.AsType[*promptrails.Error](err); !ok || e.Attempts != 1 || posts.Load() != 1 || !strings.Contains(err.Error(), "the outcome is not known") {
+		t.Errorf("after %d requests: got %v, want one attempt whose outcome is not known", posts.Load(), err)
+	}
+}
+
+type transportFunc func(*http.Request) (*http.Response, error)
+
+func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// What a proxy sends in place of HTTP is quoted by net/http: no error in the
+// chain holds the key.
+func TestKeyInWhatIsNotHTTP(t *testing.T) {
+	t.Parallel()
+	url, _ := listen(t, func(c net.Conn) {
+		_ = readHead(c)
+		_, _ = io.WriteString(c, "KEY "+token+" rejected\r\n\r\n")
+	})
+	_, err := clientAt(t, url, promptrails.WithMaxRetries(0)).Me(t.Context())
+	if err == nil {
+		t.Fatal("got no error")
+	}
+	for ; err != nil; err = errors.Unwrap(err) {
+		if strings.Contains(err.Error(), token) {
+			t.Errorf("%v holds the token", err)
+		}
+	}
+}
+
+// A proxy's page is judged by its status, however large it is.
+func TestLargeErrorPage(t *testing.T) {
+	t.Parallel()
+	large := status(502, strings.Repeat("<p>bad gateway</p>", 1000), "Content-Type", "text/html")
+	a := &answers{script: []http.HandlerFunc{large, status(200, someUser)}}
+	if _, err := clientOver(t, a, promptrails.WithMaxResponseSize(4096)).Me(t.Context()); err != nil || a.count() != 2 {
+		t.Errorf("after %d requests: got %v, want a second attempt", a.count(), err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		a := &answers{script: []http.HandlerFunc{large, large, large, status(200, nothingNew)}}
+		c := clientOver(t, a, promptrails.WithMaxResponseSize(4096), promptrails.WithMaxRetries(0))
+		if _, err := follow(t, c, &promptrails.TailParams{}, time.Hour); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a tail ended with %v, want that it goes on", err)
+		}
+	})
+}
+
+// JSON that is not in the API's form ends no tail that has worked.
+func TestTailSurvivesAGateway(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{`{"message":"no Route matched with those values"}`, `{"message":"Unauthorized"}`, `null`, `{}`} {
+		for _, code := range []int{400, 401, 403, 404} {
+			synctest.Test(t, func(t *testing.T) {
+				a := &answers{script: []http.HandlerFunc{status(200, nothingNew), status(code, body), status(code, body), status(200, nothingNew)}}
+				if _, err := follow(t, clientOver(t, a, promptrails.WithMaxRetries(0)), &promptrails.TailParams{}, time.Hour); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("%d %s: ended with %v, want that it goes on", code, body, err)
+				}
+			})
+		}
+	}
+}
+
+// A body that denies, or a 404 about anything but the object, confirms nothing.
+func TestNothingIsConfirmed(t *testing.T) {
+	t.Parallel()
+	remove := func(c *promptrails.Client) error { return c.Credentials.Delete(t.Context(), "c1", nil) }
+	for _, body := range []string{`{"errors":[{"message":"nope"}]}`, `{"success":false}`, `{"ok":false}`, `{"error":false}`, `null`} {
+		if err := remove(clientOver(t, &answers{script: []http.HandlerFunc{status(200, body)}})); err == nil {
+			t.Errorf("200 %s: got no error", body)
+		}
+	}
+	create := &answers{script: []http.HandlerFunc{status(200, `{"error":{"code":"x"},"data":{"id":"w"}}`)}}
+	if _, err := clientOver(t, create).Workspaces.Create(t.Context(), &promptrails.CreateWorkspaceParams{}); err == nil {
+		t.Error("an object beside an error: got no error")
+	}
+	for message, about := range map[string]bool{
+		"credential not found": true, "The credential c1 was not found.": true, "credential with id c1 not found in this workspace": true, "Not found": true,
+		"the workspace of the credential was not found": false, "workspace not found: this credential's workspace does not exist": false,
+		"credential type route not found": false, "no credential": false, "credential c2 not found": false,
+	} {
+		a := &answers{script: []http.HandlerFunc{status(502, ""), status(404, fmt.Sprintf(`{"error":{"code":"not_found","message":%q}}`, message))}}
+		if err := remove(clientOver(t, a)); (err == nil) != about {
+			t.Errorf("404 %q: got %v, want that the object is gone: %t", message, err, about)
+		}
+	}
+}
+
+// What meta says beside a page decides, not the page alone.
+func TestMetaContradictsTheEnd(t *testing.T) {
+	t.Parallel()
+	serve := func(meta string, n int) *promptrails.Client {
+		ids := make([]string, n)
+		for i := range ids {
+			ids[i] = fmt.Sprint("m", i)
+		}
+		return clientOver(t, &answers{script: []http.HandlerFunc{list(`,"meta":`+meta, ids...)}})
+	}
+	after := &promptrails.ListMembersParams{ListOptions: promptrails.ListOptions{After: "abc"}}
+	count := func(c *promptrails.Client, params *promptrails.ListMembersParams) (n int, err error) {
+		for _, err := range c.Members.All(t.Context(), params) {
+			if err != nil {
+				return n, err
+			}
+			n++
+		}
+		return n, nil
+	}
+	if n, err := count(serve(`{"total":150,"page":1,"pages":2}`, 100), after); n != 100 || err == nil {
+		t.Errorf("a server that does not know after: got %d items and %v, want 100 and an error", n, err)
+	}
+	if n, err := count(serve(`{"total":150,"limit":100,"pages":2}`, 50), after); n != 50 || err != nil {
+		t.Errorf("the end of a list with cursors: got %d items and %v, want 50", n, err)
+	}
+	n, err := 0, error(nil)
+	for _, err = range serve(`{"total":150,"page":1,"pages":2}`, 100).Billing.AllTransactions(t.Context(), nil) {
+		n++
+	}
+	if err == nil {
+		t.Errorf("a list by sequence without cursors: got %d items, want an error", n)
+	}
+}
+
+// Lists that begin at a page of the caller's are complete from there on.
+func TestListsFromALaterPage(t *testing.T) {
+	t.Parallel()
+	totals := func(_, _, items int) string { return fmt.Sprintf(`,"meta":{"total":%d}`, items) }
+	for name, c := range map[string]struct {
+		server otherServer
+		limit  int
+		want   int
+	}{
+		"ordinary":                 {otherServer{items: 250}, 100, 150},
+		"ordinary, a last page":    {otherServer{items: 150}, 100, 50},
+		"37 a page":                {otherServer{items: 250, most: 37}, 100, 213},
+		"37 a page, with a total":  {otherServer{items: 250, most: 37, meta: totals}, 100, 213},
+		"ordinary, with a total":   {otherServer{items: 250, meta: totals}, 100, 150},
+		"smaller pages of its own": {otherServer{items: 64, most: 20}, 30, 44},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(c.server.handler())
+			defer server.Close()
+			seen := map[string]bool{}
+			params := &promptrails.ListMembersParams{ListOptions: promptrails.ListOptions{Page: 2, Limit: c.limit}}
+			for m, err := range clientAt(t, server.URL).Members.All(t.Context(), params) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				seen[m.ID] = true
+			}
+			if len(seen) != c.want {
+				t.Errorf("got %d items, want %d", len(seen), c.want)
+			}
+		})
+	}
+}
+
+// A duration near the end of its range is long, not negative.
+func TestKeysAreKeptForCenturies(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	verify := verifier(func(context.Context, promptrails.Secret) (*promptrails.APIKey, error) {
+		asked.Add(1)
+		return &promptrails.APIKey{ID: "k", WorkspaceID: "w", Scopes: promptrails.Scopes{"*"}, Status: promptrails.APIKeyActive}, nil
+	})
+	a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(clientOver(t, &answers{}), promptrails.WithAuthVerifier(verify),
+		promptrails.WithAuthCacheTTL(math.MaxInt64), promptrails.WithAuthMaxStale(math.MaxInt64)))
+	for range 10 {
+		if _, err := a.Authenticate(t.Context(), "pr_live_0000000000000000000000000000000000000000000000001", promptrails.AuthRequest{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked.Load() != 1 {
+		t.Errorf("asked %d times, want once", asked.Load())
+	}
+}
+
+// Bad targets are refused before anything is sent.
+func TestDoIntoNothing(t *testing.T) {
+	t.Parallel()
+	a := &answers{}
+	for _, out := range []any{(*promptrails.Page[promptrails.Member])(nil), (*int)(nil), promptrails.Member{}, 0} {
+		if err := clientOver(t, a).Do(t.Context(), "GET", "/x", nil, out); !errors.Is(err, promptrails.ErrValidation) || a.count() != 0 {
+			t.Errorf("%T: got %v after %d requests, want ErrValidation before any", out, err, a.count())
+		}
+	}
+}
