@@ -85,6 +85,9 @@ func (r *entryReader) next(ctx context.Context, f fetched[ChangelogEntry]) (more
 		return true, nil
 	}
 	short := f.hasMeta && meta.Limit > 0 && came < min(meta.Limit, r.params.Limit)
+	if r.params.After == "" && (meta.Total > came || meta.Pages > 1) {
+		short = false // the server cut it short
+	}
 	if came == 0 || short || r.last == r.reached {
 		return false, r.complete()
 	}

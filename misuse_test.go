@@ -99,7 +99,7 @@ func TestDoRefuses(t *testing.T) {
 // WithPrefetch has a bound, whatever it is given.
 func TestPrefetchIsBounded(t *testing.T) {
 	t.Parallel()
-	c := clientOver(t, &answers{script: []http.HandlerFunc{shortChangelog(95, 100, true)}})
+	c := clientOver(t, &answers{script: []http.HandlerFunc{shortChangelog(95, 100, "cursors")}})
 	n := 0
 	for _, err := range c.Changelog.All(t.Context(), &promptrails.ListChangelogParams{Order: promptrails.OrderAscending, ListOptions: promptrails.ListOptions{Limit: 1}}, promptrails.WithPrefetch(math.MaxInt)) {
 		if err != nil {

@@ -243,10 +243,10 @@ func firstError[T any](seq func(func(*T, error) bool)) (failed error) {
 // A page of a changelog that is short is not its end, however it is read.
 func TestChangelogOfShortPages(t *testing.T) {
 	t.Parallel()
-	for _, cursor := range []bool{true, false} {
+	for _, form := range []string{"cursors", "totals", "no meta"} {
 		for _, prefetch := range []int{0, 1, 2, 5} {
 			for _, order := range []promptrails.Order{promptrails.OrderAscending, promptrails.OrderDescending} {
-				c := clientOver(t, &answers{script: []http.HandlerFunc{shortChangelog(95, 7, cursor)}})
+				c := clientOver(t, &answers{script: []http.HandlerFunc{shortChangelog(95, 7, form)}})
 				var got []int64
 				for e, err := range c.Changelog.All(t.Context(), &promptrails.ListChangelogParams{Order: order, ListOptions: promptrails.ListOptions{Limit: 30}}, promptrails.WithPrefetch(prefetch)) {
 					if err != nil {
@@ -256,15 +256,15 @@ func TestChangelogOfShortPages(t *testing.T) {
 				}
 				slices.Sort(got)
 				if len(got) != 95 || got[0] != 1 || got[94] != 95 {
-					t.Errorf("cursor %t, prefetch %d, %s: %d entries, want 95", cursor, prefetch, order, len(got))
+					t.Errorf("%s, prefetch %d, %s: %d entries, want 95", form, prefetch, order, len(got))
 				}
 			}
 		}
 	}
 }
 
-// shortChangelog has pages of at most so many entries, with or without a meta.
-func shortChangelog(entries, most int, cursor bool) http.HandlerFunc {
+// shortChangelog has pages of at most so many entries, with a meta of that form.
+func shortChangelog(entries, most int, form string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/head") {
 			status(200, fmt.Sprintf(`{"data":{"workspace_id":"w","sequence":%d,"hash":"h"}}`, entries))(w, r)
@@ -295,7 +295,10 @@ func shortChangelog(entries, most int, cursor bool) http.HandlerFunc {
 			items = append(items, fmt.Sprintf(`{"id":"e","sequence":%d}`, n))
 		}
 		meta := ""
-		if cursor {
+		switch total := max(0, to-from+1) + len(items); form {
+		case "totals":
+			meta = fmt.Sprintf(`,"meta":{"limit":%d,"total":%d,"page":1,"pages":%d}`, number("limit", 20), total, (total+most-1)/most)
+		case "cursors":
 			meta = fmt.Sprintf(`,"meta":{"limit":%d}`, number("limit", 20))
 			if from <= to {
 				meta = fmt.Sprintf(`,"meta":{"limit":%d,"next_cursor":"%d"}`, number("limit", 20), map[bool]int{true: from - 1, false: to + 1}[ascending])

@@ -111,7 +111,7 @@ func TestTailBeyondTheHead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for after, wants := range map[int64]string{94: "deadline", 95: "deadline", 96: "ends at 95"} {
-			_, err := follow(t, clientOver(t, &answers{script: []http.HandlerFunc{shortChangelog(95, 100, true)}}), &promptrails.TailParams{After: after}, time.Minute)
+			_, err := follow(t, clientOver(t, &answers{script: []http.HandlerFunc{shortChangelog(95, 100, "cursors")}}), &promptrails.TailParams{After: after}, time.Minute)
 			if err == nil || !strings.Contains(err.Error(), wants) {
 				t.Errorf("after %d: ended with %v, want %q", after, err, wants)
 			}
@@ -126,9 +126,9 @@ func TestTailBeyondTheHead(t *testing.T) {
 			case down.Load():
 				status(503, "")(w, r)
 			case restored.Load():
-				shortChangelog(50, 100, true)(w, r)
+				shortChangelog(50, 100, "cursors")(w, r)
 			default:
-				shortChangelog(95, 100, true)(w, r)
+				shortChangelog(95, 100, "cursors")(w, r)
 			}
 		}}}
 		time.AfterFunc(time.Minute, func() { down.Store(true); restored.Store(true) })
@@ -143,7 +143,7 @@ func TestTailBeyondTheHead(t *testing.T) {
 func TestTailLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := &answers{script: []http.HandlerFunc{shortChangelog(95, 100, true)}}
+		a := &answers{script: []http.HandlerFunc{shortChangelog(95, 100, "cursors")}}
 		got, _ := follow(t, clientOver(t, a), &promptrails.TailParams{Limit: 10}, time.Minute)
 		if q := a.seen[0].URL.Query(); len(got) != 95 || q.Get("limit") != "10" {
 			t.Errorf("%d entries with limit %s, want 95 with 10", len(got), q.Get("limit"))
