@@ -191,6 +191,17 @@ func TestMetaContradictsTheEnd(t *testing.T) {
 	}
 }
 
+// A cursor that is an offset repeats what was moved by an insertion.
+func TestCursorsThatAreOffsets(t *testing.T) {
+	t.Parallel()
+	c := clientOver(t, &answers{script: []http.HandlerFunc{
+		list(`,"meta":{"next_cursor":"3"}`, "a", "b", "c"), list(`,"meta":{"next_cursor":"6"}`, "c", "d", "e"), list(`,"meta":{"limit":3}`, "d", "e", "f"),
+	}})
+	if ids, err := collect(t.Context(), c); err != nil || strings.Join(ids, "") != "abcdef" {
+		t.Errorf("got %v and %v, want a to f, each once", ids, err)
+	}
+}
+
 // Lists that begin at a page of the caller's are complete from there on.
 func TestListsFromALaterPage(t *testing.T) {
 	t.Parallel()

@@ -29,6 +29,8 @@ type walk[T any] struct {
 	query  url.Values
 	size   *sizer
 	cursor cursorGuard
+	before map[uint64]struct{} // items of the page before, by cursor
+	now    map[uint64]struct{}
 
 	// By number.
 	first    int  // the caller's page
@@ -104,6 +106,10 @@ func (w *walk[T]) fetch(ctx context.Context) (f fetched[T]) {
 // one.
 func (w *walk[T]) next(ctx context.Context, f *fetched[T]) (more bool, err error) {
 	w.size.grow()
+	came := len(f.page.Items)
+	if (w.query.Has("after") || f.page.Meta.NextCursor != "") && !w.call.op.has(bySequence) {
+		w.dropRepeated(f.page)
+	}
 	if w.query.Has("after") && len(w.seen) > 0 {
 		w.dropSeen(f.page) // of what came by number
 	}
@@ -115,18 +121,34 @@ func (w *walk[T]) next(ctx context.Context, f *fetched[T]) (more bool, err error
 		w.query.Del("page")
 		w.query.Set("after", cursor)
 		w.asked = w.size.limit()
-		if len(f.page.Items) == 0 {
+		if came == 0 {
 			if err := w.cursor.pause(ctx); err != nil {
 				return false, err
 			}
 		}
-		return true, w.fault(w.cursor.check(cursor, len(f.page.Items)))
+		return true, w.fault(w.cursor.check(cursor, came))
 	case w.query.Has("after"), w.call.op.has(bySequence):
 		f.ends = w.cursorEnds(f)
 		return false, nil
 	default:
 		return w.nextNumber(ctx, f)
 	}
+}
+
+// dropRepeated removes the items of the page before: a cursor that is an offset
+// returns some again after others were inserted.
+func (w *walk[T]) dropRepeated(page *Page[T]) {
+	if w.now == nil {
+		w.before, w.now = map[uint64]struct{}{}, map[uint64]struct{}{}
+	}
+	clear(w.now)
+	page.Items = slices.DeleteFunc(page.Items, func(item *T) bool {
+		key := maphash.String(w.seed, w.identity(item))
+		w.now[key] = struct{}{}
+		_, again := w.before[key]
+		return again
+	})
+	w.before, w.now = w.now, w.before
 }
 
 // cursorEnds returns an error if a page without a cursor is not known to be the
