@@ -20,8 +20,9 @@ type Proxies struct {
 // ClientIP returns the address that a request comes from: that of its peer, or,
 // if the peer is a trusted proxy, the last hop in the header that is not one.
 // Each proxy appends the hop that it saw, so anyone may have written the hops
-// before. The address is not valid if a trusted peer names none: a hop that
-// cannot be read is not its own.
+// before. A hop that is no address, such as for=_hidden, is the proxy's to say: the
+// address is then the proxy's own. It is not valid if nothing trusted names one, or
+// if a quotation that does not end, which anyone may have begun, hides the last hop.
 func (p Proxies) ClientIP(remoteAddr string, h http.Header) netip.Addr {
 	var ip netip.Addr
 	if peer, err := netip.ParseAddrPort(remoteAddr); err == nil {
@@ -33,8 +34,11 @@ func (p Proxies) ClientIP(remoteAddr string, h http.Header) netip.Addr {
 	}
 	for _, hop := range slices.Backward(p.hops(h)) {
 		next, ok := parseHop(hop)
-		if !ok {
+		switch {
+		case hop == openQuotation:
 			return netip.Addr{}
+		case !ok:
+			return ip
 		}
 		if ip = next; !p.trusts(ip) {
 			return ip
@@ -49,6 +53,9 @@ func within(ip netip.Addr, prefixes []netip.Prefix) bool {
 	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
+// openQuotation stands for a line of Forwarded whose hops cannot be told apart.
+const openQuotation = `"`
+
 // hops returns the hops that the header names, the nearest one last.
 func (p Proxies) hops(h http.Header) []string {
 	switch p.Header {
@@ -59,7 +66,8 @@ func (p Proxies) hops(h http.Header) []string {
 		for _, line := range h.Values(p.Header) {
 			elements, ok := splitQuoted(line, ',')
 			if !ok {
-				elements = []string{""}
+				hops = append(hops, openQuotation)
+				continue
 			}
 			for _, element := range elements {
 				hops = append(hops, forwardedFor(element))
@@ -67,17 +75,12 @@ func (p Proxies) hops(h http.Header) []string {
 		}
 		return hops
 	case "X-Real-Ip":
-		values := h.Values(p.Header)
-		if len(values) > 1 {
-			return []string{""}
+		if values := h.Values(p.Header); len(values) == 1 {
+			return values
 		}
-		return values
+		return nil
 	default:
-		values := h.Values(ForwardedHeaders[0])
-		if len(values) == 0 {
-			return nil
-		}
-		return strings.Split(strings.Join(values, ","), ",")
+		return strings.Split(strings.Join(h.Values(ForwardedHeaders[0]), ","), ",")
 	}
 }
 
