@@ -152,8 +152,9 @@ func (c *Client) CloseIdleConnections() {
 // guarantees: authentication, retries, typed errors. The path is relative to
 // the API (as in "/agents?limit=5"), its values escaped by the caller. A nil
 // body sends none; GET and HEAD take none. The response's data is decoded into
-// out: a pointer, a [*Page] for a list with its meta, or nil to drop it. Names
-// are matched to json tags exactly, and data that is null is an empty slice.
+// out: a pointer, a [*Page] for a list with its meta, or nil to drop it: then an
+// empty 2xx response counts as done. Names are matched to json tags exactly, and
+// data that is null is an empty slice.
 //
 // The body is encoded by the rules of encoding/json, omitempty included, except
 // that a [Secret] is sent in the clear, and that duplicate names and invalid
