@@ -37,12 +37,21 @@ type Store struct {
 	fault          atomic.Pointer[unavailableError] // why writes fail, until one succeeds
 }
 
-// Close closes the database.
+// Close closes the database. It waits for a connection whose context has just
+// ended, and which database/sql therefore rolls back in another goroutine: the
+// last one to be closed still writes to the file.
 func (s *Store) Close() error {
-	if s.reader == s.writer {
-		return s.writer.Close()
+	err := s.reader.Close()
+	if s.reader != s.writer {
+		err = errors.Join(err, s.writer.Close())
 	}
-	return errors.Join(s.reader.Close(), s.writer.Close())
+	for range 5000 {
+		if s.reader.Stats().OpenConnections+s.writer.Stats().OpenConnections == 0 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return err
 }
 
 // Ping reports whether the database answers. While writes fail, it tries one.
