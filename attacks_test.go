@@ -144,6 +144,14 @@ func TestNothingIsConfirmed(t *testing.T) {
 	if _, err := clientOver(t, create).Workspaces.Create(t.Context(), &promptrails.CreateWorkspaceParams{}); err == nil {
 		t.Error("an object beside an error: got no error")
 	}
+	for name, call := range map[string]func(*promptrails.Client) error{
+		"a list": func(c *promptrails.Client) error { _, err := c.Members.List(t.Context(), nil); return err },
+		"Do":     func(c *promptrails.Client) error { var out []any; return c.Do(t.Context(), "GET", "/x", nil, &out) },
+	} {
+		if err := call(clientOver(t, &answers{script: []http.HandlerFunc{status(200, `{"error":"partial","data":[],"meta":{}}`)}})); err == nil {
+			t.Errorf("%s beside an error: got no error", name)
+		}
+	}
 	for message, about := range map[string]bool{
 		"credential not found": true, "The credential c1 was not found.": true, "credential with id c1 not found in this workspace": true, "Not found": true,
 		"the workspace of the credential was not found": false, "workspace not found: this credential's workspace does not exist": false,

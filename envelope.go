@@ -20,15 +20,27 @@ type receiver interface {
 	check() error
 }
 
-// object is the envelope of one object.
-type object[T any] struct {
-	Data  *T             `json:"data"`
+// fault is the error that a 2xx response must not have.
+type fault struct {
 	Error jsontext.Value `json:"error"`
 }
 
+func (f *fault) none() error {
+	if len(f.Error) > 0 && f.Error.Kind() != 'n' {
+		return errors.New("expected data, and an error came")
+	}
+	return nil
+}
+
+// object is the envelope of one object.
+type object[T any] struct {
+	fault
+	Data *T `json:"data"`
+}
+
 func (o *object[T]) check() error {
-	if len(o.Error) > 0 && o.Error.Kind() != 'n' {
-		return fmt.Errorf("expected %s, and came with an error", reflect.TypeFor[T]().Name())
+	if err := o.none(); err != nil {
+		return err
 	}
 	if o.Data == nil || reflect.ValueOf(o.Data).Elem().IsZero() {
 		return fmt.Errorf("expected %s in data", reflect.TypeFor[T]().Name())
@@ -38,6 +50,7 @@ func (o *object[T]) check() error {
 
 // paged is the envelope of a page of a list, which check puts into page.
 type paged[T any] struct {
+	fault
 	Data items[T]  `json:"data"`
 	Meta pagedMeta `json:"meta"`
 	page *Page[T]
@@ -74,6 +87,9 @@ func (i *items[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 func (p *paged[T]) isPage() {}
 
 func (p *paged[T]) check() error {
+	if err := p.none(); err != nil {
+		return err
+	}
 	if !p.Data.present {
 		return fmt.Errorf("expected a list of %s in data", reflect.TypeFor[T]().Name())
 	}
@@ -93,6 +109,7 @@ func (p *paged[T]) check() error {
 
 // anything is the envelope of [Client.Do], whose caller brings the target.
 type anything struct {
+	fault
 	Data target `json:"data"`
 }
 
@@ -126,6 +143,9 @@ func (t *target) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 }
 
 func (a *anything) check() error {
+	if err := a.none(); err != nil {
+		return err
+	}
 	if !a.Data.present {
 		return errors.New("expected data")
 	}
