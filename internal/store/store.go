@@ -37,19 +37,12 @@ type Store struct {
 	fault          atomic.Pointer[unavailableError] // why writes fail, until one succeeds
 }
 
-// Close closes the database. It waits for a connection whose context has just
-// ended, and which database/sql therefore rolls back in another goroutine: the
-// last one to be closed still writes to the file.
+// Close closes the database. Each transaction has ended, and has returned its
+// connection, when Read or Write returns.
 func (s *Store) Close() error {
 	err := s.reader.Close()
 	if s.reader != s.writer {
 		err = errors.Join(err, s.writer.Close())
-	}
-	for range 5000 {
-		if s.reader.Stats().OpenConnections+s.writer.Stats().OpenConnections == 0 {
-			break
-		}
-		time.Sleep(time.Millisecond)
 	}
 	return err
 }
@@ -101,11 +94,11 @@ func (s *Store) Read(ctx context.Context, fn func(*Global) error) error {
 		}
 		defer s.queue.leave()
 	}
-	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	tx, end, err := begin(ctx, s.reader, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return translate(err)
 	}
-	defer func() { _ = tx.Rollback() }() // nothing was written
+	defer end()
 	return fn(&Global{ctx: ctx, tx: tx})
 }
 
@@ -134,24 +127,38 @@ func (s *Store) Write(ctx context.Context, fn func(*Global) error) error {
 }
 
 func (s *Store) write(ctx context.Context, fn func(*Global) error) error {
-	tx, err := s.writer.BeginTx(ctx, nil)
+	tx, end, err := begin(ctx, s.writer, nil)
 	if err != nil {
 		if err = translate(err); errors.Is(err, ErrBusy) {
 			s.queue.foundLocked()
 		}
 		return err
 	}
+	defer end()
 	if err := fn(&Global{ctx: ctx, tx: tx}); err != nil {
-		return errors.Join(err, ignoreDone(tx.Rollback()))
+		return err
 	}
 	return translate(tx.Commit())
 }
 
-func ignoreDone(err error) error {
-	if errors.Is(err, sql.ErrTxDone) {
-		return nil
+// begin begins a transaction, and returns what rolls it back, unless it was
+// committed, and returns its connection. The end of ctx stops the statements of
+// the transaction but not the transaction itself: database/sql would roll that
+// back in a goroutine of its own, which may outlive the caller.
+func begin(ctx context.Context, db *sql.DB, options *sql.TxOptions) (tx *sql.Tx, end func(), err error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
-	return err
+	tx, err = conn.BeginTx(context.WithoutCancel(ctx), options)
+	if err != nil {
+		_ = conn.Close() // it only returns the connection
+		return nil, nil, err
+	}
+	return tx, func() {
+		_ = tx.Rollback() // sql.ErrTxDone after a commit; a connection that fails here is dropped
+		_ = conn.Close()
+	}, nil
 }
 
 // Global is a transaction over what belongs to no workspace.
