@@ -17,18 +17,18 @@ import (
 
 // Entry is one change of one object, but for its hash.
 type Entry struct {
-	ID          string            `json:"id"`
-	WorkspaceID string            `json:"workspace_id"`
-	Sequence    int64             `json:"sequence"`
-	Action      string            `json:"action"`
-	Resource    Ref               `json:"resource"`
-	Actor       Ref               `json:"actor"`
-	Changes     map[string]Change `json:"changes"`
-	IP          string            `json:"ip"`
-	UserAgent   string            `json:"user_agent"`
-	RequestID   string            `json:"request_id"`
-	OccurredAt  time.Time         `json:"occurred_at"`
-	PrevHash    string            `json:"prev_hash"`
+	ID          string    `json:"id"`
+	WorkspaceID string    `json:"workspace_id"`
+	Sequence    int64     `json:"sequence"`
+	Action      string    `json:"action"`
+	Resource    Ref       `json:"resource"`
+	Actor       Ref       `json:"actor"`
+	Changes     Changes   `json:"-"` // Seal adds them
+	IP          string    `json:"ip"`
+	UserAgent   string    `json:"user_agent"`
+	RequestID   string    `json:"request_id"`
+	OccurredAt  time.Time `json:"occurred_at"`
+	PrevHash    string    `json:"prev_hash"`
 }
 
 // Ref names an object or an actor.
@@ -38,11 +38,9 @@ type Ref struct {
 	Name string `json:"name"`
 }
 
-// Change is one field before and after: nil where there was, or is, nothing.
-type Change struct {
-	From any `json:"from"`
-	To   any `json:"to"`
-}
+// Changes are the fields that differ, as canonical JSON (RFC 8785): an object
+// with the members "from" and "to" for each. It is nil if none differ.
+type Changes jsontext.Value
 
 // Secret stands in a change for a value that must not show: as [redacted] where
 // there is one, and null where there is none. What differs is its mark, which
@@ -83,16 +81,24 @@ func Seal(e *Entry) (document []byte, hash string, err error) {
 	if err := canonical.Canonicalize(); err != nil {
 		return nil, "", fmt.Errorf("canonicalize changelog entry: %w", err)
 	}
-	sum := sha256.Sum256(canonical)
-	hash = hex.EncodeToString(sum[:])
-	// "id" is the name that follows "hash" in sorted order; names of an inner
-	// object cannot be taken for it, since none begins after "changes" closes.
+	// In sorted order, "changes" and "hash" come directly before "id".
 	at, err := offsetOf(canonical, "id")
 	if err != nil {
 		return nil, "", err
 	}
-	document = make([]byte, 0, len(canonical)+len(hash)+len(`"hash":"",`))
+	changes := e.Changes
+	if changes == nil {
+		changes = Changes("{}")
+	}
+	document = make([]byte, 0, len(canonical)+len(changes)+len(`"changes":,"hash":"",`)+hex.EncodedLen(sha256.Size))
 	document = append(document, canonical[:at]...)
+	document = append(document, `"changes":`...)
+	document = append(document, changes...)
+	document = append(document, ',')
+	digest := sha256.New()
+	digest.Write(document)
+	digest.Write(canonical[at:])
+	hash = hex.EncodeToString(digest.Sum(nil))
 	document = append(document, `"hash":"`+hash+`",`...)
 	return append(document, canonical[at:]...), hash, nil
 }
@@ -119,34 +125,54 @@ func offsetOf(object []byte, name string) (int64, error) {
 	return 0, fmt.Errorf("no member %q in %s", name, object)
 }
 
-// Diff returns the fields that differ. A nil map is an object that was not
-// there before, or is not there any more.
-func Diff(before, after map[string]any) (map[string]Change, error) {
-	changes := map[string]Change{}
+// Diff returns the fields that differ. A nil map stands for an object that did
+// not exist before, or does not exist after.
+func Diff(before, after map[string]any) (Changes, error) {
+	fields := map[string]struct{}{}
 	for field := range before {
-		changes[field] = Change{From: before[field], To: after[field]}
+		fields[field] = struct{}{}
 	}
 	for field := range after {
-		changes[field] = Change{From: before[field], To: after[field]}
+		fields[field] = struct{}{}
 	}
-	for field, c := range changes {
-		if from, ok := c.From.(Secret); ok {
-			if to, ok := c.To.(Secret); ok && from == to {
-				delete(changes, field)
-			}
-			continue
-		}
-		from, err := json.Marshal(c.From, json.Deterministic(true))
+	changed := map[string]change{}
+	for field := range fields {
+		c, differs, err := compare(before[field], after[field])
 		if err != nil {
 			return nil, err
 		}
-		to, err := json.Marshal(c.To, json.Deterministic(true))
-		if err != nil {
-			return nil, err
-		}
-		if bytes.Equal(from, to) {
-			delete(changes, field)
+		if differs {
+			changed[field] = c
 		}
 	}
-	return changes, nil
+	if len(changed) == 0 {
+		return nil, nil
+	}
+	canonical, err := json.Marshal(changed)
+	if err != nil {
+		return nil, err
+	}
+	err = (*jsontext.Value)(&canonical).Canonicalize()
+	return canonical, err
+}
+
+// change is the value of a field before and after.
+type change struct {
+	From jsontext.Value `json:"from"`
+	To   jsontext.Value `json:"to"`
+}
+
+func compare(from, to any) (c change, differs bool, err error) {
+	was, isSecret := from.(Secret)
+	is, staysSecret := to.(Secret)
+	if isSecret && staysSecret && was == is {
+		return c, false, nil
+	}
+	if c.From, err = json.Marshal(from, json.Deterministic(true)); err != nil {
+		return c, false, err
+	}
+	if c.To, err = json.Marshal(to, json.Deterministic(true)); err != nil {
+		return c, false, err
+	}
+	return c, isSecret && staysSecret || !bytes.Equal(c.From, c.To), nil
 }

@@ -302,7 +302,7 @@ func keyState(k *promptrails.APIKey) error {
 func (x *Session) updateAPIKey(before, after *promptrails.APIKey) error {
 	was, is := apiKeyFields(before), apiKeyFields(after)
 	changes, err := changelog.Diff(was, is)
-	if err != nil || len(changes) == 0 {
+	if err != nil || changes == nil {
 		return err
 	}
 	after.Version++

@@ -205,7 +205,7 @@ func (x *Session) UpdateChannel(id string, p *UpdateChannelBody) (*promptrails.C
 // it is.
 func (x *Session) changeChannel(c *store.Channel, before map[string]any) error {
 	after := channelFields(c)
-	if changes, err := changelog.Diff(before, after); err != nil || len(changes) == 0 {
+	if changes, err := changelog.Diff(before, after); err != nil || changes == nil {
 		return err
 	}
 	c.Version++

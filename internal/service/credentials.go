@@ -191,7 +191,7 @@ func (x *Session) changeCredential(id string, value *promptrails.Secret, change 
 		}
 	}
 	after := credentialFields(c, sealed)
-	if changes, err := changelog.Diff(before, after); err != nil || len(changes) == 0 {
+	if changes, err := changelog.Diff(before, after); err != nil || changes == nil {
 		return c, err
 	}
 	if c.IsDefault && !was.IsDefault {

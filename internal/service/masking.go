@@ -76,7 +76,7 @@ func (x *Session) UpdateMasking(p *promptrails.UpdateMaskingParams) (*promptrail
 		return nil, err
 	}
 	after := maskingFields(s.Enabled, s.Detectors)
-	if changes, err := changelog.Diff(before, after); err != nil || len(changes) == 0 {
+	if changes, err := changelog.Diff(before, after); err != nil || changes == nil {
 		return s, err
 	}
 	s.Version++
@@ -138,7 +138,7 @@ func (x *Session) SetMaskingOverride(agentID string, p *promptrails.SetMaskingOv
 		return nil, err
 	}
 	after := maskingFields(o.Enabled, o.Detectors)
-	if changes, err := changelog.Diff(before, after); err != nil || len(changes) == 0 {
+	if changes, err := changelog.Diff(before, after); err != nil || changes == nil {
 		return o, err
 	}
 	o.Version++

@@ -180,7 +180,7 @@ func (x *Session) UpdateResource(in Collection, id string, patch *Document) (*Re
 	}
 	after := document.changes()
 	changes, err := changelog.Diff(before, after)
-	if err != nil || len(changes) == 0 {
+	if err != nil || changes == nil {
 		return answered(r), err
 	}
 	x.put(r, document, references)

@@ -221,7 +221,7 @@ func (x *Session) newID() string { return x.service.ids.next(x.now) }
 // entry.
 func (x *Session) record(tx *store.Tx, action promptrails.ChangelogAction, resource changelog.Ref, before, after map[string]any) error {
 	changes, err := changelog.Diff(before, after)
-	if err != nil || len(changes) == 0 {
+	if err != nil || changes == nil {
 		return err
 	}
 	return tx.Append(&changelog.Entry{
