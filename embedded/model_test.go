@@ -30,6 +30,7 @@ type model struct {
 type space struct {
 	id         string
 	plan       string
+	paid       bool           // a period that is paid has begun
 	roles      map[int]string // by person
 	memberIDs  map[int]string
 	keys       []keyModel
@@ -269,8 +270,8 @@ func (m *model) changePlan(*rapid.T) {
 		want = 409
 	}
 	if m.do(a, s, "PATCH", "/billing/subscription", `{"plan":"`+plan+`"}`).wants(want, 200) {
-		if s.plan == "free" && plan != "free" {
-			s.executions = 0 // a period begins
+		if s.plan == "free" && plan != "free" && !s.paid {
+			s.executions, s.paid = 0, true // a period begins; a later change to free and back resumes it
 		}
 		s.plan = plan
 	}

@@ -32,9 +32,7 @@ func collectionRoutes(k service.Kind, path string) []route {
 	if k.ReadOnly {
 		return routes
 	}
-	return append(routes, route{"POST", path, writes(k), withDocument(http.StatusCreated, func(x *service.Session, c *call, d *service.Document) (*service.Resource, error) {
-		return x.CreateResource(c.in(k), d)
-	})})
+	return append(routes, route{"POST", path, writes(k), createResource(k)})
 }
 
 func itemRoutes(k service.Kind, path string) []route {
@@ -47,9 +45,7 @@ func itemRoutes(k service.Kind, path string) []route {
 	}
 	return []route{
 		get,
-		{"PATCH", path, writes(k), withDocument(http.StatusOK, func(x *service.Session, c *call, d *service.Document) (*service.Resource, error) {
-			return x.UpdateResource(c.in(k), c.id(), d)
-		})},
+		{"PATCH", path, writes(k), updateResource(k)},
 		{"DELETE", path, writes(k), func(c *call) (*service.Answer, error) {
 			return c.act(http.StatusNoContent, func(x *service.Session) (any, error) { return nil, x.DeleteResource(c.in(k), c.id()) })
 		}},
@@ -69,13 +65,32 @@ func listResources(k service.Kind) handler {
 	}
 }
 
-// withDocument answers with what became of the document in the body.
-func withDocument(status int, fn func(*service.Session, *call, *service.Document) (*service.Resource, error)) handler {
+func createResource(k service.Kind) handler {
 	return func(c *call) (*service.Answer, error) {
-		d := new(service.Document)
-		c.fault(decodeBody(c.body, d))
-		return c.act(status, func(x *service.Session) (any, error) { return inEnvelope(fn(x, c, d)) })
+		d := c.draft(c.in(k).Draft)
+		return c.act(http.StatusCreated, func(x *service.Session) (any, error) { return inEnvelope(x.CreateResource(d)) })
 	}
+}
+
+func updateResource(k service.Kind) handler {
+	return func(c *call) (*service.Answer, error) {
+		d := c.draft(c.in(k).Patch)
+		c.api.Service.Prepare(c.r.Context(), &c.request, d, c.id())
+		return c.act(http.StatusOK, func(x *service.Session) (any, error) { return inEnvelope(x.UpdateResource(c.id(), d)) })
+	}
+}
+
+// draft makes a draft of the document in the body.
+func (c *call) draft(of func(service.Document) (*service.Draft, error)) *service.Draft {
+	c.noQuery()
+	var document service.Document
+	if err := decodeBody(c.body, &document); err != nil {
+		c.fault(err)
+		return nil
+	}
+	d, err := of(document)
+	c.fault(err)
+	return d
 }
 
 // in is the collection of a kind that the path names.

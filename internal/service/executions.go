@@ -74,8 +74,8 @@ func (x *Session) Execute(agentID string, p *ExecuteBody) (*Resource, error) {
 		}
 		return d
 	}
-	x.put(execution, about("trace_id", trace.ID), nil)
-	x.put(trace, about("execution_id", execution.ID), nil)
+	x.put(execution, encoded(about("trace_id", trace.ID)))
+	x.put(trace, encoded(about("execution_id", execution.ID)))
 	for _, r := range []*store.Resource{execution, trace} {
 		if err := x.tx.CreateResource(r); err != nil {
 			return nil, err

@@ -39,7 +39,9 @@ func (s *Service) Act(ctx context.Context, r *Request, fn func(*Session) (*Answe
 		return nil, s.Read(ctx, r, func(*Session) error { return nil })
 	}
 	key := r.outcomeKey()
+	var fingerprint []byte
 	if r.Once != nil {
+		fingerprint = s.Ring.MAC(r.Once.parts()...)
 		if !s.running.begin(key) {
 			p := conflict(promptrails.CodeIdempotencyInProgress, "the first request with this Idempotency-Key is still running")
 			p.RetryAfter = time.Second
@@ -69,7 +71,7 @@ func (s *Service) Act(ctx context.Context, r *Request, fn func(*Session) (*Answe
 					}
 				}
 				notified = x.notified
-				return s.keep(g, r, key, answer, x)
+				return s.keep(g, key, fingerprint, answer, x)
 			}
 		}
 		answer, err = s.replay(r, key, kept)
@@ -123,16 +125,16 @@ func (s *Service) replay(r *Request, key store.OutcomeKey, o *store.Outcome) (*A
 
 // keep stores the answer under its key. Only what was done is kept: a refusal
 // is an error, and never comes here.
-func (s *Service) keep(g *store.Global, r *Request, key store.OutcomeKey, a *Answer, x *Session) error {
-	if r.Once == nil {
-		return nil
+func (s *Service) keep(g *store.Global, key store.OutcomeKey, fingerprint []byte, a *Answer, x *Session) error {
+	if fingerprint == nil {
+		return nil // no idempotency key
 	}
 	body := a.Body
 	if a.Secret {
 		body = s.Ring.Seal(outcomePlace(key), body)
 	}
 	return g.SaveOutcome(key, &store.Outcome{
-		Fingerprint: s.Ring.MAC(r.Once.parts()...), Status: a.Status, ETag: a.ETag, Body: body, Secret: a.Secret,
+		Fingerprint: fingerprint, Status: a.Status, ETag: a.ETag, Body: body, Secret: a.Secret,
 		EndsRight: x.endsRight, CreatedAt: x.now,
 	})
 }

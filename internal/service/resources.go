@@ -2,7 +2,6 @@ package service
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -94,11 +93,9 @@ func (x *Session) resource(in Collection, id string) (*store.Resource, error) {
 	return r, missing(err, in.Singular)
 }
 
-// CreateResource makes a resource of a document.
-func (x *Session) CreateResource(in Collection, d *Document) (*Resource, error) {
-	if err := in.faults(*d, true).err(); err != nil {
-		return nil, err
-	}
+// CreateResource stores a new resource.
+func (x *Session) CreateResource(d *Draft) (*Resource, error) {
+	in := d.in
 	if in.Nested {
 		agent, err := x.agent(in.Parent)
 		if err != nil {
@@ -108,13 +105,7 @@ func (x *Session) CreateResource(in Collection, d *Document) (*Resource, error) 
 			return nil, err
 		}
 	}
-	document := *d
-	if document.text("status") == "" {
-		document = document.with("status", value("active"))
-	}
-	if in.Nested {
-		document = document.with("agent_id", value(in.Parent))
-	}
+	document := d.ready.document
 	if in.Feature != "" {
 		if err := x.needFeature(in.Feature); err != nil {
 			return nil, err
@@ -123,19 +114,15 @@ func (x *Session) CreateResource(in Collection, d *Document) (*Resource, error) 
 	if err := x.placeFor(in, "", document.text("status")); err != nil {
 		return nil, err
 	}
-	r := &store.Resource{ID: x.newID(), Kind: in.Name, Parent: in.Parent, CreatedBy: x.userID(), CreatedAt: x.now}
-	references, err := document.references()
-	if err == nil {
-		err = x.resolve(references)
-	}
-	if err != nil {
+	if err := x.resolve(d.named); err != nil {
 		return nil, err
 	}
-	x.put(r, document, references)
+	r := &store.Resource{ID: x.newID(), Kind: in.Name, Parent: in.Parent, CreatedBy: x.userID(), CreatedAt: x.now}
+	x.put(r, d.ready)
 	if err := x.tx.CreateResource(r); err != nil {
 		return nil, err
 	}
-	if err := x.recordResource(promptrails.ActionCreated, in.Kind, r, nil, document.changes()); err != nil {
+	if err := x.append(x.tx, promptrails.ActionCreated, resourceRef(in.Kind, r), d.ready.changes); err != nil {
 		return nil, err
 	}
 	if in.Name != approvals {
@@ -147,55 +134,37 @@ func (x *Session) CreateResource(in Collection, d *Document) (*Resource, error) 
 }
 
 // UpdateResource merges members into a resource's document.
-func (x *Session) UpdateResource(in Collection, id string, patch *Document) (*Resource, error) {
-	if err := in.faults(*patch, false).err(); err != nil {
-		return nil, err
-	}
-	r, document, err := x.change(in, id)
+func (x *Session) UpdateResource(id string, d *Draft) (*Resource, error) {
+	r, err := x.change(d.in, id)
 	if err != nil {
 		return nil, err
 	}
-	in.Parent = r.Parent
-	before := document.changes()
-	document = document.merge(*patch)
-	if err := in.faults(document, true).err(); err != nil {
-		return nil, err
-	}
-	if err := x.placeFor(in, r.Status, document.text("status")); err != nil {
-		return nil, err
-	}
-	carried, err := patch.references()
-	if err == nil {
-		err = x.resolve(carried)
-	}
+	merged, err := d.merged(r)
 	if err != nil {
+		return nil, err
+	}
+	if err := x.placeFor(d.in, r.Status, merged.document.text("status")); err != nil {
+		return nil, err
+	}
+	if err := x.resolve(d.named); err != nil {
 		return nil, err
 	}
 	if err := x.match(r.Version); err != nil {
 		return nil, err
 	}
-	references, err := document.references()
-	if err != nil {
-		return nil, err
+	if merged.changes == nil {
+		return answered(r), nil
 	}
-	after := document.changes()
-	changes, err := changelog.Diff(before, after)
-	if err != nil || changes == nil {
-		return answered(r), err
-	}
-	x.put(r, document, references)
-	if len(r.Document) > maxDocument {
-		return nil, problem(http.StatusRequestEntityTooLarge, promptrails.CodePayloadTooLarge, "with these fields the object would have more than %d bytes", maxDocument)
-	}
+	x.put(r, merged)
 	if err := x.tx.UpdateResource(r); err != nil {
 		return nil, err
 	}
-	return answered(r), x.recordResource(promptrails.ActionUpdated, in.Kind, r, before, after)
+	return answered(r), x.append(x.tx, promptrails.ActionUpdated, resourceRef(d.in.Kind, r), merged.changes)
 }
 
 // DeleteResource removes a resource, and what stands under it.
 func (x *Session) DeleteResource(in Collection, id string) error {
-	r, document, err := x.change(in, id)
+	r, err := x.change(in, id)
 	if err != nil {
 		return err
 	}
@@ -214,38 +183,38 @@ func (x *Session) DeleteResource(in Collection, id string) error {
 	if err := x.tx.DeleteResource(r); err != nil {
 		return err
 	}
-	for _, n := range nested {
-		inner, err := parseDocument(jsontext.Value(n.Document))
-		if err != nil {
-			return err
-		}
-		if err := x.recordResource(promptrails.ActionDeleted, kindByName(n.Kind), n, inner.without(owned...).changes(), nil); err != nil {
+	for _, gone := range append(nested, r) {
+		if err := x.recordDeleted(gone); err != nil {
 			return err
 		}
 	}
-	return x.recordResource(promptrails.ActionDeleted, in.Kind, r, document.changes(), nil)
+	return nil
 }
 
-// change returns a resource that the caller may change, and the document that
-// is the caller's.
-func (x *Session) change(in Collection, id string) (*store.Resource, Document, error) {
+// recordDeleted writes the entry of a resource that was deleted.
+func (x *Session) recordDeleted(r *store.Resource) error {
+	document, err := parseDocument(jsontext.Value(r.Document))
+	if err != nil {
+		return err
+	}
+	return x.record(x.tx, promptrails.ActionDeleted, resourceRef(kindByName(r.Kind), r), document.without(owned...).changes(), nil)
+}
+
+// change returns a resource that the caller may change.
+func (x *Session) change(in Collection, id string) (*store.Resource, error) {
 	r, err := x.resource(in, id)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	by := r.CreatedBy
 	if in.Nested {
 		agent, err := x.agent(r.Parent)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		by = agent.CreatedBy
 	}
-	if err := x.mayTouch(by); err != nil {
-		return nil, nil, err
-	}
-	document, err := parseDocument(jsontext.Value(r.Document))
-	return r, document.without(owned...), err
+	return r, x.mayTouch(by)
 }
 
 // mayTouch refuses a user what somebody else created.
@@ -277,24 +246,8 @@ func (x *Session) placeFor(in Collection, was, is string) error {
 	}
 }
 
-// put makes what is stored, and served, of a document.
-func (x *Session) put(r *store.Resource, d Document, references []reference) {
-	r.Version++
-	r.UpdatedAt = x.now
-	r.Name, r.Status = d.text("name"), d.text("status")
-	r.References = r.References[:0]
-	for _, ref := range references {
-		r.References = append(r.References, ref.id)
-	}
-	served := slices.Concat(
-		Document{{"id", value(r.ID)}, {"workspace_id", value(x.workspaceID())}}, d,
-		Document{{"created_by", value(r.CreatedBy)}, {"version", value(r.Version)}, {"created_at", value(r.CreatedAt)}, {"updated_at", value(r.UpdatedAt)}},
-	)
-	r.Document = string(value(served))
-}
-
-func (x *Session) recordResource(action promptrails.ChangelogAction, k Kind, r *store.Resource, before, after map[string]any) error {
-	return x.record(x.tx, action, changelog.Ref{Type: string(k.Type), ID: r.ID, Name: r.Name}, before, after)
+func resourceRef(k Kind, r *store.Resource) changelog.Ref {
+	return changelog.Ref{Type: string(k.Type), ID: r.ID, Name: r.Name}
 }
 
 const (

@@ -221,8 +221,16 @@ func (x *Session) newID() string { return x.service.ids.next(x.now) }
 // entry.
 func (x *Session) record(tx *store.Tx, action promptrails.ChangelogAction, resource changelog.Ref, before, after map[string]any) error {
 	changes, err := changelog.Diff(before, after)
-	if err != nil || changes == nil {
+	if err != nil {
 		return err
+	}
+	return x.append(tx, action, resource, changes)
+}
+
+// append is record for changes that are known.
+func (x *Session) append(tx *store.Tx, action promptrails.ChangelogAction, resource changelog.Ref, changes changelog.Changes) error {
+	if changes == nil {
+		return nil
 	}
 	return tx.Append(&changelog.Entry{
 		ID:         x.newID(),
