@@ -20,7 +20,8 @@ var (
 	opAPIKeysVerify  = operation{"APIKeys.Verify", "POST", "/api-keys/verify", ScopeAPIKeysVerify, 0}
 )
 
-// List returns one page of the keys, the newest first. It needs the scope
+// List returns one page of the keys: the newest first, unless a field of params
+// says otherwise. It needs the scope
 // api_keys:read, or the role admin.
 func (s *APIKeysService) List(ctx context.Context, params *ListAPIKeysParams, opts ...RequestOption) (*Page[APIKey], error) {
 	return list[APIKey](ctx, s.client, call{op: opAPIKeysList, query: params, opts: opts})
@@ -89,8 +90,9 @@ type ListAPIKeysParams struct {
 	ListOptions
 	Status    APIKeyStatus `url:"status,omitempty"`
 	CreatedBy string       `url:"created_by,omitempty"` // a user id
-	// ExpiresBefore selects the keys that expire before this moment, and
-	// UnusedSince those that were made before it and not used since.
+	// ExpiresBefore selects the keys that expire before this moment, the first to
+	// expire first. UnusedSince selects those that were created before it and not
+	// used since: the longest unused first, unless ExpiresBefore is set.
 	ExpiresBefore time.Time `url:"expires_before,omitempty" layout:"2006-01-02T15:04:05.999999999Z07:00"`
 	UnusedSince   time.Time `url:"unused_since,omitempty" layout:"2006-01-02T15:04:05.999999999Z07:00"`
 }

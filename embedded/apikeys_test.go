@@ -3,6 +3,7 @@ package embedded_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -277,4 +278,45 @@ func TestNoKeyMakesItselfWider(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A list by expiry begins with the key that expires first, and one by use with
+// the key that is unused the longest, also in pages.
+func TestAPIKeysInTheOrderOfTheirFilter(t *testing.T) {
+	t.Parallel()
+	var clock clock
+	ada := newServer(t, embedded.Config{Now: clock.now}).owner("ada@example.com", "research")
+	create := func(expires string) *keyCaller {
+		clock.forward(time.Second)
+		return ada.key(`{"name":"k","scopes":["api_keys:read"],"expires_at":"` + expires + `"}`)
+	}
+	third, first, second := create("2026-12-03T00:00:00Z"), create("2026-12-01T00:00:00Z"), create("2026-12-02T00:00:00Z")
+	for _, k := range []*keyCaller{second, third} { // first is never used
+		clock.forward(time.Hour)
+		k.do("GET", "/api-keys/current", "").expect(200)
+	}
+	for query, want := range map[string][]string{
+		"expires_before=2027-01-01T00:00:00Z":                                   {first.id, second.id, third.id},
+		"unused_since=2027-01-01T00:00:00Z":                                     {first.id, second.id, third.id},
+		"unused_since=2027-01-01T00:00:00Z&expires_before=2026-12-03T00:00:00Z": {first.id, second.id},
+		"": {second.id, first.id, third.id},
+	} {
+		var got []string
+		for after := ""; ; {
+			var page struct {
+				Data []struct{ ID string }
+				Meta struct {
+					Next string `json:"next_cursor"`
+				}
+			}
+			ada.do("GET", "/api-keys?limit=1&after="+after+"&"+query, "").expect(200).decode(&page)
+			got = append(got, page.Data[0].ID)
+			if after = page.Meta.Next; after == "" {
+				break
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: got %v, want %v", query, got, want)
+		}
+	}
 }

@@ -37,16 +37,16 @@ func (x *Session) APIKeys(p *promptrails.ListAPIKeysParams) (*Page[*promptrails.
 	if err != nil {
 		return nil, err
 	}
-	rows, total, err := x.tx.APIKeys(&store.APIKeyFilter{Status: p.Status, CreatedBy: p.CreatedBy, ExpiresBefore: p.ExpiresBefore, UnusedSince: p.UnusedSince}, x.now, l.store)
+	by := &store.APIKeyFilter{Status: p.Status, CreatedBy: p.CreatedBy, ExpiresBefore: p.ExpiresBefore, UnusedSince: p.UnusedSince}
+	rows, total, err := x.tx.APIKeys(by, x.now, l.store)
 	if err != nil {
 		return nil, err
 	}
-	for _, k := range rows {
+	page := finish(l, rows, total, by.Position)
+	for _, k := range page.Data {
 		x.service.activity.overlayKey(k)
 	}
-	return finish(l, rows, total, func(k *promptrails.APIKey) store.Position {
-		return store.Position{At: k.CreatedAt.UnixMicro(), ID: k.ID}
-	}), nil
+	return page, nil
 }
 
 // APIKey returns one key.

@@ -104,7 +104,16 @@ func (t *Tx) APIKeys(by *APIKeyFilter, now time.Time, p Paging) (page []*promptr
 	if total, err = t.total(countAPIKeys, apiKeyRows, &f, p); err != nil {
 		return nil, 0, err
 	}
-	query := "SELECT " + apiKeyColumns + " " + apiKeyRows + scoped(f.page(p, "k.created_at", "k.id"))
+	rest := ""
+	switch {
+	case !by.ExpiresBefore.IsZero():
+		rest = f.ascending(p, "k.expires_at", "k.id")
+	case !by.UnusedSince.IsZero():
+		rest = f.ascending(p, "k.last_used_at", "k.id")
+	default:
+		rest = f.page(p, "k.created_at", "k.id")
+	}
+	query := "SELECT " + apiKeyColumns + " " + apiKeyRows + scoped(rest)
 	err = t.rows(query, f.args, func(r *sql.Rows) error {
 		k := new(promptrails.APIKey)
 		page = append(page, k)
@@ -115,6 +124,17 @@ func (t *Tx) APIKeys(by *APIKeyFilter, now time.Time, p Paging) (page []*promptr
 		return nil
 	})
 	return page, total, err
+}
+
+// Position returns where a key is in a list with that filter.
+func (by *APIKeyFilter) Position(k *promptrails.APIKey) Position {
+	at := k.CreatedAt
+	if !by.ExpiresBefore.IsZero() {
+		at = k.ExpiresAt
+	} else if !by.UnusedSince.IsZero() {
+		at = k.LastUsedAt
+	}
+	return Position{At: micros(at), ID: k.ID}
 }
 
 // APIKey returns one key as it is at a moment.

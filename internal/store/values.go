@@ -131,11 +131,19 @@ func (f *filter) narrowed() bool { return len(f.args) > 0 }
 // page ends a list's SQL: the position, the order, and one row more than the
 // page has, to tell whether it is the last.
 func (f *filter) page(p Paging, at, id string) string {
+	return f.ordered(p, at, id, "<", " DESC")
+}
+
+// ascending is page for a list whose lowest row is first.
+func (f *filter) ascending(p Paging, at, id string) string {
+	return f.ordered(p, at, id, ">", "")
+}
+
+func (f *filter) ordered(p Paging, at, id, beyond, direction string) string {
 	if p.After != nil {
-		f.and("("+at+", "+id+") < (?, ?)", p.After.At, p.After.ID)
+		f.and("("+at+", "+id+") "+beyond+" (?, ?)", p.After.At, p.After.ID)
 	}
-	order := " ORDER BY " + at + " DESC, " + id + " DESC"
-	return f.sql.String() + order + f.limit(p)
+	return f.sql.String() + " ORDER BY " + at + direction + ", " + id + direction + f.limit(p)
 }
 
 func (f *filter) limit(p Paging) string {
