@@ -135,6 +135,9 @@ const (
 	ResourceTrigger             ResourceType = "trigger"
 	ResourceApproval            ResourceType = "approval"
 	ResourceApp                 ResourceType = "app"
+	ResourceAgentVersion        ResourceType = "agent_version"
+	ResourcePromptVersion       ResourceType = "prompt_version"
+	ResourceDataSourceVersion   ResourceType = "data_source_version"
 )
 
 // ChangelogEntry is one change of one object. It keeps the bytes that it was

@@ -296,7 +296,13 @@ func ExampleResourcesService() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%s is %s: %s\n", agent.Name, agent.Status, agent.Fields)
+	var fields struct {
+		Labels []string `json:"labels"`
+	}
+	if err := agent.Decode(&fields); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s is %s: %v\n", agent.Name, agent.Status, fields.Labels)
 
 	// Memories stand under their agent.
 	if _, err := resources.Create(ctx, promptrails.KindMemories.Of(agent.ID), map[string]any{"content": "likes rain"}); err != nil {
@@ -318,7 +324,7 @@ func ExampleResourcesService() {
 	}
 	fmt.Println(counts[promptrails.KindAgents], counts[promptrails.KindMemories], counts[promptrails.KindExecutions])
 	// Output:
-	// Scout is active: {"labels":["eu"]}
+	// Scout is active: [eu]
 	// the execution is completed
 	// true
 	// 1 1 1

@@ -7,8 +7,11 @@ import (
 )
 
 // MaskingService administers data masking: which kinds of personal data and
-// secrets are taken out of what agents are given and answer, before executions
-// and traces are stored. What was stored before it was enabled stays as it is.
+// secrets a model provider does not see. The values are replaced by placeholders on
+// the way to the provider, and restored on the way back: the agent, its tools and
+// the caller see the originals, and so do executions. A trace shows what the
+// provider saw. Package masking does the same for a program that calls a model
+// itself.
 type MaskingService struct{ client *Client }
 
 var (
@@ -18,6 +21,7 @@ var (
 	opMaskingOverride  = operation{"Masking.SetOverride", "PUT", "/data-masking/overrides/{agent_id}", ScopeMaskingWrite, 0}
 	opMaskingLift      = operation{"Masking.DeleteOverride", "DELETE", "/data-masking/overrides/{agent_id}", ScopeMaskingWrite, 0}
 	opMaskingPreview   = operation{"Masking.Preview", "POST", "/data-masking/preview", ScopeMaskingRead, 0}
+	opMaskingReport    = operation{"Masking.Report", "GET", "/traces/pii-report", ScopeTracesRead, 0}
 )
 
 // Get returns the workspace's settings. It needs the scope masking:read, or the
@@ -69,6 +73,13 @@ func (s *MaskingService) Preview(ctx context.Context, text string, params *Previ
 	return one[MaskingPreview](ctx, s.client, call{op: opMaskingPreview, body: body, opts: opts})
 }
 
+// Report returns how many values the traces of executions had masked, by detector.
+// Nil params stand for all traces. It needs the scope traces:read, or the role
+// user.
+func (s *MaskingService) Report(ctx context.Context, params *MaskingReportParams, opts ...RequestOption) (*MaskingReport, error) {
+	return one[MaskingReport](ctx, s.client, call{op: opMaskingReport, query: params, opts: opts})
+}
+
 // Detector names a kind of data that is found. The type is open.
 type Detector string
 
@@ -86,6 +97,13 @@ const (
 	DetectorAWSAccessKey Detector = "aws_access_key"
 	DetectorAPIKey       Detector = "api_key" // with a known vendor's prefix
 	DetectorPrivateKey   Detector = "private_key"
+)
+
+// These detectors are for columns of data sources that are marked by hand: they
+// have no pattern, and find nothing in a text.
+const (
+	DetectorName    Detector = "name"
+	DetectorAddress Detector = "address"
 )
 
 // MaskingSettings say what is masked in a workspace.
@@ -148,4 +166,19 @@ type MaskingMatch struct {
 	Start       int      `json:"start"` // in bytes of UTF-8
 	End         int      `json:"end"`   // behind the last one
 	Placeholder string   `json:"placeholder"`
+}
+
+// MaskingReport is how many values the traces of executions had masked. See
+// [MaskingService.Report].
+type MaskingReport struct {
+	Traces    int              `json:"traces"` // in which something was masked
+	Total     int              `json:"total"`
+	Detectors map[Detector]int `json:"detectors"`
+}
+
+// MaskingReportParams narrows a report.
+type MaskingReportParams struct {
+	Since   time.Time `url:"since,omitempty" layout:"2006-01-02T15:04:05.999999999Z07:00"`
+	Until   time.Time `url:"until,omitempty" layout:"2006-01-02T15:04:05.999999999Z07:00"` // exclusive
+	AgentID string    `url:"agent_id,omitempty"`
 }

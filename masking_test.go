@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
@@ -63,8 +65,17 @@ func TestMasking(t *testing.T) {
 		var kept struct {
 			Input string `json:"input"`
 		}
-		if err := execution.Decode(&kept); err != nil || !strings.Contains(kept.Input, "ada@example.com") || strings.Contains(kept.Input, "212") {
-			t.Errorf("the execution keeps %q: %v", kept.Input, err)
+		if err := execution.Decode(&kept); err != nil || kept.Input != text {
+			t.Errorf("the execution has the input %q (%v), want the original %q", kept.Input, err, text)
+		}
+		for span, err := range in.Resources.All(ctx, promptrails.KindTraces, &promptrails.ListResourcesParams{AgentID: agent.ID}) {
+			if err != nil || span.Decode(&kept) != nil || !strings.Contains(kept.Input, "ada@example.com") || strings.Contains(kept.Input, "212") {
+				t.Errorf("the trace has the input %q (%v), want the phone number masked and the address as it is", kept.Input, err)
+			}
+		}
+		report, err := in.Masking.Report(ctx, &promptrails.MaskingReportParams{AgentID: agent.ID})
+		if want := (&promptrails.MaskingReport{Traces: 1, Total: 2, Detectors: map[promptrails.Detector]int{promptrails.DetectorPhone: 2}}); err != nil || !cmp.Equal(want, report) {
+			t.Errorf("Report (-want +got), %v:\n%s", err, cmp.Diff(want, report))
 		}
 		if err := in.Masking.DeleteOverride(ctx, agent.ID); err != nil {
 			t.Errorf("DeleteOverride: %v", err)

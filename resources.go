@@ -177,11 +177,26 @@ func (s *ResourcesService) Execute(ctx context.Context, agentID string, params *
 	return one[Resource](ctx, s.client, call{op: opResourcesExecute, ids: []string{agentID}, body: params, opts: opts})
 }
 
-// ListResourcesParams narrows a list of resources.
+// ListResourcesParams narrows a list of resources. Except for Query, a field is
+// compared with the field of the resource that has its name. A server refuses a
+// field that the kind cannot be filtered by: agents have Name and Type; executions
+// AgentID and SessionID; traces AgentID, SessionID, TraceID and Kind; scores Name,
+// TraceID, ExecutionID, Source, DataType and ConfigID; triggers AgentID. All have
+// Status and Query.
 type ListResourcesParams struct {
 	ListOptions
-	Status string `url:"status,omitempty"`
-	Query  string `url:"q,omitempty"` // a part of the name, in any case
+	Status      string `url:"status,omitempty"`
+	Query       string `url:"q,omitempty"` // a part of the name, in any case
+	Name        string `url:"name,omitempty"`
+	Type        string `url:"type,omitempty"`
+	Kind        string `url:"kind,omitempty"`
+	AgentID     string `url:"agent_id,omitempty"`
+	SessionID   string `url:"session_id,omitempty"`
+	ExecutionID string `url:"execution_id,omitempty"`
+	TraceID     string `url:"trace_id,omitempty"`
+	Source      string `url:"source,omitempty"`
+	DataType    string `url:"data_type,omitempty"`
+	ConfigID    string `url:"config_id,omitempty"`
 }
 
 // ExecuteParams is the input of an execution, and how to run it. Input and

@@ -14,6 +14,9 @@ import (
 	"github.com/promptrails-community/promptrails-go/promptrailstest"
 )
 
+// agentDefaults begin the fields of an agent that was created without them.
+const agentDefaults = `{"type":"agent","description":"","config":{},"labels":[],`
+
 func TestResources(t *testing.T) {
 	fixture(t, func(t *testing.T, p *platform) {
 		ctx := t.Context()
@@ -28,7 +31,7 @@ func TestResources(t *testing.T) {
 		}
 		want := &promptrails.Resource{
 			ID: made.ID, WorkspaceID: w.ID, Name: "Scout", Status: "active", CreatedBy: w.OwnerID, Version: 1,
-			CreatedAt: made.CreatedAt, UpdatedAt: made.CreatedAt, Fields: json.RawMessage(`{"temperature":0.5}`),
+			CreatedAt: made.CreatedAt, UpdatedAt: made.CreatedAt, Fields: json.RawMessage(agentDefaults + `"temperature":0.5}`),
 		}
 		if diff := cmp.Diff(want, made); diff != "" {
 			t.Errorf("Create (-want +got):\n%s", diff)
@@ -41,7 +44,7 @@ func TestResources(t *testing.T) {
 			t.Errorf("Decode: %+v, %v", back, err)
 		}
 		changed, err := in.Resources.Update(ctx, promptrails.KindAgents, made.ID, map[string]any{"note": "kept", "status": "archived"}, promptrails.WithIfMatch(1))
-		if err != nil || changed.Version != 2 || changed.Status != "archived" || string(changed.Fields) != `{"temperature":0.5,"note":"kept"}` {
+		if err != nil || changed.Version != 2 || changed.Status != "archived" || string(changed.Fields) != agentDefaults+`"temperature":0.5,"note":"kept"}` {
 			t.Errorf("Update = %+v, %v", changed, err)
 		}
 		if _, err := in.Resources.Update(ctx, promptrails.KindAgents, made.ID, map[string]any{"note": ""}, promptrails.WithIfMatch(1)); !errors.Is(err, promptrails.ErrPreconditionFailed) {
@@ -69,7 +72,7 @@ func TestResources(t *testing.T) {
 		// Memories stand under an agent.
 		memories := promptrails.KindMemories.Of(second.ID)
 		memory, err := in.Resources.Create(ctx, memories, map[string]any{"content": "m"})
-		if err != nil || string(memory.Fields) != `{"content":"m","agent_id":"`+second.ID+`"}` {
+		if err != nil || string(memory.Fields) != `{"memory_type":"","importance":0,"access_count":0,"content":"m","agent_id":"`+second.ID+`"}` {
 			t.Errorf("Create of a memory = %+v, %v", memory, err)
 		}
 		if got, err := in.Resources.Get(ctx, memories, memory.ID); err != nil || got.ID != memory.ID {

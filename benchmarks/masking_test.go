@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/promptrails-community/promptrails-go/internal/masking"
+	"github.com/promptrails-community/promptrails-go/masking"
 )
 
 const prose = `The workspace is the top-level container: every agent, prompt and data source belongs to exactly one of them, and nothing in
@@ -22,9 +22,9 @@ const logs = `2026-03-12T14:35:07.123456Z INFO request route="GET /members/{id}"
 func BenchmarkMasking(b *testing.B) {
 	for name, text := range map[string]string{"prose": prose, "logs": logs} {
 		text = strings.Repeat(text, 1<<20/len(text))
-		m := masking.New(func(string) bool { return true })
-		if _, found := m.Mask(text); len(found) != 0 {
-			b.Fatalf("%+v", found[0])
+		m := masking.New(nil)
+		if _, r := m.Mask(text); len(r.Matches()) != 0 {
+			b.Fatalf("%+v", r.Matches()[0])
 		}
 		b.Run(name+"/floor", func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
@@ -59,7 +59,7 @@ func BenchmarkMaskingHostile(b *testing.B) {
 			text := strings.Repeat(part, size/len(part))
 			b.Run(fmt.Sprintf("%q/%d KiB", part, size>>10), func(b *testing.B) {
 				b.SetBytes(int64(len(text)))
-				m := masking.New(func(string) bool { return true })
+				m := masking.New(nil)
 				for b.Loop() {
 					m.Mask(text)
 				}

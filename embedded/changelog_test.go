@@ -77,6 +77,13 @@ func (p *person) sequence() int {
 	return int(r.expect(200).integer("sequence"))
 }
 
+// waiting returns an execution that waits for an approval.
+func (p *person) waiting() *reply {
+	p.s.t.Helper()
+	agent := p.do("POST", "/agents", `{"name":"careful","approval_policy":{}}`).expect(201).text("id")
+	return p.do("POST", "/agents/"+agent+"/execute", `{"input":"go"}`).expect(201)
+}
+
 // changeBy prepares a change for a route.
 func changeBy(ada *person, method, path string, op *openapi3.Operation) *change {
 	made := func(path, body string) string { return ada.do("POST", path, body).expect(201).text("id") }
@@ -87,7 +94,7 @@ func changeBy(ada *person, method, path string, op *openapi3.Operation) *change 
 	if takesAnything(op) || strings.HasSuffix(path, "/{id}") && method == http.MethodDelete && !strings.HasPrefix(path, "/credentials") && !strings.HasPrefix(path, "/api-keys") &&
 		!strings.HasPrefix(path, "/members") && !strings.HasPrefix(path, "/invitations") && !strings.HasPrefix(path, "/workspaces") && !strings.HasPrefix(path, "/notification") {
 		agent := made("/agents", `{"name":"a"}`)
-		collection := strings.ReplaceAll(strings.TrimSuffix(path, "/{id}"), "{agent_id}", agent)
+		collection := ada.underNew(strings.ReplaceAll(strings.TrimSuffix(path, "/{id}"), "{agent_id}", agent))
 		if method == http.MethodPost {
 			return &change{ada, collection, `{"name":"x"}`, 1}
 		}
@@ -137,6 +144,24 @@ func changeBy(ada *person, method, path string, op *openapi3.Operation) *change 
 		return &change{ada, strings.ReplaceAll(path, "{id}", ada.key(all).id), `{"overlap_seconds":60}`, 2} // the new one and the old one
 	case "POST /api-keys/verify":
 		return &change{ada, path, `{"key":"pr_live_x"}`, 0} // asks
+	case "DELETE /agents/{agent_id}/memories":
+		path = ada.underNew(path)
+		made(path, `{"content":"a"}`)
+		made(path, `{"content":"b"}`)
+		return &change{ada, path, "", 2} // one for each
+	case "POST /agents/{agent_id}/memories/search":
+		return &change{ada, ada.underNew(path), `{"query":"a"}`, 0} // asks
+	case "POST /executions/{id}/approve", "POST /executions/{id}/deny", "POST /executions/{id}/cancel":
+		return &change{ada, strings.ReplaceAll(path, "{id}", ada.waiting().text("id")), "", 1} // the approval
+	case "POST /approvals/{id}/decide":
+		return &change{ada, strings.ReplaceAll(path, "{id}", ada.waiting().text("approval_id")), `{"decision":"approved"}`, 1}
+	case "POST /agents/{agent_id}/versions/{id}/promote", "PUT /agents/{agent_id}/versions/{id}/promote",
+		"POST /prompts/{prompt_id}/versions/{id}/promote", "PUT /prompts/{prompt_id}/versions/{id}/promote",
+		"POST /data-sources/{data_source_id}/versions/{id}/promote", "PUT /data-sources/{data_source_id}/versions/{id}/promote":
+		path = ada.underNew(path)
+		versions, _, _ := strings.Cut(path, "/{id}")
+		made(versions, `{"version":"1.0.0","set_current":true}`)
+		return &change{ada, strings.ReplaceAll(path, "{id}", made(versions, `{"version":"2.0.0"}`)), "", 3} // both versions, and what they are of
 	case "POST /agents/{id}/execute":
 		return &change{ada, strings.ReplaceAll(path, "{id}", made("/agents", `{"name":"a"}`)), `{}`, 0} // is in the executions
 	case "POST /notification-channels":

@@ -117,10 +117,25 @@ func (p *person) makeResources(document *openapi3.T, name string) {
 	p.do("POST", "/agents/"+agent+"/execute", `{"input":"`+name+`"}`).expect(201)
 	for path, item := range document.Paths.Map() {
 		if item.Post != nil && takesAnything(item.Post) {
-			p.do("POST", strings.ReplaceAll(path, "{agent_id}", agent), `{"name":"`+name+`"}`).expect(201)
+			p.do("POST", p.underNew(path), `{"name":"`+name+`"}`).expect(201)
 		}
 	}
 }
+
+// underNew fills in the path of a nested collection with a new parent.
+func (p *person) underNew(path string) string {
+	p.s.t.Helper()
+	for parameter, collection := range parents {
+		if strings.Contains(path, parameter) {
+			path = strings.ReplaceAll(path, parameter, p.do("POST", collection, `{"name":"a"}`).expect(201).text("id"))
+		}
+	}
+	return path
+}
+
+// parents are the collections under whose items others are, by the parameter of
+// their paths.
+var parents = map[string]string{"{agent_id}": "/agents", "{prompt_id}": "/prompts", "{data_source_id}": "/data-sources"}
 
 // takesAnything reports whether a body may have fields that are not described.
 func takesAnything(op *openapi3.Operation) bool {
@@ -162,13 +177,20 @@ func (p *person) everything(document *openapi3.T) (found map[string]bool, sample
 		}
 		return ids
 	}
-	agents, channels := collect("/agents"), collect("/notification-channels")
+	channels, above := collect("/notification-channels"), map[string][]string{}
+	for parameter, collection := range parents {
+		above[parameter] = collect(collection)
+	}
 	for path, item := range document.Paths.Map() {
 		switch {
 		case item.Get == nil || !hasParameter(item.Get, "limit") || path == "/workspaces":
-		case strings.Contains(path, "{agent_id}"):
-			for _, agent := range agents {
-				collect(strings.ReplaceAll(path, "{agent_id}", agent))
+		case strings.Contains(path, "_id}"):
+			for parameter, ids := range above {
+				for _, id := range ids {
+					if strings.Contains(path, parameter) {
+						collect(strings.ReplaceAll(path, parameter, id))
+					}
+				}
 			}
 		case strings.Contains(path, "{id}"):
 			for _, channel := range channels {
@@ -239,6 +261,8 @@ func try(t *testing.T, as caller, method, path string, op *openapi3.Operation, a
 			query.Set(name, at.id)
 		}
 	}
-	path = strings.ReplaceAll(path, "{agent_id}", at.agent)
+	for parameter := range parents {
+		path = strings.ReplaceAll(path, parameter, at.agent)
+	}
 	return as(method, strings.ReplaceAll(path, "{id}", at.id)+"?"+query.Encode(), body)
 }

@@ -298,9 +298,19 @@ func TestExecute(t *testing.T) {
 	if !strings.Contains(r.body, `"input":{"n":12345678901234567890}`) || !strings.Contains(r.body, `"simulated":true`) || r.text("status") != "completed" || r.text("agent_id") != agent {
 		t.Errorf("executed %s", r.body)
 	}
+	var spans struct {
+		Data []struct {
+			ID          string
+			ExecutionID string `json:"execution_id"`
+		}
+	}
 	trace := ada.do("GET", "/traces/"+r.text("trace_id"), "").expect(200)
-	if trace.text("execution_id") != r.text("id") || !strings.Contains(trace.body, `"n":12345678901234567890`) {
-		t.Errorf("traced %s", trace.body)
+	trace.decode(&spans)
+	if len(spans.Data) != 1 || spans.Data[0].ExecutionID != r.text("id") || !strings.Contains(trace.body, `"n":12345678901234567890`) {
+		t.Fatalf("traced %s", trace.body)
+	}
+	if span := ada.do("GET", "/traces/"+spans.Data[0].ID, "").expect(200); span.text("trace_id") != r.text("trace_id") {
+		t.Errorf("got the span %s, want one of the trace %s", span.body, r.text("trace_id"))
 	}
 	if again := ada.do("POST", "/agents/"+agent+"/execute", `{"input":{"n":12345678901234567890}}`, idempotencyKey, "k").expect(201); again.text("id") != r.text("id") {
 		t.Error("the retry is another execution")

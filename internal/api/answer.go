@@ -25,7 +25,8 @@ func newAnswer(status int, v any) (*service.Answer, error) {
 	answer := &service.Answer{Status: status, Body: body}
 	if o, ok := v.(object); ok {
 		answer.ETag = etag(o.Data)
-		answer.Secret = len(wire.Secrets(v)) > 0
+		sealed, ok := o.Data.(interface{ HoldsSecret() bool })
+		answer.Secret = ok && sealed.HoldsSecret() || len(wire.Secrets(v)) > 0
 	}
 	return answer, nil
 }
@@ -37,7 +38,7 @@ func etag(v any) string {
 		return ""
 	}
 	version := value.FieldByName("Version")
-	if !version.IsValid() {
+	if !version.IsValid() || version.Int() == 0 {
 		return ""
 	}
 	return strconv.Quote(strconv.FormatInt(version.Int(), 10))

@@ -67,7 +67,7 @@ func (c *call) run() (*service.Answer, error) {
 		c.request.Workspace = c.r.PathValue("id")
 	case service.Nowhere:
 	}
-	if !isID(c.request.Workspace) || !isID(c.id()) || !isID(c.agentID()) {
+	if !isID(c.request.Workspace) || !isID(c.id()) || !isID(c.parentID()) {
 		return nil, service.NoRoute()
 	}
 	c.request.Preconditions, err = service.ParsePreconditions(c.r.Header)
@@ -81,11 +81,11 @@ func (c *call) run() (*service.Answer, error) {
 
 func (c *call) mutates() bool { return c.r.Method != http.MethodGet && c.r.Method != http.MethodHead }
 
-// query reads the query into params. A parameter that the route does not know is
+// query reads the query into params, and accepts the parameters others. A parameter that the route does not know is
 // a fault, so that a mistyped one is not taken for an omitted one.
-func (c *call) query(params any) {
+func (c *call) query(params any, others ...string) {
 	c.queried = true
-	c.fault(decodeQuery(c.r.URL.RawQuery, params))
+	c.fault(decodeQuery(c.r.URL.RawQuery, params, others...))
 }
 
 // noQuery is query for a route that has no parameters.

@@ -54,12 +54,13 @@ func counted(as func(int64) any) schema.Converter {
 	}
 }
 
-func decodeQuery(raw string, params any) error {
+// decodeQuery reads a query into params. It accepts the parameters others as well.
+func decodeQuery(raw string, params any, others ...string) error {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
 		return service.BadRequest("the query is not well formed: escape its values")
 	}
-	bad, known := map[string]string{}, parameters(reflect.TypeOf(params).Elem())
+	bad, known := map[string]string{}, append(parameters(reflect.TypeOf(params).Elem()), others...)
 	for name, given := range values {
 		switch {
 		case !slices.Contains(known, name):
@@ -96,7 +97,7 @@ func decodeQuery(raw string, params any) error {
 // parameters returns the names that a struct of parameters has in a query.
 func parameters(t reflect.Type) (names []string) {
 	for _, f := range reflect.VisibleFields(t) {
-		if tag, ok := f.Tag.Lookup("url"); ok {
+		if tag, ok := f.Tag.Lookup("url"); ok && tag != "-" {
 			name, _, _ := strings.Cut(tag, ",")
 			names = append(names, name)
 		}

@@ -1,25 +1,26 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/promptrails-community/promptrails-go/internal/service"
-
-	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
 // resourceRoutes are the collections of resources, each at its path, and at an
-// older one where there is one.
+// older one if there is one.
 func resourceRoutes() (all []route) {
 	for _, k := range service.Kinds() {
-		path := "/" + k.Name
-		if k.Nested {
-			path = "/agents/{agent_id}/" + k.Name
+		path := "/" + k.Element()
+		switch {
+		case k.Path == "versions":
+			all = append(all, versionRoutes(k, "/"+k.Under+"/{"+k.Parent+"}"+path)...)
+			continue
+		case k.Under != "":
+			all = append(all, itemRoutes(k, path)...)
+			path = "/" + k.Under + "/{" + k.Parent + "}" + path
 		}
 		all = append(all, collectionRoutes(k, path)...)
-		if k.Nested {
-			all = append(all, itemRoutes(k, "/"+k.Name)...)
-		}
 		if k.Name == "triggers" {
 			all = append(all, collectionRoutes(k, "/webhook-triggers")...)
 		}
@@ -38,7 +39,12 @@ func collectionRoutes(k service.Kind, path string) []route {
 func itemRoutes(k service.Kind, path string) []route {
 	path += "/{id}"
 	get := route{"GET", path, reads(k), func(c *call) (*service.Answer, error) {
-		return c.read(func(x *service.Session) (any, error) { return inEnvelope(x.Resource(c.in(k), c.id())) })
+		return c.read(func(x *service.Session) (any, error) {
+			if k.Name == "traces" {
+				return inEnvelope(x.Trace(c.id()))
+			}
+			return inEnvelope(x.Resource(c.in(k), c.id()))
+		})
 	}}
 	if k.ReadOnly {
 		return []route{get}
@@ -52,6 +58,23 @@ func itemRoutes(k service.Kind, path string) []route {
 	}
 }
 
+// versionRoutes are those of a kind of versions, which are created and promoted,
+// and never changed.
+func versionRoutes(k service.Kind, path string) []route {
+	promote := func(c *call) (*service.Answer, error) {
+		return c.act(http.StatusOK, func(x *service.Session) (any, error) { return inEnvelope(x.Promote(c.in(k), c.id())) })
+	}
+	return []route{
+		{"GET", path, reads(k), listResources(k)},
+		{"POST", path, writes(k), createResource(k)},
+		{"GET", path + "/{id}", reads(k), func(c *call) (*service.Answer, error) {
+			return c.read(func(x *service.Session) (any, error) { return inEnvelope(x.Resource(c.in(k), c.id())) })
+		}},
+		{"POST", path + "/{id}/promote", writes(k), promote},
+		{"PUT", path + "/{id}/promote", writes(k), promote},
+	}
+}
+
 func reads(k service.Kind) need { return need{Scope: k.Read, Role: user} }
 
 // writes is what writing needs; what a user created is checked inside.
@@ -59,9 +82,18 @@ func writes(k service.Kind) need { return need{Scope: k.Write, Role: user} }
 
 func listResources(k service.Kind) handler {
 	return func(c *call) (*service.Answer, error) {
-		params := new(promptrails.ListResourcesParams)
-		c.query(params)
-		return c.read(func(x *service.Session) (any, error) { return x.Resources(c.in(k), params) })
+		params := &service.ListResourcesQuery{Filter: map[string]string{}}
+		c.query(params, k.Filters...)
+		for _, name := range k.Filters {
+			params.Filter[name] = c.r.URL.Query().Get(name)
+		}
+		return c.read(func(x *service.Session) (any, error) {
+			page, err := x.Resources(c.in(k), params)
+			if err == nil && page.WithoutMeta {
+				return object{page.Data}, nil
+			}
+			return page, err
+		})
 	}
 }
 
@@ -93,9 +125,23 @@ func (c *call) draft(of func(service.Document) (*service.Draft, error)) *service
 	return d
 }
 
-// in is the collection of a kind that the path names.
-func (c *call) in(k service.Kind) service.Collection {
-	return service.Collection{Kind: k, Parent: c.agentID()}
+// execute answers with the execution of an agent.
+func execute(c *call) (*service.Answer, error) {
+	body := new(service.ExecuteBody)
+	c.noQuery()
+	c.fault(decodeBody(c.body, body))
+	run, err := service.NewRun(c.id(), body)
+	c.fault(err)
+	c.api.Service.PrepareRun(c.r.Context(), &c.request, run)
+	return c.act(http.StatusCreated, func(x *service.Session) (any, error) { return inEnvelope(x.Execute(run)) })
 }
 
-func (c *call) agentID() string { return c.r.PathValue("agent_id") }
+// in is the collection of a kind that the path names.
+func (c *call) in(k service.Kind) service.Collection {
+	return service.Collection{Kind: k, ParentID: c.r.PathValue(k.Parent)}
+}
+
+// parentID is the id in the path of the resource that a collection is under.
+func (c *call) parentID() string {
+	return cmp.Or(c.r.PathValue("agent_id"), c.r.PathValue("prompt_id"), c.r.PathValue("data_source_id"))
+}

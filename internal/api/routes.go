@@ -97,7 +97,20 @@ func routes() []route {
 		{"GET", "/billing/balance/transactions", need{Scope: promptrails.ScopeBillingRead, Role: admin}, list(x.Transactions)},
 		{"POST", "/billing/balance/top-ups", need{Scope: promptrails.ScopeBillingWrite, Role: admin}, create(x.TopUp)},
 
-		{"POST", "/agents/{id}/execute", need{Scope: promptrails.ScopeAgentsExecute, Role: user}, makeFrom(x.Execute)},
+		{"POST", "/agents/{id}/execute", need{Scope: promptrails.ScopeAgentsExecute, Role: user}, execute},
+		{"GET", "/executions/{id}/tree", need{Scope: promptrails.ScopeExecutionsRead, Role: user}, getID(x.ExecutionTree)},
+		{"GET", "/executions/approval-inbox", need{Scope: promptrails.ScopeApprovalsRead, Role: user}, list(x.ApprovalInbox)},
+		// Who may decide is seen inside.
+		{"POST", "/executions/{id}/approve", need{Scope: promptrails.ScopeApprovalsWrite, Role: user}, decide(x.Approve)},
+		{"POST", "/executions/{id}/deny", need{Scope: promptrails.ScopeApprovalsWrite, Role: user}, decide(x.Deny)},
+		{"POST", "/executions/{id}/cancel", need{Scope: promptrails.ScopeAgentsExecute, Role: user}, decide(x.Cancel)},
+		{"POST", "/approvals/{id}/decide", need{Scope: promptrails.ScopeApprovalsWrite, Role: user}, update(x.DecideApproval)},
+
+		{"GET", "/traces/summary", need{Scope: promptrails.ScopeTracesRead, Role: user}, get(x.SummarizeTraces)},
+		{"GET", "/traces/pii-report", need{Scope: promptrails.ScopeTracesRead, Role: user}, getBy(x.MaskedReport)},
+
+		{"POST", "/agents/{agent_id}/memories/search", need{Scope: promptrails.ScopeMemoriesRead, Role: user}, ofAgent(askID(x.SearchMemories))},
+		{"DELETE", "/agents/{agent_id}/memories", need{Scope: promptrails.ScopeMemoriesWrite, Role: user}, ofAgent(removeID(x.ClearMemories))},
 	}...)
 }
 
@@ -124,6 +137,15 @@ func get[T any](fn func(*service.Session) (T, error)) handler {
 func getID[T any](fn func(*service.Session, string) (T, error)) handler {
 	return func(c *call) (*service.Answer, error) {
 		return c.read(func(x *service.Session) (any, error) { return inEnvelope(fn(x, c.id())) })
+	}
+}
+
+// getBy answers with an object that the query describes.
+func getBy[P, T any](fn func(*service.Session, *P) (T, error)) handler {
+	return func(c *call) (*service.Answer, error) {
+		params := new(P)
+		c.query(params)
+		return c.read(func(x *service.Session) (any, error) { return inEnvelope(fn(x, params)) })
 	}
 }
 
@@ -193,6 +215,25 @@ func ask[P, T any](fn func(*service.Session, *P) (T, error)) handler {
 	}
 }
 
+// askID answers a question about the object of the path.
+func askID[P, T any](fn func(*service.Session, string, *P) (T, error)) handler {
+	return func(c *call) (*service.Answer, error) {
+		params := new(P)
+		c.fault(decodeBody(c.body, params))
+		return c.read(func(x *service.Session) (any, error) { return inEnvelope(fn(x, c.id(), params)) })
+	}
+}
+
+// decide answers with the execution that was decided on. The body may be omitted.
+func decide(fn func(*service.Session, string, *service.DecisionBody) (*service.Resource, error)) handler {
+	return func(c *call) (*service.Answer, error) {
+		if len(c.body) == 0 {
+			c.body = []byte("{}")
+		}
+		return update(fn)(c)
+	}
+}
+
 // act answers with the object of the path, on which it acted.
 func act[T any](fn func(*service.Session, string) (T, error)) handler {
 	return func(c *call) (*service.Answer, error) {
@@ -255,7 +296,7 @@ func updateChannel(c *call) (*service.Answer, error) {
 // ofAgent is for a path that names an agent, whose object it is about.
 func ofAgent(answer handler) handler {
 	return func(c *call) (*service.Answer, error) {
-		c.r.SetPathValue("id", c.agentID())
+		c.r.SetPathValue("id", c.parentID())
 		return answer(c)
 	}
 }

@@ -143,11 +143,16 @@ func (x *Session) needChannel(t promptrails.ChannelType) error {
 
 // newChannelSecret gives a webhook another secret.
 func (x *Session) newChannelSecret(c *store.Channel) promptrails.Secret {
-	var random [32]byte
-	_, _ = rand.Read(random[:]) // never fails
-	secret := notify.NewSecret(random[:])
+	secret := newSigningSecret()
 	c.SealedSecret = x.seal(c, "secret", secret)
 	return promptrails.NewSecret(secret)
+}
+
+// newSigningSecret returns a secret for signatures, of 256 random bits.
+func newSigningSecret() string {
+	var random [32]byte
+	_, _ = rand.Read(random[:]) // never fails
+	return notify.NewSecret(random[:])
 }
 
 // UpdateChannelBody is the body of an update: null for events is all.

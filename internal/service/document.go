@@ -84,6 +84,14 @@ func (d Document) with(name string, value jsontext.Value) Document {
 	return append(d, Member{name, value})
 }
 
+// or returns the document with a member that it may lack.
+func (d Document) or(name string, value jsontext.Value) Document {
+	if d.get(name) != nil {
+		return d
+	}
+	return append(slices.Clip(d), Member{name, value})
+}
+
 // merge returns the document with the members of another one, each in the place
 // of the one that it replaces.
 func (d Document) merge(patch Document) Document {

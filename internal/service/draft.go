@@ -19,6 +19,8 @@ type Draft struct {
 	carried Document    // by the request
 	named   []reference // by the request
 	ready   *content    // of a new resource, or on a snapshot of the stored one
+	once    Document    // what only the response to the creation shows
+	current bool        // the new version becomes the current one
 }
 
 // content is a document as it will be stored.
@@ -26,7 +28,8 @@ type content struct {
 	of         string // the resource's id, and the version that it was made from
 	version    int64
 	document   Document
-	members    []byte // of the document, encoded
+	encoded    []byte // its members, without the braces
+	members    map[string]string
 	references []reference
 	changes    changelog.Changes
 }
@@ -36,18 +39,33 @@ func (c Collection) Draft(d Document) (*Draft, error) {
 	if err := c.faults(d, true).err(); err != nil {
 		return nil, err
 	}
-	document := d
+	draft := &Draft{in: c, carried: d}
+	var document Document
+	for _, m := range c.defaults() {
+		if d.get(m.Name) == nil {
+			document = append(document, m)
+		}
+	}
+	document = append(document, d.without("set_current", "generate_secret")...)
+	if c.Under != "" {
+		document = document.with(c.Parent, value(c.ParentID))
+	}
+	switch {
+	case c.isVersions():
+		draft.current = string(d.get("set_current")) == "true"
+		document = document.with("is_active", value(draft.current)).or("version", value("1.0.0"))
+	case c.Name == triggers:
+		document = draft.mintToken(document, string(d.get("generate_secret")) == "true")
+	}
 	if document.text("status") == "" {
 		document = document.with("status", value("active"))
 	}
-	if c.Nested {
-		document = document.with("agent_id", value(c.Parent))
-	}
-	ready, err := newContent(document, nil)
-	if err != nil {
+	var err error
+	if draft.ready, err = c.content(document, nil); err != nil {
 		return nil, err
 	}
-	return &Draft{in: c, carried: d, named: ready.references, ready: ready}, nil
+	draft.named = draft.ready.references
+	return draft, nil
 }
 
 // Patch returns the draft of an update.
@@ -57,6 +75,17 @@ func (c Collection) Patch(d Document) (*Draft, error) {
 	}
 	named, err := d.references()
 	return &Draft{in: c, carried: d, named: named}, err
+}
+
+// mintToken gives a new trigger the token that calls it, and a secret for
+// signatures. Only their beginnings are stored: nothing here is called by them.
+func (d *Draft) mintToken(document Document, withSecret bool) Document {
+	token := newToken("trg_").Reveal()
+	d.once = Document{{"token", value(token)}}
+	if withSecret {
+		d.once = append(d.once, Member{"secret", value(newSigningSecret())})
+	}
+	return document.with("token_prefix", value(token[:8])).with("has_secret", value(withSecret))
 }
 
 // Prepare merges an update into the resource as it is now. The transaction that
@@ -85,26 +114,27 @@ func (d *Draft) merged(r *store.Resource) (*content, error) {
 	if err != nil {
 		return nil, err
 	}
-	stored = stored.without(owned...)
+	stored = stored.without(d.in.common()...)
 	document := stored.merge(d.carried)
 	in := d.in
-	in.Parent = r.Parent
-	if err := in.faults(document, true).err(); err != nil {
+	in.ParentID = r.Parent
+	if err := in.faults(document.without(in.Set...), true).err(); err != nil {
 		return nil, err
 	}
-	merged, err := newContent(document, stored.changes())
+	merged, err := in.content(document, stored.changes())
 	if err != nil {
 		return nil, err
 	}
-	if len(merged.members) > maxDocument {
+	if len(merged.encoded) > maxDocument {
 		return nil, problem(http.StatusRequestEntityTooLarge, promptrails.CodePayloadTooLarge, "with these fields the object would have more than %d bytes", maxDocument)
 	}
 	merged.of, merged.version = r.ID, r.Version
 	return merged, nil
 }
 
-func newContent(d Document, before map[string]any) (c *content, err error) {
-	c = encoded(d)
+// content returns a document as it will be stored, which was as before says.
+func (k Kind) content(d Document, before map[string]any) (c *content, err error) {
+	c = k.unlogged(d)
 	if c.references, err = d.references(); err != nil {
 		return nil, err
 	}
@@ -114,23 +144,33 @@ func newContent(d Document, before map[string]any) (c *content, err error) {
 	return c, nil
 }
 
-// encoded returns the content of a document that names nothing, and that no
+// unlogged returns the content of a document that names nothing, and that no
 // changelog shows.
-func encoded(d Document) *content {
+func (k Kind) unlogged(d Document) *content {
 	object := value(d)
-	return &content{document: d, members: object[1 : len(object)-1]}
+	c := &content{document: d, encoded: object[1 : len(object)-1], members: map[string]string{}}
+	for _, name := range k.Filters {
+		if text := d.text(name); text != "" {
+			c.members[name] = text
+		}
+	}
+	return c
 }
 
 // put makes what is stored, and served, of a resource.
 func (x *Session) put(r *store.Resource, c *content) {
 	r.Version++
 	r.UpdatedAt = x.now
-	r.Name, r.Status = c.document.text("name"), c.document.text("status")
+	r.Name, r.Status, r.Members = c.document.text("name"), c.document.text("status"), c.members
 	r.References = r.References[:0]
 	for _, ref := range c.references {
 		r.References = append(r.References, ref.id)
 	}
 	first := value(Document{{"id", value(r.ID)}, {"workspace_id", value(x.workspaceID())}})
-	last := value(Document{{"created_by", value(r.CreatedBy)}, {"version", value(r.Version)}, {"created_at", value(r.CreatedAt)}, {"updated_at", value(r.UpdatedAt)}})
-	r.Document = string(slices.Concat(first[:len(first)-1], []byte{','}, c.members, []byte{','}, last[1:])) // there is always a status
+	last := Document{{"created_by", value(r.CreatedBy)}, {"created_at", value(r.CreatedAt)}, {"updated_at", value(r.UpdatedAt)}}
+	if !kindByName(r.Kind).isVersions() {
+		last = slices.Insert(last, 1, Member{"version", value(r.Version)})
+	}
+	// There is always a status.
+	r.Document = string(slices.Concat(first[:len(first)-1], []byte{','}, c.encoded, []byte{','}, value(last)[1:]))
 }

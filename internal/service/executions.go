@@ -1,14 +1,27 @@
 package service
 
 import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+
 	"github.com/go-json-experiment/json/jsontext"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/internal/policy"
 	"github.com/promptrails-community/promptrails-go/internal/store"
+	"github.com/promptrails-community/promptrails-go/masking"
 )
 
-// maxSessionID is the most characters of a session's name.
+// The states of an execution.
+const (
+	statusCompleted = "completed"
+	statusWaiting   = "waiting_approval"
+	statusCancelled = "cancelled"
+)
+
+// maxSessionID is the maximum number of characters of a session's name.
 const maxSessionID = 200
 
 // ExecuteBody is the body of an execution.
@@ -16,14 +29,20 @@ type ExecuteBody struct {
 	Input     jsontext.Value `json:"input"`
 	SessionID string         `json:"session_id"` // any text of the caller's
 	VersionID string         `json:"version_id"`
-	Sync      *bool          `json:"sync"` // an execution has always ended when it is answered
+	Sync      *bool          `json:"sync"` // an execution has always ended, or waits for an approval, when it is returned
 	Metadata  jsontext.Value `json:"metadata"`
 }
 
-// Execute records an execution of an agent, and its trace, masked as the
-// settings say before anything of them is kept or answered. The output is
-// simulated, and says so: no model is asked; and so is what it costs.
-func (x *Session) Execute(agentID string, p *ExecuteBody) (*Resource, error) {
+// Run is an execution that a request asks for. What grows with its input is done
+// on a snapshot, before the transaction that stores it.
+type Run struct {
+	agentID string
+	body    *ExecuteBody
+	ready   *exchange
+}
+
+// NewRun returns the execution of an agent.
+func NewRun(agentID string, p *ExecuteBody) (*Run, error) {
 	bad := faults{}
 	for field, v := range map[string]jsontext.Value{"input": p.Input, "metadata": p.Metadata} {
 		if holdsNUL(v) {
@@ -31,57 +50,242 @@ func (x *Session) Execute(agentID string, p *ExecuteBody) (*Resource, error) {
 		}
 	}
 	bad.add("session_id", textFault(p.SessionID, 0, maxSessionID))
-	if err := bad.err(); err != nil {
-		return nil, err
-	}
 	if p.Input == nil {
 		p.Input = jsontext.Value("null")
 	}
-	agent, err := x.agent(agentID)
+	return &Run{agentID: agentID, body: p}, bad.err()
+}
+
+// PrepareRun asks the simulated model on a snapshot. The transaction that stores
+// the execution asks it again if the settings have changed by then, and refuses
+// what is refused here.
+func (s *Service) PrepareRun(ctx context.Context, r *Request, run *Run) {
+	if r.Fault != nil {
+		return
+	}
+	var settings *promptrails.MaskingSettings
+	err := s.Read(ctx, r, func(x *Session) (err error) {
+		settings, err = x.maskingOf(run.agentID)
+		return err
+	})
+	if err == nil {
+		run.ready, _ = ask(settings, run.body.Input)
+	}
+}
+
+// exchange is what the simulated model was asked and answered, as the caller and
+// as the model saw it.
+type exchange struct {
+	settings       *promptrails.MaskingSettings
+	input, output  jsontext.Value
+	sent, received jsontext.Value
+	masked         map[promptrails.Detector]int // values that the provider did not see
+}
+
+// ask masks an input as settings say, and restores what the simulated model
+// answers. The output repeats the input, as models do, and says that no model was
+// asked.
+func ask(settings *promptrails.MaskingSettings, input jsontext.Value) (*exchange, error) {
+	e := &exchange{settings: settings, input: input, output: answerTo(input)}
+	masked, replaced, err := masking.New(settings).MaskJSON(e.input, e.output)
+	if err != nil {
+		return nil, err
+	}
+	e.sent, e.received, e.masked = masked[0], masked[1], replaced.Counts()
+	return e, nil
+}
+
+func answerTo(input jsontext.Value) jsontext.Value {
+	return value(Document{
+		{"simulated", value(true)},
+		{"text", value("This output is simulated: no model was asked.")},
+		{"received", input},
+	})
+}
+
+// exchange returns what the model was asked under the settings that hold now.
+func (x *Session) exchange(run *Run) (*exchange, error) {
+	settings, err := x.maskingOf(run.agentID)
+	if err != nil {
+		return nil, err
+	}
+	if e := run.ready; e != nil && e.settings.Enabled == settings.Enabled && maps.Equal(e.settings.Detectors, settings.Detectors) {
+		return e, nil
+	}
+	return ask(settings, run.body.Input)
+}
+
+// Execute records an execution of an agent. The output is simulated, and says
+// so; so are its cost, tokens and duration. An execution that needs an approval
+// waits for it.
+func (x *Session) Execute(run *Run) (*Resource, error) {
+	agent, err := x.agent(run.agentID)
 	if err != nil {
 		return nil, err
 	}
 	if agent.Status == "archived" {
 		return nil, conflict(promptrails.CodeInvalidState, "the agent is archived").with(map[string]any{"status": agent.Status})
 	}
-	if p.VersionID != "" {
-		return nil, notFound("agent version") // none can be made here
+	document, err := parseDocument(jsontext.Value(agent.Document))
+	if err != nil {
+		return nil, err
+	}
+	versionID, policy := document.text("current_version_id"), document.get("approval_policy")
+	if run.body.VersionID != "" {
+		versionID = run.body.VersionID
+	}
+	if versionID != "" {
+		version, err := x.tx.Resource(versionsOf(agents), agent.ID, versionID)
+		if err != nil {
+			return nil, missing(err, "agent version")
+		}
+		of, err := parseDocument(jsontext.Value(version.Document))
+		if err != nil {
+			return nil, err
+		}
+		if own := of.get("approval_policy"); own.Kind() == '{' {
+			policy = own
+		}
 	}
 	if err := x.countExecution(); err != nil {
 		return nil, err
 	}
-	execution := &store.Resource{ID: x.newID(), Kind: executions, CreatedBy: x.userID(), CreatedAt: x.now}
-	trace := &store.Resource{ID: x.newID(), Kind: traces, CreatedBy: x.userID(), CreatedAt: x.now}
-	input, output, err := x.mask(agentID, p.Input, value(map[string]any{"simulated": true, "text": "This output is simulated: no model was asked."}))
+	r := &store.Resource{ID: x.newID(), Kind: executions, CreatedBy: x.userID(), CreatedAt: x.now}
+	execution := Document{
+		{"execution_id", value(r.ID)},
+		{"name", value(agent.Name)},
+		{"status", value(statusWaiting)},
+		{"agent_id", value(agent.ID)},
+		{"agent_name", value(agent.Name)},
+		{"agent_type", value(document.text("type"))},
+		{"version_id", orNull(versionID)},
+		{"session_id", value(run.body.SessionID)},
+		{"parent_execution_id", null},
+		{"input", run.body.Input},
+		{"simulated", value(true)},
+	}
+	if run.body.Metadata != nil {
+		execution = append(execution, Member{"metadata", run.body.Metadata})
+	}
+	if policy.Kind() == '{' {
+		return x.waitForApproval(r, execution, policy)
+	}
+	e, err := x.exchange(run)
 	if err != nil {
 		return nil, err
 	}
-	about := func(other string, id string) Document {
-		d := Document{
-			{"name", value(agent.Name)},
-			{"status", value("completed")},
-			{"agent_id", value(agentID)},
-			{other, value(id)},
-			{"input", input},
-			{"output", output},
-			{"simulated", value(true)},
-		}
-		if p.SessionID != "" {
-			d = append(d, Member{"session_id", value(p.SessionID)})
-		}
-		if p.Metadata != nil {
-			d = append(d, Member{"metadata", p.Metadata})
-		}
-		return d
+	x.put(r, kindByName(executions).unlogged(x.completed(execution, e)))
+	if err := x.tx.CreateResource(r); err != nil {
+		return nil, err
 	}
-	x.put(execution, encoded(about("trace_id", trace.ID)))
-	x.put(trace, encoded(about("execution_id", execution.ID)))
-	for _, r := range []*store.Resource{execution, trace} {
-		if err := x.tx.CreateResource(r); err != nil {
-			return nil, err
-		}
+	return served(r), x.trace(r, e)
+}
+
+// null is the JSON value.
+var null = jsontext.Value("null")
+
+func orNull(text string) jsontext.Value {
+	if text == "" {
+		return null
 	}
-	return answered(execution), x.charge(execution.ID, p.Input)
+	return value(text)
+}
+
+// completed returns an execution with its outcome.
+func (x *Session) completed(execution Document, e *exchange) Document {
+	usage := usageOf(e)
+	outcome := Document{
+		{"status", value(statusCompleted)},
+		{"trace_id", value(x.newID())},
+		{"output", e.output},
+		{"error", null},
+		{"started_at", value(x.now)},
+		{"completed_at", value(x.now)},
+	}
+	return execution.merge(append(outcome, usage.document()...))
+}
+
+// trace records what the provider saw of an execution that has completed, and
+// takes its cost from the balance.
+func (x *Session) trace(r *store.Resource, e *exchange) error {
+	execution, err := parseDocument(jsontext.Value(r.Document))
+	if err != nil {
+		return err
+	}
+	usage := usageOf(e)
+	t := &store.Resource{ID: x.newID(), Kind: traces, CreatedBy: r.CreatedBy, CreatedAt: x.now}
+	span := Document{
+		{"trace_id", execution.get("trace_id")},
+		{"span_id", value(t.ID)},
+		{"parent_id", null},
+		{"execution_id", value(r.ID)},
+		{"name", execution.get("name")},
+		{"kind", value("agent")},
+		{"status", value(statusCompleted)},
+		{"level", value("info")},
+		{"agent_id", execution.get("agent_id")},
+		{"agent_name", execution.get("agent_name")},
+		{"agent_type", execution.get("agent_type")},
+		{"session_id", execution.get("session_id")},
+		{"user_id", value(r.CreatedBy)},
+		{"model_name", value("simulated")},
+		{"prompt_name", value("")},
+		{"service_name", value("")},
+		{"input", e.sent},
+		{"output", e.received},
+		{"masked", value(e.masked)},
+		{"attributes", value(map[string]any{})},
+		{"tags", value([]string{})},
+		{"error_message", value("")},
+		{"error_type", value("")},
+		{"simulated", value(true)},
+		{"started_at", value(x.now)},
+		{"ended_at", value(x.now)},
+	}
+	x.put(t, kindByName(traces).unlogged(append(span, usage.document()...)))
+	totals := store.TraceTotals{Tokens: usage.prompt + usage.completion, CostMicros: int(usage.costMicros), DurationMillis: usage.millis}
+	if err := x.tx.AddTrace(t, totals, e.masked); err != nil {
+		return err
+	}
+	return x.tx.CreateTransaction(&promptrails.Transaction{
+		ID: x.newID(), Type: promptrails.TransactionUsage, AmountMicros: -usage.costMicros,
+		Description: "Simulated execution", ExecutionID: r.ID, CreatedAt: x.now,
+	})
+}
+
+// usage is what an execution consumes: simulated, by the size of what is sent and
+// received.
+type usage struct {
+	prompt, completion int // tokens
+	millis             int
+	costMicros         int64 // millionths of a dollar
+}
+
+// The rates of a simulated execution.
+const (
+	executionCost  = 1000 // millionths of a dollar
+	inputCost      = 2    // a byte of input
+	bytesPerToken  = 4
+	millisPerToken = 10 // of the output
+)
+
+func usageOf(e *exchange) usage {
+	u := usage{prompt: 1 + len(e.input)/bytesPerToken, completion: 1 + len(e.output)/bytesPerToken, costMicros: executionCost + inputCost*int64(len(e.input))}
+	u.millis = u.completion * millisPerToken
+	return u
+}
+
+// document returns the members that executions and traces have.
+func (u usage) document() Document {
+	cost := strings.TrimRight(fmt.Sprintf("%d.%06d", u.costMicros/1e6, u.costMicros%1e6), "0")
+	return Document{
+		{"duration_ms", value(u.millis)},
+		{"prompt_tokens", value(u.prompt)},
+		{"completion_tokens", value(u.completion)},
+		{"total_tokens", value(u.prompt + u.completion)},
+		{"token_usage", value(map[string]int{"prompt_tokens": u.prompt, "completion_tokens": u.completion, "total_tokens": u.prompt + u.completion})},
+		{"cost", jsontext.Value(strings.TrimSuffix(cost, "."))}, // dollars
+	}
 }
 
 // countExecution takes one execution of the period that runs now; a new period
@@ -100,17 +304,14 @@ func (x *Session) countExecution() error {
 	return x.tx.UpdateSubscription(s)
 }
 
-// A simulated execution costs so much, in millionths of a dollar.
-const (
-	executionCost = 1000
-	inputCost     = 2 // a byte of input
-)
-
-// charge takes the cost of an execution from the balance, which may go below
-// zero and refuses nothing.
-func (x *Session) charge(executionID string, input jsontext.Value) error {
-	return x.tx.CreateTransaction(&promptrails.Transaction{
-		ID: x.newID(), Type: promptrails.TransactionUsage, AmountMicros: -(executionCost + inputCost*int64(len(input))),
-		Description: "Simulated execution", ExecutionID: executionID, CreatedAt: x.now,
-	})
+// ExecutionTree returns an execution with those that it started: none, since no
+// agent runs here that would start another.
+func (x *Session) ExecutionTree(id string) (*Resource, error) {
+	r, err := x.resource(Collection{Kind: kindByName(executions)}, id)
+	if err != nil {
+		return nil, err
+	}
+	tree := served(r).with(Document{{"children", value([]any{})}})
+	tree.secret = false
+	return tree, nil
 }

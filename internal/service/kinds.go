@@ -8,62 +8,124 @@ import (
 
 // Kind is a collection of resources.
 type Kind struct {
-	Name     string // the last elements of the collection's path
-	Singular string // as messages say it
+	Name     string // of the collection, and the last elements of its path if Path is empty
+	Path     string
+	Singular string // for messages
 	Type     promptrails.ResourceType
-	Nested   bool // under an agent, by whose rights it goes
-	Nameless bool // it needs no name
-	ReadOnly bool // made by executing an agent
+	Under    string // the kind whose resources have such collections, and whose rights apply
+	Parent   string // the member that names the resource that it is under
+	Nameless bool   // it needs no name
+	ReadOnly bool   // made by executing an agent
 	Read     promptrails.Scope
-	Write    promptrails.Scope // empty where ReadOnly
+	Write    promptrails.Scope // empty if ReadOnly
 	Feature  promptrails.Feature
+	Filters  []string // members that lists can be filtered by
+	Set      []string // members that only the service sets, besides the common ones
+	Defaults string   // the members of a new document that the request omits: JSON
+}
+
+// Element returns the last elements of the collection's path.
+func (k Kind) Element() string {
+	if k.Path != "" {
+		return k.Path
+	}
+	return k.Name
 }
 
 // The kinds that a rule is about.
 const (
 	agents      = "agents"
+	prompts     = "prompts"
 	dataSources = "data-sources"
 	executions  = "executions"
 	traces      = "traces"
+	memories    = "memories"
+	guardrails  = "guardrails"
+	triggers    = "triggers"
 	approvals   = "approvals"
 )
 
 // Kinds returns every collection of resources.
 func Kinds() []Kind {
 	return []Kind{
-		{Name: agents, Singular: "agent", Type: promptrails.ResourceAgent, Read: promptrails.ScopeAgentsRead, Write: promptrails.ScopeAgentsWrite},
-		{Name: "prompts", Singular: "prompt", Type: promptrails.ResourcePrompt, Read: promptrails.ScopePromptsRead, Write: promptrails.ScopePromptsWrite},
-		{Name: dataSources, Singular: "data source", Type: promptrails.ResourceDataSource, Read: promptrails.ScopeDataSourcesRead, Write: promptrails.ScopeDataSourcesWrite},
+		{
+			Name: agents, Singular: "agent", Type: promptrails.ResourceAgent, Read: promptrails.ScopeAgentsRead, Write: promptrails.ScopeAgentsWrite,
+			Filters: []string{"name", "type"}, Set: []string{"current_version_id"}, Defaults: `{"type":"agent","description":"","config":{},"labels":[]}`,
+		},
+		{
+			Name: prompts, Singular: "prompt", Type: promptrails.ResourcePrompt, Read: promptrails.ScopePromptsRead, Write: promptrails.ScopePromptsWrite,
+			Set: []string{"current_version_id"}, Defaults: `{"description":"","config":{}}`,
+		},
+		{
+			Name: dataSources, Singular: "data source", Type: promptrails.ResourceDataSource, Read: promptrails.ScopeDataSourcesRead, Write: promptrails.ScopeDataSourcesWrite,
+			Set: []string{"current_version_id"}, Defaults: `{"type":"","description":"","config":{}}`,
+		},
+		versions(agents, "agent_id", "agent version", promptrails.ResourceAgentVersion, promptrails.ScopeAgentsRead, promptrails.ScopeAgentsWrite,
+			`{"message":"","config":{}}`),
+		versions(prompts, "prompt_id", "prompt version", promptrails.ResourcePromptVersion, promptrails.ScopePromptsRead, promptrails.ScopePromptsWrite,
+			`{"message":"","system_prompt":"","user_prompt":"","config":{}}`),
+		versions(dataSources, "data_source_id", "data source version", promptrails.ResourceDataSourceVersion, promptrails.ScopeDataSourcesRead, promptrails.ScopeDataSourcesWrite,
+			`{"message":"","config":{}}`),
 		{
 			Name: "mcp-tools", Singular: "MCP tool", Type: promptrails.ResourceMCPTool, Feature: promptrails.FeatureMCPTools,
 			Read: promptrails.ScopeMCPToolsRead, Write: promptrails.ScopeMCPToolsWrite,
+			Defaults: `{"type":"","description":"","server_url":"","config":null,"schema":null,"tool_schema":null,"is_active":true,"credential_id":null,"template_id":null}`,
 		},
-		{Name: executions, Singular: "execution", ReadOnly: true, Read: promptrails.ScopeExecutionsRead},
-		{Name: traces, Singular: "trace", ReadOnly: true, Read: promptrails.ScopeTracesRead},
+		{
+			Name: executions, Singular: "execution", ReadOnly: true, Read: promptrails.ScopeExecutionsRead,
+			Filters: []string{"agent_id", "session_id"},
+		},
+		{
+			Name: traces, Singular: "trace", ReadOnly: true, Read: promptrails.ScopeTracesRead,
+			Filters: []string{"agent_id", "session_id", "trace_id", "kind"},
+		},
 		{
 			Name: "chat/sessions", Singular: "chat session", Type: promptrails.ResourceChatSession, Nameless: true,
-			Read: promptrails.ScopeSessionsRead, Write: promptrails.ScopeChatWrite,
+			Read: promptrails.ScopeSessionsRead, Write: promptrails.ScopeChatWrite, Defaults: `{"user_id":null,"title":"","metadata":{}}`,
 		},
 		{
-			Name: "memories", Singular: "memory", Type: promptrails.ResourceMemory, Nested: true, Nameless: true, Feature: promptrails.FeatureMemory,
+			Name: memories, Singular: "memory", Type: promptrails.ResourceMemory, Under: agents, Parent: "agent_id", Nameless: true, Feature: promptrails.FeatureMemory,
 			Read: promptrails.ScopeMemoriesRead, Write: promptrails.ScopeMemoriesWrite,
+			Defaults: `{"content":"","memory_type":"","importance":0,"access_count":0}`,
 		},
-		{Name: "scores", Singular: "score", Type: promptrails.ResourceScore, Nameless: true, Read: promptrails.ScopeScoresRead, Write: promptrails.ScopeScoresWrite},
 		{
-			Name: "guardrails", Singular: "guardrail", Type: promptrails.ResourceGuardrail, Nested: true, Nameless: true, Feature: promptrails.FeatureGuardrails,
+			Name: "scores", Singular: "score", Type: promptrails.ResourceScore, Nameless: true, Read: promptrails.ScopeScoresRead, Write: promptrails.ScopeScoresWrite,
+			Filters:  []string{"name", "trace_id", "execution_id", "source", "data_type", "config_id"},
+			Defaults: `{"trace_id":"","span_id":"","string_value":"","data_type":"","source":"","comment":""}`,
+		},
+		{
+			Name: guardrails, Singular: "guardrail", Type: promptrails.ResourceGuardrail, Under: agents, Parent: "agent_id", Nameless: true, Feature: promptrails.FeatureGuardrails,
 			Read: promptrails.ScopeGuardrailsRead, Write: promptrails.ScopeGuardrailsWrite,
+			Defaults: `{"type":"","scanner_type":"","action":"","config":{},"is_active":true,"sort_order":0}`,
 		},
 		{
-			Name: "triggers", Singular: "trigger", Type: promptrails.ResourceTrigger, Feature: promptrails.FeatureWebhooks,
+			Name: triggers, Singular: "trigger", Type: promptrails.ResourceTrigger, Feature: promptrails.FeatureWebhooks,
 			Read: promptrails.ScopeWebhookTriggersRead, Write: promptrails.ScopeWebhookTriggersWrite,
+			Filters: []string{"agent_id"}, Set: []string{"token", "token_prefix", "secret", "has_secret", "last_used_at"},
+			Defaults: `{"source":"","source_config":{},"reply_config":{},"is_active":true,"last_used_at":null}`,
 		},
 		{
 			Name: approvals, Singular: "approval", Type: promptrails.ResourceApproval, Feature: promptrails.FeatureApprovals,
 			Read: promptrails.ScopeApprovalsRead, Write: promptrails.ScopeApprovalsWrite,
+			Set:      []string{"decided_by", "decided_at"},
+			Defaults: `{"status":"pending","checkpoint_name":"","payload":null}`,
 		},
 		{Name: "apps", Singular: "app", Type: promptrails.ResourceApp, Read: promptrails.ScopeAppsRead, Write: promptrails.ScopeAppsWrite},
 	}
 }
+
+// versions returns the kind of the versions of a kind. Their member version is
+// the caller's, a text such as "1.0.0": they have no counter of changes.
+func versions(of, parent, singular string, t promptrails.ResourceType, read, write promptrails.Scope, defaults string) Kind {
+	return Kind{
+		Name: versionsOf(of), Path: "versions", Singular: singular, Type: t, Under: of, Parent: parent, Nameless: true,
+		Read: read, Write: write, Set: []string{"is_active"}, Defaults: defaults,
+	}
+}
+
+func versionsOf(kind string) string { return kind + "/versions" }
+
+func (k Kind) isVersions() bool { return k.Path == "versions" }
 
 func kindByName(name string) Kind {
 	all := Kinds()

@@ -5,12 +5,10 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/internal/changelog"
-	"github.com/promptrails-community/promptrails-go/internal/masking"
 	"github.com/promptrails-community/promptrails-go/internal/store"
+	"github.com/promptrails-community/promptrails-go/masking"
 )
 
 // Masking returns the workspace's settings.
@@ -23,12 +21,22 @@ func (x *Session) Masking() (*promptrails.MaskingSettings, error) {
 	return s, err
 }
 
+// labels are the detectors without a pattern: they are for columns of data
+// sources that are marked by hand.
+var labels = []promptrails.Detector{promptrails.DetectorName, promptrails.DetectorAddress}
+
 // merged are the detectors that are known, each on or off: as it is given, else
-// as it was, else on.
+// as it was, else on. Labels are among them only if they were given.
 func merged(was, given map[promptrails.Detector]bool) map[promptrails.Detector]bool {
 	all := map[promptrails.Detector]bool{}
-	for _, name := range masking.Names() {
-		d := promptrails.Detector(name)
+	for _, d := range labels {
+		for _, settings := range []map[promptrails.Detector]bool{was, given} {
+			if on, ok := settings[d]; ok {
+				all[d] = on
+			}
+		}
+	}
+	for _, d := range masking.Detectors() {
 		on, known := was[d]
 		all[d] = on || !known
 		if on, ok := given[d]; ok {
@@ -41,7 +49,7 @@ func merged(was, given map[promptrails.Detector]bool) map[promptrails.Detector]b
 func detectorFaults(given map[promptrails.Detector]bool) error {
 	bad := faults{}
 	for d := range given {
-		if !slices.Contains(masking.Names(), string(d)) {
+		if !slices.Contains(masking.Detectors(), d) && !slices.Contains(labels, d) {
 			bad.add("detectors."+string(d), "is not a detector")
 		}
 	}
@@ -197,27 +205,21 @@ func maskingFields(enabled bool, detectors map[promptrails.Detector]bool) map[st
 	return map[string]any{"enabled": enabled, "detectors": maps.Clone(detectors)}
 }
 
-// masker masks for an agent, or for the workspace where none is named. It is
-// nil where masking is off.
-func (x *Session) masker(agentID string) (*masking.Masker, error) {
+// maskingOf returns the settings that hold for an agent, or for the workspace if
+// none is named.
+func (x *Session) maskingOf(agentID string) (*promptrails.MaskingSettings, error) {
 	s, err := x.Masking()
+	if err != nil || agentID == "" {
+		return s, err
+	}
+	o, err := x.tx.MaskingOverride(agentID)
+	if errors.Is(err, store.ErrNotFound) {
+		return s, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	enabled, detectors := s.Enabled, s.Detectors
-	if agentID != "" {
-		o, err := x.tx.MaskingOverride(agentID)
-		switch {
-		case err == nil:
-			enabled, detectors = o.Enabled, merged(o.Detectors, nil)
-		case !errors.Is(err, store.ErrNotFound):
-			return nil, err
-		}
-	}
-	if !enabled {
-		return nil, nil //nolint:nilnil // masking is off
-	}
-	return masking.New(func(name string) bool { return detectors[promptrails.Detector(name)] }), nil
+	return &promptrails.MaskingSettings{Enabled: o.Enabled, Detectors: merged(o.Detectors, nil)}, nil
 }
 
 // PreviewMaskingBody is a text to mask, and for whom.
@@ -233,33 +235,15 @@ func (x *Session) PreviewMasking(p *PreviewMaskingBody) (*promptrails.MaskingPre
 			return nil, err
 		}
 	}
-	m, err := x.masker(p.AgentID)
+	settings, err := x.maskingOf(p.AgentID)
 	if err != nil {
 		return nil, err
 	}
-	preview := &promptrails.MaskingPreview{Masked: p.Text, Matches: []promptrails.MaskingMatch{}}
-	if m == nil {
-		return preview, nil
-	}
-	var matches []masking.Match
-	preview.Masked, matches = m.Mask(p.Text)
-	for _, found := range matches {
-		preview.Matches = append(preview.Matches, promptrails.MaskingMatch{
-			Detector: promptrails.Detector(found.Detector), Start: found.Start, End: found.End, Placeholder: found.Placeholder,
-		})
+	preview := &promptrails.MaskingPreview{Matches: []promptrails.MaskingMatch{}}
+	var found *masking.Replacements
+	preview.Masked, found = masking.New(settings).Mask(p.Text)
+	for _, m := range found.Matches() {
+		preview.Matches = append(preview.Matches, promptrails.MaskingMatch{Detector: m.Detector, Start: m.Start, End: m.End, Placeholder: m.Placeholder})
 	}
 	return preview, nil
-}
-
-// mask masks what an execution is given, and what it answers.
-func (x *Session) mask(agentID string, input, output jsontext.Value) (maskedInput, maskedOutput jsontext.Value, err error) {
-	m, err := x.masker(agentID)
-	if err != nil || m == nil {
-		return input, output, err
-	}
-	if input, err = m.MaskJSON(input); err != nil {
-		return nil, nil, err
-	}
-	output, err = m.MaskJSON(output)
-	return input, output, err
 }

@@ -15,6 +15,10 @@ import (
 type Page[T any] struct {
 	Data []T  `json:"data"`
 	Meta Meta `json:"meta"`
+
+	// WithoutMeta says that Meta is not served, since the page is all that was
+	// asked for.
+	WithoutMeta bool `json:"-"`
 }
 
 // Meta tells where a page is. A page asked for with a cursor has no number.
@@ -23,6 +27,7 @@ type Meta struct {
 	Page       *int   `json:"page,omitzero"`
 	Limit      int    `json:"limit"`
 	Pages      *int   `json:"pages,omitzero"`
+	TotalPages *int   `json:"total_pages,omitzero"` // the name that older clients read
 	NextCursor string `json:"next_cursor,omitzero"`
 }
 
@@ -136,7 +141,7 @@ func finish[T any](l *listing, rows []T, total int, at func(T) store.Position) *
 	}
 	if l.store.After == nil && !l.sequenced {
 		pages := (total + l.options.Limit - 1) / l.options.Limit
-		page.Meta.Total, page.Meta.Page, page.Meta.Pages = &total, &l.options.Page, &pages
+		page.Meta = Meta{&total, &l.options.Page, l.options.Limit, &pages, &pages, page.Meta.NextCursor}
 	}
 	return page
 }

@@ -8,15 +8,15 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
-	"github.com/promptrails-community/promptrails-go/internal/changelog"
 	"github.com/promptrails-community/promptrails-go/internal/policy"
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// Resource is one resource as it is answered: its document.
+// Resource is one resource as it is served: its document.
 type Resource struct {
-	Version  int64
+	Version  int64 // 0: it has none
 	document string
+	secret   bool // the document shows what no other response does
 }
 
 // MarshalJSONTo implements [json.MarshalerTo].
@@ -24,50 +24,115 @@ func (r *Resource) MarshalJSONTo(enc *jsontext.Encoder) error {
 	return enc.WriteValue(jsontext.Value(r.document))
 }
 
-func answered(r *store.Resource) *Resource {
-	return &Resource{Version: r.Version, document: r.Document}
+// HoldsSecret reports whether the response must be stored sealed.
+func (r *Resource) HoldsSecret() bool { return r.secret }
+
+func served(r *store.Resource) *Resource {
+	s := &Resource{Version: r.Version, document: r.Document}
+	if kindByName(r.Kind).isVersions() {
+		s.Version = 0
+	}
+	return s
 }
 
-// Collection names a collection: of a workspace, or under the agent Parent. An
-// item of a nested kind can be named without its agent.
+func servedAll(rows []*store.Resource) []*Resource {
+	documents := make([]*Resource, len(rows))
+	for i, r := range rows {
+		documents[i] = served(r)
+	}
+	return documents
+}
+
+// with returns the resource with members that only this response shows.
+func (r *Resource) with(once Document) *Resource {
+	if len(once) == 0 {
+		return r
+	}
+	members := value(once)
+	document := r.document[:len(r.document)-1] + "," + string(members[1:])
+	return &Resource{Version: r.Version, document: document, secret: true}
+}
+
+// Collection names a collection: of a workspace, or under the resource ParentID.
+// An item of a nested kind can be named without its parent.
 type Collection struct {
 	Kind
-	Parent string
+	ParentID string
 }
 
-// owned are the members that the service sets.
-var owned = []string{"id", "workspace_id", "created_by", "version", "created_at", "updated_at"}
+// common are the members of every document, which the service sets.
+func (k Kind) common() []string {
+	if k.isVersions() {
+		return []string{"id", "workspace_id", "created_by", "created_at", "updated_at"}
+	}
+	return []string{"id", "workspace_id", "created_by", "version", "created_at", "updated_at"}
+}
+
+// defaults are the members of a new document that a request omits.
+func (k Kind) defaults() Document {
+	if k.Defaults == "" {
+		return nil
+	}
+	d, err := parseDocument(jsontext.Value(k.Defaults))
+	if err != nil {
+		panic(err) // an invalid table of kinds
+	}
+	return d
+}
+
+// ListResourcesQuery is the query of a list of resources.
+type ListResourcesQuery struct {
+	promptrails.ListOptions
+	Status string            `url:"status"`
+	Query  string            `url:"q"`
+	Search string            `url:"search"` // the same as q
+	Filter map[string]string `url:"-"`      // by the kind's members
+}
 
 // Resources returns a page of a collection.
-func (x *Session) Resources(in Collection, p *promptrails.ListResourcesParams) (*Page[*Resource], error) {
-	l, err := newListing(in.Name, x.workspaceID(), p.ListOptions, in.Parent, p.Status, p.Query)
+func (x *Session) Resources(in Collection, p *ListResourcesQuery) (*Page[*Resource], error) {
+	if p.Query == "" {
+		p.Query = p.Search
+	} else if p.Search != "" {
+		return nil, invalid("search", "is the same as q; send one of them")
+	}
+	narrowed := []string{in.ParentID, p.Status, p.Query}
+	for _, name := range in.Filters {
+		narrowed = append(narrowed, p.Filter[name])
+	}
+	l, err := newListing(in.Name, x.workspaceID(), p.ListOptions, narrowed...)
 	if err != nil {
 		return nil, err
 	}
-	if err := x.inParent(in); err != nil {
-		return nil, err
+	if in.Under != "" {
+		if _, err := x.parent(in); err != nil {
+			return nil, err
+		}
 	}
-	rows, total, err := x.tx.Resources(in.Name, in.Parent, p.Status, p.Query, l.store)
+	whole := in.Name == guardrails && p.Limit == 0 && p.After == ""
+	if whole {
+		l.options.Limit, l.store.Limit, l.store.Offset = maxGuardrails, maxGuardrails, (l.options.Page-1)*maxGuardrails
+	}
+	rows, total, err := x.tx.Resources(in.Name, in.ParentID, &store.ResourceFilter{Members: p.Filter, Status: p.Status, Query: p.Query}, l.store)
 	if err != nil {
 		return nil, err
 	}
 	page := finish(l, rows, total, func(r *store.Resource) store.Position {
 		return store.Position{At: r.CreatedAt.UnixMicro(), ID: r.ID}
 	})
-	documents := make([]*Resource, len(page.Data))
-	for i, r := range page.Data {
-		documents[i] = answered(r)
-	}
-	return &Page[*Resource]{Data: documents, Meta: page.Meta}, nil
+	// What is cut says where it goes on.
+	without := in.Name == guardrails && !l.store.Size.Full && (!whole || page.Meta.NextCursor == "")
+	return &Page[*Resource]{Data: servedAll(page.Data), Meta: page.Meta, WithoutMeta: without}, nil
 }
 
-// inParent refuses a collection under an agent that is not there.
-func (x *Session) inParent(in Collection) error {
-	if !in.Nested {
-		return nil
-	}
-	_, err := x.agent(in.Parent)
-	return err
+// maxGuardrails is how many guardrails of an agent a list without a limit has:
+// it is served without meta, as the vendor serves it.
+const maxGuardrails = 1000
+
+// parent returns the resource that a nested collection is under.
+func (x *Session) parent(in Collection) (*store.Resource, error) {
+	r, err := x.tx.Resource(in.Under, "", in.ParentID)
+	return r, missing(err, kindByName(in.Under).Singular)
 }
 
 func (x *Session) agent(id string) (*store.Resource, error) {
@@ -81,27 +146,28 @@ func (x *Session) Resource(in Collection, id string) (*Resource, error) {
 	if err != nil {
 		return nil, err
 	}
-	return answered(r), nil
+	return served(r), nil
 }
 
 func (x *Session) resource(in Collection, id string) (*store.Resource, error) {
-	if in.Nested && in.Parent == "" {
+	if in.Under != "" && in.ParentID == "" {
 		r, err := x.tx.ResourceOfKind(in.Name, id)
 		return r, missing(err, in.Singular)
 	}
-	r, err := x.tx.Resource(in.Name, in.Parent, id)
+	r, err := x.tx.Resource(in.Name, in.ParentID, id)
 	return r, missing(err, in.Singular)
 }
 
 // CreateResource stores a new resource.
 func (x *Session) CreateResource(d *Draft) (*Resource, error) {
 	in := d.in
-	if in.Nested {
-		agent, err := x.agent(in.Parent)
-		if err != nil {
+	var parent *store.Resource
+	if in.Under != "" {
+		var err error
+		if parent, err = x.parent(in); err != nil {
 			return nil, err
 		}
-		if err := x.mayTouch(agent.CreatedBy); err != nil {
+		if err := x.mayTouch(parent.CreatedBy); err != nil {
 			return nil, err
 		}
 	}
@@ -117,7 +183,10 @@ func (x *Session) CreateResource(d *Draft) (*Resource, error) {
 	if err := x.resolve(d.named); err != nil {
 		return nil, err
 	}
-	r := &store.Resource{ID: x.newID(), Kind: in.Name, Parent: in.Parent, CreatedBy: x.userID(), CreatedAt: x.now}
+	if err := x.mayRequireApproval(in.Kind, true, d.carried); err != nil {
+		return nil, err
+	}
+	r := &store.Resource{ID: x.newID(), Kind: in.Name, Parent: in.ParentID, CreatedBy: x.userID(), CreatedAt: x.now}
 	x.put(r, d.ready)
 	if err := x.tx.CreateResource(r); err != nil {
 		return nil, err
@@ -125,12 +194,16 @@ func (x *Session) CreateResource(d *Draft) (*Resource, error) {
 	if err := x.append(x.tx, promptrails.ActionCreated, resourceRef(in.Kind, r), d.ready.changes); err != nil {
 		return nil, err
 	}
-	if in.Name != approvals {
-		return answered(r), nil
+	switch {
+	case d.current:
+		return served(r), x.setCurrent(parent, r)
+	case in.Name == approvals:
+		return served(r), x.notify(x.tx, promptrails.EventExecutionAwaitingApproval, &promptrails.ExecutionEvent{
+			ApprovalID: r.ID, ExecutionID: document.text("execution_id"), AgentID: document.text("agent_id"),
+		})
+	default:
+		return served(r).with(d.once), nil
 	}
-	return answered(r), x.notify(x.tx, promptrails.EventExecutionAwaitingApproval, &promptrails.ExecutionEvent{
-		ApprovalID: r.ID, ExecutionID: document.text("execution_id"), AgentID: document.text("agent_id"),
-	})
 }
 
 // UpdateResource merges members into a resource's document.
@@ -146,6 +219,9 @@ func (x *Session) UpdateResource(id string, d *Draft) (*Resource, error) {
 	if err := x.placeFor(d.in, r.Status, merged.document.text("status")); err != nil {
 		return nil, err
 	}
+	if err := x.mayRequireApproval(d.in.Kind, false, d.carried); err != nil {
+		return nil, err
+	}
 	if err := x.resolve(d.named); err != nil {
 		return nil, err
 	}
@@ -153,13 +229,13 @@ func (x *Session) UpdateResource(id string, d *Draft) (*Resource, error) {
 		return nil, err
 	}
 	if merged.changes == nil {
-		return answered(r), nil
+		return served(r), nil
 	}
 	x.put(r, merged)
 	if err := x.tx.UpdateResource(r); err != nil {
 		return nil, err
 	}
-	return answered(r), x.append(x.tx, promptrails.ActionUpdated, resourceRef(d.in.Kind, r), merged.changes)
+	return served(r), x.append(x.tx, promptrails.ActionUpdated, resourceRef(d.in.Kind, r), merged.changes)
 }
 
 // DeleteResource removes a resource, and what stands under it.
@@ -197,7 +273,8 @@ func (x *Session) recordDeleted(r *store.Resource) error {
 	if err != nil {
 		return err
 	}
-	return x.record(x.tx, promptrails.ActionDeleted, resourceRef(kindByName(r.Kind), r), document.without(owned...).changes(), nil)
+	k := kindByName(r.Kind)
+	return x.record(x.tx, promptrails.ActionDeleted, resourceRef(k, r), document.without(k.common()...).changes(), nil)
 }
 
 // change returns a resource that the caller may change.
@@ -207,12 +284,12 @@ func (x *Session) change(in Collection, id string) (*store.Resource, error) {
 		return nil, err
 	}
 	by := r.CreatedBy
-	if in.Nested {
-		agent, err := x.agent(r.Parent)
+	if in.ParentID = r.Parent; in.Under != "" {
+		parent, err := x.parent(in)
 		if err != nil {
 			return nil, err
 		}
-		by = agent.CreatedBy
+		by = parent.CreatedBy
 	}
 	return r, x.mayTouch(by)
 }
@@ -246,10 +323,6 @@ func (x *Session) placeFor(in Collection, was, is string) error {
 	}
 }
 
-func resourceRef(k Kind, r *store.Resource) changelog.Ref {
-	return changelog.Ref{Type: string(k.Type), ID: r.ID, Name: r.Name}
-}
-
 const (
 	maxMemberName = 200
 	maxDocument   = 1<<20 + 1024 // what one body may hold, and the members that all have
@@ -258,13 +331,20 @@ const (
 // faults says what is wrong with a document, or with a part of one.
 func (c Collection) faults(d Document, whole bool) faults {
 	bad := faults{}
+	if c.Name == agents || c.Name == versionsOf(agents) {
+		bad.add("approval_policy", approvalPolicyFault(d.get("approval_policy")))
+	}
 	for _, m := range d {
 		field := fmt.Sprintf("%.100s", m.Name)
 		switch {
-		case slices.Contains(owned, m.Name):
+		case slices.Contains(c.common(), m.Name), slices.Contains(c.Set, m.Name):
 			bad.add(field, "is set by the service")
-		case m.Name == "agent_id" && c.Nested && whole && d.text("agent_id") != c.Parent:
-			bad.add(field, "must be that of the path, or left out")
+		case m.Name == c.Parent && whole && d.text(c.Parent) != c.ParentID:
+			bad.add(field, "must be that of the path, or omitted")
+		case c.isVersions() && m.Name == "version" && (m.Value.Kind() != '"' || lineFault(d.text("version"), 1, 100) != ""):
+			bad.add(field, `must be a text of 1 to 100 characters, such as "1.0.0"`)
+		case (c.isVersions() && m.Name == "set_current" || c.Name == triggers && m.Name == "generate_secret") && m.Value.Kind() != 't' && m.Value.Kind() != 'f':
+			bad.add(field, "must be true or false")
 		case len(m.Name) > maxMemberName || strings.ContainsRune(m.Name, 0):
 			bad.add(field, "must be a name of at most 200 bytes, without NUL")
 		case holdsNUL(m.Value):

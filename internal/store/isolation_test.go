@@ -68,6 +68,9 @@ func fill(x *Tx, in string) error {
 		func() error { return x.CreateResource(agent(in)) },
 		func() error { return x.CreateResource(memory(in)) },
 		func() error {
+			return x.AddTrace(trace(in), totals(in), map[promptrails.Detector]int{promptrails.Detector("in-" + in): 1})
+		},
+		func() error {
 			return x.CreateInvoice(&promptrails.Invoice{ID: "i", Status: "paid", Lines: []promptrails.InvoiceLine{{Description: "in-" + in}}, PeriodStart: moment, PeriodEnd: moment, IssuedAt: moment})
 		},
 		func() error {
@@ -127,6 +130,18 @@ func key(in string) *promptrails.APIKey {
 
 func agent(in string) *Resource {
 	return &Resource{ID: "r", Kind: "agents", Name: "in-" + in, Status: "active", CreatedBy: "u", Version: 1, CreatedAt: moment, UpdatedAt: moment, Document: `"in-` + in + `"`, References: []string{"c"}}
+}
+
+// That of b is the second of its session.
+func trace(in string) *Resource {
+	r := agent(in)
+	r.ID, r.Kind, r.References = "tr", "traces", nil
+	r.Members = map[string]string{"agent_id": "r", "session_id": "se", "trace_id": "ti", "kind": "in-" + in}
+	return r
+}
+
+func totals(in string) TraceTotals {
+	return TraceTotals{Tokens: int(in[0]), CostMicros: int(in[0]), DurationMillis: int(in[0])}
 }
 
 func memory(in string) *Resource {
@@ -212,6 +227,11 @@ func TestWritesStayInTheirWorkspace(t *testing.T) {
 		"UpdateResource":     func(x *Tx) error { r := agent("new"); r.References = nil; return x.UpdateResource(r) },
 		"DeleteResource": func(x *Tx) error {
 			return errors.Join(x.DeleteMaskingOverride("r"), x.DeleteResource(agent("a")))
+		},
+		"AddTrace": func(x *Tx) error {
+			r := trace("a")
+			r.ID = "tr2"
+			return x.AddTrace(r, totals("a"), map[promptrails.Detector]int{"email": 2})
 		},
 		"UpdateSubscription": func(x *Tx) error {
 			return x.UpdateSubscription(&Subscription{Plan: "pro", Began: later, Version: 2, UpdatedAt: later, ExecutionsUsed: 3})
@@ -337,11 +357,22 @@ func TestReadsStayInTheirWorkspace(t *testing.T) {
 			return fmt.Sprint(err), nil
 		},
 		"LiveAPIKeysBy": func(x *Tx) (any, error) { return x.LiveAPIKeysBy("u", moment) },
-		"Resources":     func(x *Tx) (any, error) { v, n, err := x.Resources("agents", "", "", "", all); return []any{v, n}, err },
-		"Resources by q": func(x *Tx) (any, error) {
-			v, n, err := x.Resources("memories", "r", "active", "in", all)
+		"Resources": func(x *Tx) (any, error) {
+			v, n, err := x.Resources("agents", "", &ResourceFilter{}, all)
 			return []any{v, n}, err
 		},
+		"Resources by q": func(x *Tx) (any, error) {
+			v, n, err := x.Resources("memories", "r", &ResourceFilter{Status: "active", Query: "in"}, all)
+			return []any{v, n}, err
+		},
+		"Resources by members": func(x *Tx) (any, error) {
+			v, n, err := x.Resources("traces", "", &ResourceFilter{Members: map[string]string{"session_id": "se", "agent_id": "r"}}, all)
+			return []any{v, n}, err
+		},
+		"TraceTotals":        func(x *Tx) (any, error) { return x.TraceTotals() },
+		"TraceSpans":         func(x *Tx) (any, error) { return x.TraceSpans("ti", 10) },
+		"Masked":             func(x *Tx) (any, error) { v, n, err := x.Masked(&MaskedFilter{}); return []any{v, n}, err },
+		"Masked by agent":    func(x *Tx) (any, error) { v, n, err := x.Masked(&MaskedFilter{AgentID: "r"}); return []any{v, n}, err },
 		"Resource":           func(x *Tx) (any, error) { return x.Resource("agents", "", "r") },
 		"HasResource":        func(x *Tx) (any, error) { return x.HasResource("agents", "r") },
 		"NestedResources":    func(x *Tx) (any, error) { return x.NestedResources("r") },

@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"strings"
 	"time"
 )
 
@@ -12,8 +13,28 @@ type Resource struct {
 	CreatedBy            string
 	Version              int64
 	CreatedAt, UpdatedAt time.Time
-	Document             string   // as it is served
-	References           []string // the identifiers that the document names; not read back
+	Document             string            // as it is served
+	Members              map[string]string // of the document, that lists are filtered by; not read back
+	References           []string          // the identifiers that the document names; not read back
+}
+
+// indexed are the members of a document that have a column, which lists are
+// filtered by.
+var indexed = []string{"name", "type", "kind", "agent_id", "session_id", "execution_id", "trace_id", "source", "data_type", "config_id"}
+
+// indexColumns returns the columns, separated by commas.
+func indexColumns() string { return "member_" + strings.Join(indexed, ", member_") }
+
+// indexValues returns the values of the columns: NULL for a member that the
+// resource does not have.
+func (r *Resource) indexValues() []any {
+	values := make([]any, len(indexed))
+	for i, name := range indexed {
+		if text, ok := r.Members[name]; ok {
+			values[i] = text
+		}
+	}
+	return values
 }
 
 // Ref names a resource.
@@ -34,11 +55,21 @@ func resourceFields(r *Resource) []any {
 	}
 }
 
+// ResourceFilter narrows a list of resources; an empty field is ignored.
+type ResourceFilter struct {
+	Members map[string]string // equal to those of the document
+	Status  string
+	Query   string // a part of the name
+}
+
 // Resources returns a page of a collection, and how many there are in it.
-func (t *Tx) Resources(kind, parent, status, q string, p Paging) (page []*Resource, total int, err error) {
+func (t *Tx) Resources(kind, parent string, by *ResourceFilter, p Paging) (page []*Resource, total int, err error) {
 	f := filter{base: 3}
-	f.andText("r.status = ?", status)
-	f.andSearch("r.search", q)
+	for _, name := range indexed {
+		f.andText("r.member_"+name+" = ?", by.Members[name])
+	}
+	f.andText("r.status = ?", by.Status)
+	f.andSearch("r.search", by.Query)
 	args := []any{kind, parent}
 	if total, err = t.totalIn(collection(kind, parent), inCollection, args, &f, p); err != nil {
 		return nil, 0, err
@@ -104,9 +135,11 @@ func (t *Tx) UsedBy(id string, most int) (users []Ref, err error) {
 // CreateResource adds a resource and what it names.
 func (t *Tx) CreateResource(r *Resource) error {
 	parent := sql.NullString{String: r.Parent, Valid: r.Parent != ""}
-	_, err := t.exec(`INSERT INTO resources (workspace_id, id, kind, parent_id, name, search, status, created_by, version, created_at, updated_at, document)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		r.ID, r.Kind, parent, r.Name, searchable(r.Name), r.Status, r.CreatedBy, r.Version, micros(r.CreatedAt), micros(r.UpdatedAt), r.Document)
+	_, err := t.exec("INSERT INTO resources (workspace_id, id, kind, parent_id, name, search, status, created_by, version, created_at, updated_at, document, "+scoped(indexColumns())+
+		") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)",
+		append([]any{
+			r.ID, r.Kind, parent, r.Name, searchable(r.Name), r.Status, r.CreatedBy, r.Version, micros(r.CreatedAt), micros(r.UpdatedAt), r.Document,
+		}, r.indexValues()...)...)
 	if err != nil {
 		return err
 	}
@@ -118,8 +151,9 @@ func (t *Tx) CreateResource(r *Resource) error {
 
 // UpdateResource stores what can change of a resource.
 func (t *Tx) UpdateResource(r *Resource) error {
-	err := one(t.exec(`UPDATE resources SET name = $3, search = $4, status = $5, version = $6, updated_at = $7, document = $8 WHERE workspace_id = $1 AND id = $2`,
-		r.ID, r.Name, searchable(r.Name), r.Status, r.Version, micros(r.UpdatedAt), r.Document))
+	err := one(t.exec("UPDATE resources SET name = $3, search = $4, status = $5, version = $6, updated_at = $7, document = $8, ("+scoped(indexColumns())+
+		") = ($9, $10, $11, $12, $13, $14, $15, $16, $17, $18) WHERE workspace_id = $1 AND id = $2",
+		append([]any{r.ID, r.Name, searchable(r.Name), r.Status, r.Version, micros(r.UpdatedAt), r.Document}, r.indexValues()...)...))
 	if err != nil {
 		return err
 	}

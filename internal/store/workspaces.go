@@ -42,6 +42,9 @@ const (
 )
 
 func (t *Tx) count(kind string, by int) error {
+	if by == 0 {
+		return nil
+	}
 	n, err := t.exec("UPDATE counters SET n = n + $3 WHERE workspace_id = $1 AND kind = $2", kind, by)
 	if err == nil && n == 0 {
 		_, err = t.exec("INSERT INTO counters (workspace_id, kind, n) VALUES ($1, $2, $3)", kind, by)

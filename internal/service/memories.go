@@ -1,0 +1,113 @@
+package service
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/promptrails-community/promptrails-go/internal/store"
+)
+
+// MemorySearch is the body of a search in an agent's memories.
+type MemorySearch struct {
+	Query     string   `json:"query"`
+	Limit     *int     `json:"limit"`
+	Threshold *float64 `json:"threshold"` // the least share of the query's words that a memory has
+}
+
+// maxSearched is how many memories a search looks at: the newest.
+const maxSearched = 1000
+
+// SearchMemories returns the memories of an agent that have words of the query:
+// those with the most of them first, then the newest.
+func (x *Session) SearchMemories(agentID string, p *MemorySearch) ([]*Resource, error) {
+	bad, limit, threshold := faults{}, defaultLimit, 0.0
+	bad.add("query", textFault(p.Query, 1, 1000))
+	if set(&limit, p.Limit); limit < 1 || limit > maxLimit {
+		bad.add("limit", "must be 1 to 100")
+	}
+	if set(&threshold, p.Threshold); threshold < 0 || threshold > 1 {
+		bad.add("threshold", "must be 0 to 1")
+	}
+	if err := bad.err(); err != nil {
+		return nil, err
+	}
+	if _, err := x.agent(agentID); err != nil {
+		return nil, err
+	}
+	rows, _, err := x.tx.Resources(memories, agentID, &store.ResourceFilter{}, store.Paging{Limit: maxSearched})
+	if err != nil {
+		return nil, err
+	}
+	type hit struct {
+		row   *store.Resource
+		share float64
+	}
+	var hits []hit
+	query := words(p.Query)
+	for _, r := range rows {
+		document, err := parseDocument(jsontext.Value(r.Document))
+		if err != nil {
+			return nil, err
+		}
+		if share := shareOf(query, words(document.text("content"))); share > 0 && share >= threshold {
+			hits = append(hits, hit{r, share})
+		}
+	}
+	slices.SortStableFunc(hits, func(a, b hit) int { return cmp.Compare(b.share, a.share) })
+	found := []*Resource{}
+	for _, h := range hits[:min(limit, len(hits))] {
+		found = append(found, served(h.row))
+	}
+	return found, nil
+}
+
+// words returns the different words of a text, in lower case.
+func words(text string) map[string]bool {
+	found := map[string]bool{}
+	for _, word := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) }) {
+		found[word] = true
+	}
+	return found
+}
+
+// shareOf returns how many of the words, as a share of all of them, a text has.
+func shareOf(query, text map[string]bool) float64 {
+	n := 0
+	for word := range query {
+		if text[word] {
+			n++
+		}
+	}
+	return float64(n) / float64(max(1, len(query)))
+}
+
+// ClearMemories deletes all memories of an agent.
+func (x *Session) ClearMemories(agentID string) error {
+	agent, err := x.agent(agentID)
+	if err != nil {
+		return err
+	}
+	if err := x.mayTouch(agent.CreatedBy); err != nil {
+		return err
+	}
+	nested, err := x.tx.NestedResources(agentID)
+	if err != nil {
+		return err
+	}
+	for _, r := range nested {
+		if r.Kind != memories {
+			continue
+		}
+		if err := x.tx.DeleteResource(r); err != nil {
+			return err
+		}
+		if err := x.recordDeleted(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}

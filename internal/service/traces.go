@@ -1,0 +1,69 @@
+package service
+
+import (
+	"errors"
+	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/store"
+)
+
+// maxSpans is how many spans of one trace are returned. An execution has one.
+const maxSpans = 100
+
+// Trace returns the span of that id, or the list of the spans of the trace of that
+// trace_id.
+func (x *Session) Trace(id string) (any, error) {
+	span, err := x.Resource(Collection{Kind: kindByName(traces)}, id)
+	if err == nil || AsProblem(err).Code != promptrails.CodeNotFound {
+		return span, err
+	}
+	spans, listErr := x.tx.TraceSpans(id, maxSpans)
+	if listErr != nil || len(spans) == 0 {
+		return nil, errors.Join(listErr, err)
+	}
+	return servedAll(spans), nil
+}
+
+// TraceSummary is what the traces of a workspace add up to.
+type TraceSummary struct {
+	Traces         int     `json:"total_traces"`
+	Tokens         int     `json:"total_tokens"`
+	Cost           float64 `json:"total_cost"` // dollars
+	AverageMillis  float64 `json:"avg_duration_ms"`
+	Errors         int     `json:"error_count"` // no simulated execution fails
+	UniqueModels   int     `json:"unique_models"`
+	UniqueSessions int     `json:"unique_sessions"`
+}
+
+// SummarizeTraces adds the traces up.
+func (x *Session) SummarizeTraces() (*TraceSummary, error) {
+	t, err := x.tx.TraceTotals()
+	if err != nil {
+		return nil, err
+	}
+	return &TraceSummary{
+		Traces: t.Traces, Tokens: t.Tokens, Cost: float64(t.CostMicros) / 1e6, AverageMillis: float64(t.DurationMillis) / float64(max(1, t.Traces)),
+		UniqueModels: min(1, t.Traces), UniqueSessions: t.Sessions,
+	}, nil
+}
+
+// MaskedReportQuery narrows a report on what was masked.
+type MaskedReportQuery struct {
+	Since   time.Time `url:"since"`
+	Until   time.Time `url:"until"` // exclusive
+	AgentID string    `url:"agent_id"`
+}
+
+// MaskedReport returns how many values the traces had masked.
+func (x *Session) MaskedReport(p *MaskedReportQuery) (*promptrails.MaskingReport, error) {
+	counts, n, err := x.tx.Masked(&store.MaskedFilter{Since: p.Since, Until: p.Until, AgentID: p.AgentID})
+	if err != nil {
+		return nil, err
+	}
+	report := &promptrails.MaskingReport{Traces: n, Detectors: counts}
+	for _, n := range counts {
+		report.Total += n
+	}
+	return report, nil
+}

@@ -1,0 +1,246 @@
+package masking
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+)
+
+// detector finds one kind of value. Its find looks at one place of a text, where
+// there is one of the marks, and returns a match that has its mark there; an end
+// that is not after the start means that there is none.
+type detector struct {
+	name  promptrails.Detector
+	marks string
+	find  func(text string, at int) (start, end int)
+}
+
+const (
+	digits  = "0123456789"
+	upper   = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	lower   = "abcdefghijklmnopqrstuvwxyz"
+	letters = upper + lower
+)
+
+var detectors = []detector{
+	{promptrails.DetectorEmail, "@%", findEmail},
+	{promptrails.DetectorPhone, "+%(" + digits, findPhone},
+	{promptrails.DetectorCreditCard, "23456", findCard},
+	{promptrails.DetectorIBAN, letters, findIBAN},
+	{promptrails.DetectorUSSSN, digits, findSSN},
+	{promptrails.DetectorTCKimlik, "123456789", findKimlik},
+	{promptrails.DetectorIPv4, digits, findIPv4},
+	{promptrails.DetectorIPv6, ":" + digits + "abcdefABCDEF", findIPv6},
+	{promptrails.DetectorJWT, "e", findJWT},
+	{promptrails.DetectorAWSAccessKey, "A", findAWSKey},
+	{promptrails.DetectorAPIKey, apiKeyMarks(), findAPIKey},
+	{promptrails.DetectorPrivateKey, "-", findPrivateKey},
+}
+
+// The detectors of values that begin with a digit, as bits by their place in the
+// table.
+const (
+	bitPhone  = 1 << 1
+	bitCard   = 1 << 2
+	bitSSN    = 1 << 4
+	bitKimlik = 1 << 5
+	bitIPv4   = 1 << 6
+	bitIPv6   = 1 << 7
+	bitAPIKey = 1 << 10
+)
+
+// possible returns the detectors that may find something where a run of digits
+// begins, by its length and by what follows it: most numbers are too short.
+func possible(text string, at int) uint16 {
+	const maxRun = 20
+	end := run(text, at, maxRun, isDigit)
+	n, may := end-at, uint16(bitAPIKey)
+	switch {
+	case n == 11:
+		may |= bitKimlik
+	case n >= 13:
+		may |= bitCard
+	}
+	if n >= minNational && n <= maxNational {
+		may |= bitPhone
+	}
+	if end == len(text) {
+		return may
+	}
+	switch next := text[end]; {
+	case next == ':' || isHex(next):
+		may |= bitIPv6
+	case separates(text, end):
+		may |= bitPhone
+		switch n {
+		case 3:
+			may |= bitSSN
+		case 4:
+			may |= bitCard
+		}
+		if next == '.' && n <= 3 {
+			may |= bitIPv4
+		}
+	}
+	return may
+}
+
+// Detectors returns the detectors that have a pattern.
+func Detectors() []promptrails.Detector {
+	names := make([]promptrails.Detector, len(detectors))
+	for i, d := range detectors {
+		names[i] = d.name
+	}
+	return names
+}
+
+func isDigit(b byte) bool  { return b-'0' < 10 }
+func isLetter(b byte) bool { return b|0x20-'a' < 26 }
+func isHex(b byte) bool    { return isDigit(b) || b|0x20-'a' < 6 }
+
+// isWord reports whether b is a letter or digit of ASCII. Scripts without spaces
+// between their words, and those that add endings to them, have a value next to
+// their letters: only ASCII continues one.
+func isWord(b byte) bool { return isDigit(b) || isLetter(b) }
+
+// wordBytes are the bytes of which isWord is true.
+var wordBytes = func() (is [256]bool) {
+	for b := range is {
+		is[b] = isWord(byte(b))
+	}
+	return is
+}()
+
+// beginsWord reports whether a word may begin at a place.
+func beginsWord(text string, at int) bool {
+	return at == 0 || !isWord(text[at-1]) || afterEscape(text, at)
+}
+
+// endsWord reports whether a word may end before a place.
+func endsWord(text string, at int) bool { return at == len(text) || !isWord(text[at]) }
+
+// afterEscape reports whether an escape sequence that ends with a letter or digit
+// ends before a place: \n of JSON, \u00e9, \x1b, %3D of a URL, or a color of a
+// terminal, as it is or escaped.
+func afterEscape(text string, at int) bool {
+	return escapeBefore(text, at) > 0
+}
+
+// escapeBefore returns the length of the escape sequence that ends before a place.
+func escapeBefore(text string, at int) int {
+	if at < 2 {
+		return 0
+	}
+	last := text[at-1]
+	switch {
+	case text[at-2] == '\\' && strings.IndexByte("nrtbfva0", last) >= 0:
+		return 2
+	case at >= 3 && text[at-3] == '%' && isHex(text[at-2]) && isHex(last):
+		return 3
+	case at >= 4 && text[at-4] == '\\' && text[at-3] == 'x' && isHex(text[at-2]) && isHex(last):
+		return 4
+	case at >= 6 && text[at-6] == '\\' && text[at-5] == 'u' && isHex(text[at-4]) && isHex(text[at-3]) && isHex(text[at-2]) && isHex(last):
+		return 6
+	case last == 'm':
+		return colorBefore(text, at)
+	default:
+		return 0
+	}
+}
+
+// colorBefore returns the length of the color of a terminal (ECMA-48, SGR) that ends
+// before a place: a bracket, parameters and an m.
+func colorBefore(text string, at int) int {
+	const longest = 16
+	for i := at - 2; i >= 0 && at-i <= longest; i-- {
+		switch b := text[i]; {
+		case b == '[':
+			escape := text[max(0, i-6):i]
+			for _, introducer := range []string{"\x1b", `\x1b`, `\u001b`, `\033`, `\e`} {
+				if strings.HasSuffix(strings.ToLower(escape), introducer) {
+					return at - i
+				}
+			}
+			return 0
+		case !isDigit(b) && b != ';':
+			return 0
+		}
+	}
+	return 0
+}
+
+// run returns where the bytes from at on, of which is says that they belong, end:
+// after limit of them at the latest.
+func run(text string, at, limit int, is func(byte) bool) int {
+	end := at
+	for end < len(text) && end-at < limit && is(text[end]) {
+		end++
+	}
+	return end
+}
+
+// separator returns the kind of the separator at a place, as the ASCII character
+// that it is a form of, and its length: a space of any width, a hyphen or dash, a
+// dot or a slash. Its length is 0 if there is none.
+func separator(text string, at int) (kind byte, size int) {
+	if at >= len(text) {
+		return 0, 0
+	}
+	switch b := text[at]; b {
+	case ' ', '-', '.', '/':
+		return b, 1
+	case 0xc2: // U+00A0
+		if strings.HasPrefix(text[at:], "\u00a0") {
+			return ' ', 2
+		}
+	case 0xe2: // U+2000 to U+200A, U+202F, U+2010 to U+2015, U+2212
+		if at+2 < len(text) {
+			switch r := rune(0x2000) | rune(text[at+1]&0x3f)<<6 | rune(text[at+2]&0x3f); {
+			case text[at+1] == 0x80 && r <= 0x200a, r == 0x202f:
+				return ' ', 3
+			case r >= 0x2010 && r <= 0x2015, r == 0x2212:
+				return '-', 3
+			}
+		}
+	}
+	return 0, 0
+}
+
+// separatorBefore is separator for what ends before a place.
+func separatorBefore(text string, at int) (kind byte, size int) {
+	if at == 0 || text[at-1] < utf8.RuneSelf && strings.IndexByte(" -./", text[at-1]) < 0 {
+		return 0, 0
+	}
+	for _, size := range []int{1, 2, 3} {
+		if at >= size {
+			if kind, n := separator(text, at-size); n == size {
+				return kind, size
+			}
+		}
+	}
+	return 0, 0
+}
+
+// continues reports whether a number goes on after a place: there is one of the
+// separators and a digit.
+func continues(text string, at int, separators string) bool {
+	kind, size := separator(text, at)
+	return size > 0 && strings.IndexByte(separators, kind) >= 0 && at+size < len(text) && isDigit(text[at+size])
+}
+
+// continued reports whether a number goes on before a place.
+func continued(text string, at int, separators string) bool {
+	kind, size := separatorBefore(text, at)
+	return size > 0 && strings.IndexByte(separators, kind) >= 0 && at > size && isDigit(text[at-size-1])
+}
+
+// wordsBefore returns the text before a place on its line, in lower case, of at most
+// limit bytes.
+func wordsBefore(text string, at, limit int) string {
+	before := text[max(0, at-limit):at]
+	if i := strings.LastIndexByte(before, '\n'); i >= 0 {
+		before = before[i+1:]
+	}
+	return strings.ToLower(before)
+}

@@ -1,0 +1,370 @@
+package masking
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	maxLocal  = 64  // bytes of the local part (RFC 5321, section 4.5.3.1.1)
+	maxDomain = 255 // and of the domain
+	maxLabel  = 63
+)
+
+// findEmail finds an address around its at sign, which may be percent-encoded.
+// Letters of all scripts count (RFC 6531), as long as they are of one script on
+// either side: a sentence in another one may be next to the address.
+func findEmail(text string, at int) (start, end int) {
+	after := at + 1
+	if text[at] == '%' {
+		if !strings.HasPrefix(text[at:], "%40") {
+			return 0, 0
+		}
+		after = at + len("%40")
+	}
+	if after >= len(text) || at == 0 {
+		return 0, 0
+	}
+	if end = domain(text, after); end < 0 {
+		return 0, 0
+	}
+	if start = localPart(text, at); start < 0 || isUserInfo(text, start, at) || start > 0 && text[start-1] == '@' {
+		return 0, 0
+	}
+	if text[start:at] == "git" && end < len(text) && text[end] == ':' {
+		return 0, 0 // the address of a repository
+	}
+	return start, end
+}
+
+// script is a set of letters that words are written with.
+type script int
+
+const (
+	noLetter script = iota
+	latin           // and ASCII digits
+	otherScript
+)
+
+func scriptOf(r rune) script {
+	switch {
+	case r < utf8.RuneSelf && isWord(byte(r)), r >= utf8.RuneSelf && unicode.Is(unicode.Latin, r): //nolint:gosec // the first is ASCII
+		return latin
+	case r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r)):
+		return otherScript
+	default:
+		return noLetter
+	}
+}
+
+// localPart returns where the local part before an at sign begins, or -1.
+func localPart(text string, at int) int {
+	if text[at-1] == '"' {
+		return quotedLocal(text, at)
+	}
+	start := plainLocal(text, at)
+	if start < 0 || text[at-1] == '.' || strings.Contains(text[start:at], "..") {
+		return -1
+	}
+	return extendedLocal(text, start, at)
+}
+
+// plainLocal returns where the letters, digits and common signs before an at sign
+// begin, at a letter, a digit or an underscore; -1 if there are none, or too many.
+func plainLocal(text string, at int) int {
+	begin, start, of := at, -1, noLetter
+	for begin > 0 {
+		if n := escapeBefore(text, begin); n == 3 {
+			switch b := unhex(text[begin-2])<<4 | unhex(text[begin-1]); {
+			case isAtom(b):
+				begin -= n // a sign of the local part, percent-encoded
+				continue
+			case b < utf8.RuneSelf || begin >= 2*n && text[begin-2*n] == '%':
+				return start
+			}
+		} else if n > 0 {
+			return start
+		}
+		r, size := utf8.DecodeLastRuneInString(text[:begin])
+		is := scriptOf(r)
+		if is == noLetter && (r >= utf8.RuneSelf || strings.IndexByte("._%+-'", byte(r)) < 0) || is != noLetter && of != noLetter && is != of { //nolint:gosec // it is ASCII there
+			break
+		}
+		if is != noLetter {
+			of = is
+		}
+		if begin -= size; at-begin > maxLocal {
+			return -1
+		}
+		// A quotation mark or the like before the first letter is not part of it.
+		if is != noLetter || r == '_' {
+			start = begin
+		}
+	}
+	return start
+}
+
+// extendedLocal returns where a local part begins that has other signs as well
+// (atext of RFC 5322), if they cannot be those of a URL or a list around it.
+func extendedLocal(text string, start, at int) int {
+	begin := start
+	for begin > 0 && at-begin <= maxLocal && (isWord(text[begin-1]) || isAtom(text[begin-1])) && escapeBefore(text, begin) == 0 {
+		begin--
+	}
+	if begin == start || at-begin > maxLocal {
+		return start
+	}
+	added := text[begin:start]
+	switch {
+	case begin > 0 && text[begin-1] == '<' && isWord(text[begin]):
+		return begin // nothing but an address goes there
+	case strings.ContainsAny(added, "=?`{|}$%*!^~") || strings.Contains(added, "#") && strings.Contains(added, "/") || !isWord(text[begin]) || strings.Contains(added, "//"):
+		return verp(text, begin, start, at)
+	case begin == 0 || strings.IndexByte(" \t\n\r,;(\"", text[begin-1]) >= 0:
+		return begin
+	default:
+		return start
+	}
+}
+
+// verp returns where the local part of a variable envelope return path begins, such
+// as bounces+12-ada=example.org: it names an address with = in place of the at sign.
+func verp(text string, begin, start, at int) int {
+	local := text[begin:at]
+	equals := strings.LastIndexByte(local, '=')
+	if equals < 0 || !strings.Contains(local[equals:], ".") || !strings.ContainsAny(local[:equals], "+-") || !isWord(local[0]) {
+		return start
+	}
+	return begin
+}
+
+// quotedLocal returns where a quoted local part begins, or -1.
+func quotedLocal(text string, at int) int {
+	opened := strings.LastIndexByte(text[max(0, at-1-maxLocal):at-1], '"')
+	if opened < 0 {
+		return -1
+	}
+	opened += max(0, at-1-maxLocal)
+	inner := text[opened+1 : at-1]
+	if inner == "" || strings.ContainsAny(inner, "\n\r\t\\:{}[]<>") || opened > 0 && strings.IndexByte(" <,;(:", text[opened-1]) < 0 {
+		return -1
+	}
+	return opened
+}
+
+// isAtom reports whether b may be in a local part without quotes, besides letters,
+// digits and dots.
+func isAtom(b byte) bool {
+	return isWord(b) || strings.IndexByte("!#$%&'*+-/=?^_`{|}~.", b) >= 0
+}
+
+func unhex(b byte) byte {
+	if isDigit(b) {
+		return b - '0'
+	}
+	return b | 0x20 - 'a' + 10
+}
+
+// isUserInfo reports whether what precedes an at sign is the user, and the password,
+// of a URL.
+func isUserInfo(text string, start, at int) bool {
+	const longest = 256
+	before := text[max(0, at-longest):at]
+	slashes := strings.LastIndex(before, "://")
+	return slashes >= 0 && at-len(before)+slashes < start && !strings.ContainsAny(before[slashes+len("://"):], "/?# \t\n\r\"'<>")
+}
+
+// domain returns where the domain from at on ends, or -1: two labels or more, of
+// which the last is a name. A label has one script: a sentence in another one may
+// follow it.
+func domain(text string, at int) int {
+	end, labels := -1, 0
+	for i := at; i-at < maxDomain; labels++ {
+		next, isName := labelEnd(text, i)
+		if next == i || next-i > maxLabel {
+			break
+		}
+		if end = -1; labels > 0 && isName {
+			end = next
+		}
+		if next+1 >= len(text) || text[next] != '.' {
+			break
+		}
+		following, _ := utf8.DecodeRuneInString(text[next+1:])
+		if scriptOf(following) == noLetter {
+			break
+		}
+		i = next + 1
+	}
+	return judgeDomain(text, at, end)
+}
+
+// labelEnd returns where a label of a domain ends, and whether it can be the last one:
+// it has two letters or more and no digit, or is an A-label (RFC 5890).
+func labelEnd(text string, at int) (end int, isName bool) {
+	of, letters, plain := noLetter, 0, true
+	for i := at; i < len(text); {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		is := scriptOf(r)
+		switch {
+		case r == '-' && i > at:
+			plain = false
+			i++
+			continue
+		case is == noLetter, of != noLetter && is != of && !isDigit(text[i]):
+			return end, end > at && (letters > 1 && plain || strings.HasPrefix(text[at:end], "xn--"))
+		case isDigit(text[i]):
+			plain = false
+		default:
+			of = is
+			letters += size
+		}
+		i += size
+		end = i
+		if i-at > maxLabel {
+			break
+		}
+	}
+	return end, end > at && (letters > 1 && plain || strings.HasPrefix(text[at:end], "xn--"))
+}
+
+// judgeDomain refuses what is a version or the name of an image rather than a domain.
+func judgeDomain(text string, first, end int) int {
+	if end < 0 {
+		return -1
+	}
+	labels := strings.Split(text[first:end], ".")
+	switch last := strings.ToLower(labels[len(labels)-1]); {
+	case len(labels) == 2 && isScale(labels[0]) && isImage(last):
+		return -1
+	case isVersion(labels[0]) && len(labels) > 2 && isDigit(labels[1][0]):
+		return -1
+	default:
+		return end
+	}
+}
+
+// isScale reports whether a label is the scale of an image, such as 2x.
+func isScale(label string) bool {
+	digits := strings.TrimSuffix(label, "x")
+	return digits != label && digits != "" && strings.Trim(digits, digits0) == ""
+}
+
+const digits0 = "0123456789"
+
+func isImage(extension string) bool {
+	switch extension {
+	case "png", "jpg", "jpeg", "gif", "webp", "svg", "avif", "ico", "bmp", "tiff", "heic":
+		return true
+	default:
+		return false
+	}
+}
+
+// isVersion reports whether a label begins a version: a number, with a v perhaps.
+func isVersion(label string) bool {
+	label = strings.TrimPrefix(label, "v")
+	return label != "" && strings.Trim(label, digits0) == ""
+}
+
+// findIPv4 finds a dotted address (RFC 791) that is no part of a longer dotted
+// number, and no version.
+func findIPv4(text string, at int) (start, end int) {
+	if at > 1 && text[at-1] == '.' && isDigit(text[at-2]) {
+		return 0, 0
+	}
+	end = at
+	for octet := range 4 {
+		begin := end
+		if end = run(text, begin, 4, isDigit); end == begin || end-begin > 3 || end-begin > 1 && text[begin] == '0' || end-begin == 3 && text[begin:end] > "255" {
+			return 0, 0
+		}
+		if octet < 3 {
+			if end == len(text) || text[end] != '.' {
+				return 0, 0
+			}
+			end++
+		}
+	}
+	if !endsWord(text, end) || end+1 < len(text) && text[end] == '.' && isWord(text[end+1]) || isVersionNumber(text, at, end) {
+		return 0, 0
+	}
+	return at, end
+}
+
+// versionWords come before a version, or the number of a section.
+var versionWords = []string{
+	"version", "versions", "ver", "ver.", "v", "v.", "release", "build", "firmware", "driver", "section", "sec.", "chapter", "clause", "rev", "revision", "fw", "assemblyversion", "fileversion", "productversion",
+}
+
+// isVersionNumber reports whether a dotted number of four parts is a version by what
+// is next to it.
+func isVersionNumber(text string, at, end int) bool {
+	before := wordsBefore(text, at, 24)
+	switch {
+	case strings.HasSuffix(before, "/") && len(before) > 1 && isLetter(before[len(before)-2]) && strings.HasSuffix(text[at:end], ".0"):
+		return true // of a product, as in a User-Agent
+	case strings.HasSuffix(before, "==") || strings.HasSuffix(before, ">=") || strings.HasSuffix(before, "<=") || strings.HasSuffix(before, "~=") || strings.HasSuffix(before, "^") || strings.HasSuffix(before, "~") || strings.HasSuffix(before, "§") || strings.HasSuffix(before, "§ "):
+		return true
+	}
+	word := strings.TrimRight(before, " =:(\"'")
+	if word == before {
+		return false
+	}
+	word = word[strings.LastIndexFunc(word, func(r rune) bool { return !unicode.IsLetter(r) && r != '.' })+1:]
+	return slices.Contains(versionWords, word)
+}
+
+const maxIPv6 = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
+
+// findIPv6 finds an address in one of the forms of RFC 4291, section 2.2, except
+// for the one that is all zeros, and for what is rather a name or a time.
+func findIPv6(text string, at int) (start, end int) {
+	if at > 0 && (text[at] == ':' && isWord(text[at-1]) && !afterEscape(text, at) || text[at-1] == ':' && !isLabel(text[:at-1])) {
+		return 0, 0 // it began before
+	}
+	// Most words are none: a group ends after four digits, with a colon.
+	if group := run(text, at, 5, isHex); group-at > 4 || group == len(text) || text[group] != ':' || group == at && !strings.HasPrefix(text[at:], "::") {
+		return 0, 0
+	}
+	end = run(text, at, maxIPv6+2, func(b byte) bool { return isHex(b) || b == ':' || b == '.' })
+	for end > at && (text[end-1] == '.' || text[end-1] == ':' && !strings.HasSuffix(text[at:end], "::")) {
+		end-- // the sentence's
+	}
+	s := text[at:end]
+	if !endsWord(text, end) || len(s) > maxIPv6 || s == "::" || !strings.Contains(s, "::") && strings.Count(s, ":") < 6 {
+		return 0, 0
+	}
+	if address, err := netip.ParseAddr(s); err != nil || !address.Is6() || !looksLikeIPv6(s) {
+		return 0, 0
+	}
+	return at, end
+}
+
+// looksLikeIPv6 refuses names of C++ or Perl such as Face::Bad, times such as 10::30,
+// and the eight pairs of digits of a World Wide Name.
+func looksLikeIPv6(s string) bool {
+	if strings.ToLower(s) != s && strings.ToUpper(s) != s || !strings.ContainsAny(s, digits0) {
+		return false
+	}
+	longest := 0
+	for group := range strings.SplitSeq(s, ":") {
+		longest = max(longest, len(group))
+	}
+	return longest > 2 || strings.HasPrefix(s, "::") || strings.Contains(s, "::") && strings.Count(s, ":") > 3
+}
+
+// isLabel reports whether a word that is no group of an address ends there, as in
+// ip:2001:db8::1.
+func isLabel(before string) bool {
+	const group = 4
+	for n := 1; n <= len(before) && isWord(before[len(before)-n]); n++ {
+		if n > group || !isHex(before[len(before)-n]) {
+			return true
+		}
+	}
+	return false
+}

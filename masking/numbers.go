@@ -1,0 +1,216 @@
+package masking
+
+import "strings"
+
+// findCard finds a payment card number (ISO/IEC 7812) of an issuer's range and
+// length, with the check digit of Luhn, written together or in groups.
+func findCard(text string, at int) (start, end int) {
+	if continued(text, at, "-.") {
+		return 0, 0
+	}
+	var number [19]byte
+	n, group, between := 0, 0, byte(0)
+	for i := at; i < len(text); {
+		b := text[i]
+		kind, size := separator(text, i)
+		switch {
+		case isDigit(b) && n < len(number):
+			number[n] = b - '0'
+			n++
+			group++
+			i++
+			if (i == len(text) || !isWord(text[i])) && (between == 0 || group >= 3) && isCard(number[:n]) && !continues(text, i, "-.") {
+				end = i
+			}
+			continue
+		case (kind == ' ' || kind == '-') && (between == kind || between == 0 && (n == 4 || n == 6)) && group >= 3 && i+size < len(text) && isDigit(text[i+size]):
+			between, group = kind, 0
+			i += size
+			continue
+		}
+		break
+	}
+	return at, end
+}
+
+// cardRanges are the issuers' ranges by their first digits, and the lengths of the
+// numbers in them.
+var cardRanges = []struct {
+	from, to string
+	lengths  string // one letter each: d is 13, e 14 … j 19
+}{
+	{"34", "34", "f"},
+	{"37", "37", "f"},
+	{"300", "305", "e"},
+	{"36", "36", "e"},
+	{"38", "39", "e"},
+	{"3528", "3589", "g"},
+	{"4", "4", "dgj"},
+	{"51", "55", "g"},
+	{"2221", "2720", "g"},
+	{"2200", "2204", "g"},
+	{"6011", "6011", "ghij"},
+	{"644", "659", "ghij"},
+	{"62", "62", "ghij"},
+	{"81", "81", "ghij"},
+	{"50", "50", "dfghij"},
+	{"56", "58", "dfghij"},
+	{"60", "60", "g"},
+	{"63", "63", "ghij"},
+	{"67", "69", "ghij"},
+	{"65", "65", "ghij"},
+	{"9792", "9792", "g"},
+}
+
+// isCard reports whether a number is one of a range, and has its check digit.
+func isCard(number []byte) bool {
+	if len(number) < 13 || !luhn(number) {
+		return false
+	}
+	var first [4]byte
+	for i := range first {
+		first[i] = number[i] + '0'
+	}
+	const lengths = "defghij" // of 13 to 19 digits
+	for _, r := range cardRanges {
+		prefix := string(first[:len(r.from)])
+		if r.from <= prefix && prefix <= r.to && strings.IndexByte(r.lengths, lengths[len(number)-13]) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// luhn is the check of ISO/IEC 7812-1, annex B.
+func luhn(number []byte) bool {
+	sum := 0
+	for i, d := range number {
+		v := int(d)
+		if (len(number)-i)%2 == 0 {
+			if v *= 2; v > 9 {
+				v -= 9
+			}
+		}
+		sum += v
+	}
+	return sum%10 == 0
+}
+
+// findSSN finds a US social security number: three, two and four digits with one
+// separator, in none of the ranges that are never assigned.
+func findSSN(text string, at int) (start, end int) {
+	area := run(text, at, 4, isDigit)
+	kind, size := separator(text, area)
+	if area-at != 3 || size == 0 || kind == '/' || continued(text, at, "-./") {
+		return 0, 0
+	}
+	group := area + size
+	serial := run(text, group, 3, isDigit)
+	again, width := separator(text, serial)
+	if serial-group != 2 || again != kind {
+		return 0, 0
+	}
+	end = run(text, serial+width, 5, isDigit)
+	if end-serial-width != 4 || !endsWord(text, end) || continues(text, end, "-./") {
+		return 0, 0
+	}
+	if a := text[at:area]; a == "000" || a == "666" || a[0] == '9' || text[group:serial] == "00" || text[serial+width:end] == "0000" {
+		return 0, 0
+	}
+	return at, end
+}
+
+// findKimlik finds a Turkish identity number: eleven digits, of which the last two
+// are checks.
+func findKimlik(text string, at int) (start, end int) {
+	const size = 11
+	if end = run(text, at, size+1, isDigit); end-at != size || !endsWord(text, end) || continued(text, at, ".") || continues(text, end, ".") {
+		return 0, 0
+	}
+	var odd, even, sum int
+	for i := range size - 1 {
+		d := int(text[at+i] - '0')
+		switch {
+		case i == 9:
+		case i%2 == 0:
+			odd += d
+		default:
+			even += d
+		}
+		sum += d
+	}
+	tenth, eleventh := int(text[at+9]-'0'), int(text[at+10]-'0')
+	if (odd*7-even+100)%10 != tenth || sum%10 != eleventh {
+		return 0, 0
+	}
+	return at, end
+}
+
+// ibanLengths are the lengths by country, of the registry of ISO 13616.
+var ibanLengths = parseLengths(`AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28
+	EE20 EG29 ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32
+	LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 RS22 RU33
+	SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30`)
+
+// parseLengths reads entries such as AD24, by the country as two bytes.
+func parseLengths(table string) map[[2]byte]int {
+	lengths := map[[2]byte]int{}
+	for entry := range strings.FieldsSeq(table) {
+		lengths[[2]byte{entry[0], entry[1]}] = int(entry[2]-'0')*10 + int(entry[3]-'0')
+	}
+	return lengths
+}
+
+// minIBAN is the length of the shortest: Norway's.
+const minIBAN = 15
+
+// findIBAN finds an account number (ISO 13616) of the length that its country has,
+// with the check of ISO 7064, written together or in groups.
+func findIBAN(text string, at int) (start, end int) {
+	if at+minIBAN > len(text) || !isLetter(text[at+1]) {
+		return 0, 0
+	}
+	first := at + 2
+	if kind, size := separator(text, first); kind == ' ' || kind == '-' { // DE 89 …
+		first += size
+	}
+	if first+1 >= len(text) || !isDigit(text[first]) || !isDigit(text[first+1]) {
+		return 0, 0
+	}
+	size := ibanLengths[[2]byte{text[at] &^ 0x20, text[at+1] &^ 0x20}]
+	if size == 0 {
+		return 0, 0
+	}
+	number := make([]byte, 0, 34)
+	number = append(number, text[at], text[at+1])
+	i := first
+	for len(number) < size {
+		if kind, width := separator(text, i); i > first && (kind == ' ' || kind == '-' || kind == '.') {
+			i += width
+		}
+		if i >= len(text) || !isWord(text[i]) {
+			return 0, 0
+		}
+		number = append(number, text[i])
+		i++
+	}
+	if !endsWord(text, i) || !mod97(number) {
+		return 0, 0
+	}
+	return at, i
+}
+
+// mod97 is the check of ISO 7064: letters count as 10 to 35, the first four
+// characters come last, and the remainder is 1.
+func mod97(number []byte) bool {
+	remainder := 0
+	for i := range number {
+		b := number[(i+4)%len(number)]
+		if isDigit(b) {
+			remainder = (remainder*10 + int(b-'0')) % 97
+		} else {
+			remainder = (remainder*100 + int(b&^0x20-'A') + 10) % 97
+		}
+	}
+	return remainder == 1
+}
