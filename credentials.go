@@ -140,8 +140,9 @@ type Credential struct {
 	MaskedContent string             `json:"masked_content"` // for people to tell values apart; servers mask differently
 	IsDefault     bool               `json:"is_default"`     // of its type
 	SchemaType    string             `json:"schema_type"`
-	IsValid       *bool              `json:"is_valid"` // as the last check found; nil: not known
-	Version       int64              `json:"version"`  // counted up by each change; see [WithIfMatch]
+	HasSchema     bool               `json:"has_schema"` // the server has read the schema of the database; the embedded service reads none
+	IsValid       *bool              `json:"is_valid"`   // as the last check found; nil: not known
+	Version       int64              `json:"version"`    // counted up by each change; see [WithIfMatch]
 	CreatedAt     time.Time          `json:"created_at"`
 	UpdatedAt     time.Time          `json:"updated_at"`
 }

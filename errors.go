@@ -48,6 +48,7 @@ const (
 	CodeOriginNotAllowed      ErrorCode = "origin_not_allowed"
 	CodeFeatureNotInPlan      ErrorCode = "feature_not_in_plan"
 	CodeNotFound              ErrorCode = "not_found"
+	CodeNotServed             ErrorCode = "not_served" // of the embedded service: it has no such part of the API
 	CodeInvalidState          ErrorCode = "invalid_state"
 	CodeSlugTaken             ErrorCode = "slug_taken"
 	CodeAlreadyMember         ErrorCode = "already_member"

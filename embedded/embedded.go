@@ -64,6 +64,12 @@ type Config struct {
 	// rightmost hop that is not one of them is the caller's address.
 	TrustedProxies []netip.Prefix
 
+	// CORSOrigins are the origins whose pages may call the service from a browser,
+	// such as https://app.example.com or https://*.example.com. Empty: all. What a
+	// page may do depends on its key or token in any case; see the allowed_origins of
+	// a key.
+	CORSOrigins []string
+
 	// AllowLoopbackWebhooks lets channels lead to this machine's loopback, by
 	// http too: for tests. Without it a channel's URL is https and leads to a
 	// public address, when it is saved and when it is dialled.
@@ -145,7 +151,7 @@ func open(ctx context.Context, cfg Config) (_ *Service, err error) {
 	if err := key.opened(); err != nil {
 		return nil, errors.Join(err, s.Close()) //nolint:contextcheck // what runs is waited for, whatever becomes of the context
 	}
-	handler := api.New(api.Config{Service: s, Logger: cfg.Logger, TrustedProxies: cfg.TrustedProxies})
+	handler := api.New(api.Config{Service: s, Logger: cfg.Logger, TrustedProxies: cfg.TrustedProxies, CORSOrigins: cfg.origins()})
 	return &Service{service: s, handler: handler}, nil
 }
 
@@ -181,9 +187,23 @@ func (cfg *Config) complete() error {
 		return errors.New("Config.DSN: this version keeps its data in memory or in a SQLite file; give a file name")
 	case strings.HasPrefix(cfg.DSN, ":") || strings.HasPrefix(cfg.DSN, "file:"):
 		return errors.New("Config.DSN: give a plain file name, or nothing for a database in memory")
-	default:
-		return nil
 	}
+	for _, origin := range cfg.CORSOrigins {
+		if _, err := policy.ParseOrigin(origin); err != nil {
+			return fmt.Errorf("Config.CORSOrigins: %q %w", origin, err)
+		}
+	}
+	return nil
+}
+
+// origins returns CORSOrigins, which are valid.
+func (cfg *Config) origins() (list []policy.Origin) {
+	for _, text := range cfg.CORSOrigins {
+		if origin, err := policy.ParseOrigin(text); err == nil {
+			list = append(list, origin)
+		}
+	}
+	return list
 }
 
 // Reseal moves everything that is sealed under a previous master key to the

@@ -78,8 +78,8 @@ func TestResourceForm(t *testing.T) {
 		ada.do("POST", path, `{}`).expect(201) // needs no name
 	}
 	ada.do("POST", "/agents/"+agent+"/memories", `{"agent_id":"other"}`).fails(400, "validation_error")
+	ada.do("POST", "/executions", `{"name":"a"}`).fails(405, "method_not_allowed")
 	for _, path := range []string{"/executions", "/traces"} {
-		ada.do("POST", path, `{"name":"a"}`).fails(405, "method_not_allowed")
 		ada.do("DELETE", path+"/"+agent, "").fails(405, "method_not_allowed")
 	}
 	// The older path of triggers is the same collection.

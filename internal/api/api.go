@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/promptrails-community/promptrails-go/internal/policy"
 	"github.com/promptrails-community/promptrails-go/internal/service"
 )
 
@@ -25,6 +26,7 @@ type Config struct {
 	Service        *service.Service
 	Logger         *slog.Logger
 	TrustedProxies []netip.Prefix
+	CORSOrigins    []policy.Origin // empty: all
 }
 
 // New returns the API over a service.
@@ -36,7 +38,7 @@ func New(cfg Config) http.Handler {
 	a.mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	a.mux.HandleFunc("GET /readyz", a.ready)
 	a.mux.HandleFunc("GET /openapi.json", describe)
-	return a
+	return withCORS(cfg.CORSOrigins, a)
 }
 
 type api struct {
@@ -95,6 +97,10 @@ func isVisible(s string, most int) bool {
 func (a *api) unrouted(w http.ResponseWriter, r *http.Request) {
 	var router statusRecorder
 	a.mux.ServeHTTP(&router, r)
+	if isNotServed(r) {
+		a.fail(w, r, service.NotServed())
+		return
+	}
 	if router.status != http.StatusMethodNotAllowed {
 		a.fail(w, r, service.NoRoute())
 		return

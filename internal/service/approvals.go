@@ -105,7 +105,7 @@ func (x *Session) waitForApproval(r *store.Resource, execution Document, require
 		Member{"approval_id", value(approval.ID)}, Member{"approval_policy", required}, Member{"approval_expires_at", null},
 		Member{"output", null}, Member{"error", null}, Member{"trace_id", null},
 	)
-	x.put(r, kindByName(executions).unlogged(execution))
+	x.put(r, kindByName(executions).unlogged(append(execution, usage{}.document()...)))
 	if err := x.tx.CreateResource(r); err != nil {
 		return nil, err
 	}

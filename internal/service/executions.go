@@ -83,17 +83,18 @@ type exchange struct {
 }
 
 // ask masks an input as settings say, and restores what the simulated model
-// answers. The output repeats the input, as models do, and says that no model was
-// asked.
+// answers: it repeats what it was sent, as models do.
 func ask(settings *promptrails.MaskingSettings, input jsontext.Value) (*exchange, error) {
-	e := &exchange{settings: settings, input: input, output: answerTo(input)}
-	masked, replaced, err := masking.New(settings).MaskJSON(e.input, e.output)
+	sent, replaced, err := masking.New(settings).MaskJSON(input)
 	if err != nil {
 		return nil, err
 	}
-	e.sent, e.received, e.masked = masked[0], masked[1], replaced.Counts()
-	return e, nil
+	return &exchange{
+		settings: settings, input: input, output: answerTo(input), sent: sent[0], received: answerTo(sent[0]), masked: replaced.Counts(),
+	}, nil
 }
+
+// answerTo returns what the simulated model answers. It says that no model was asked.
 
 func answerTo(input jsontext.Value) jsontext.Value {
 	return value(Document{

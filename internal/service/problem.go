@@ -68,6 +68,11 @@ func NoRoute() *Problem {
 	return problem(http.StatusNotFound, promptrails.CodeNotFound, "the path names nothing here")
 }
 
+// NotServed is the response to a part of the vendor's API that this service lacks.
+func NotServed() *Problem {
+	return problem(http.StatusNotFound, promptrails.CodeNotServed, "this is not served here: there is no model, tool or data source behind this service; its README says what is served")
+}
+
 // NoMethod is the answer to a method that a path does not take.
 func NoMethod() *Problem {
 	return problem(http.StatusMethodNotAllowed, "method_not_allowed", "this path does not take that method; the Allow header names those that it does")

@@ -1,0 +1,125 @@
+package embedded_test
+
+import (
+	"strings"
+	"testing"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/embedded"
+)
+
+// An execution of an agent with an approval policy waits until someone whom the policy
+// names decides.
+func TestApprovalPolicy(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, embedded.Config{DefaultPlan: promptrails.PlanEnterprise})
+	ada := s.owner("ada@example.com", "research")
+	grace, joan := ada.member("grace@example.com", "user"), ada.member("joan@example.com", "user")
+	joanID := joan.do("GET", "/members/me", "").text("id")
+	waiting := func(policy string) string {
+		t.Helper()
+		agent := ada.do("POST", "/agents", `{"name":"a","approval_policy":`+policy+`}`).expect(201).text("id")
+		r := grace.do("POST", "/agents/"+agent+"/execute", `{"input":"go"}`).expect(201)
+		if r.text("status") != "waiting_approval" || !strings.Contains(r.body, `"output":null`) || !strings.Contains(r.body, `"trace_id":null`) {
+			t.Errorf("got %s, want an execution that waits", r.body)
+		}
+		return r.text("id")
+	}
+	approve := func(id string) string { return "/executions/" + id + "/approve" }
+
+	t.Run("admins, by default", func(t *testing.T) {
+		id := waiting(`{}`)
+		grace.do("POST", approve(id), `{}`).fails(403, "insufficient_role")
+		grace.do("POST", "/executions/"+id+"/deny", `{}`).fails(403, "insufficient_role")
+		if r := ada.do("POST", approve(id), "").expect(200); r.text("status") != "completed" || r.text("decided_by") != ada.user.ID || r.text("trace_id") == "" {
+			t.Errorf("got %s, want it completed, with a trace", r.body)
+		}
+	})
+	t.Run("those who are assigned", func(t *testing.T) {
+		id := waiting(`{"mode":"assigned","member_ids":["` + joanID + `"]}`)
+		ada.do("POST", approve(id), `{}`).fails(403, "forbidden")
+		ada.key(all).do("POST", approve(id), `{}`).fails(403, "forbidden")
+		joan.do("POST", approve(id), `{}`, "If-Match", `"7"`).fails(412, "precondition_failed")
+		joan.do("POST", approve(id), `{}`, "If-Match", `"1"`).expect(200)
+	})
+	t.Run("any member", func(t *testing.T) {
+		joan.do("POST", approve(waiting(`{"mode":"any_member"}`)), `{"reason":"fine"}`).expect(200)
+	})
+	t.Run("cancel", func(t *testing.T) {
+		id := waiting(`{}`)
+		joan.do("POST", "/executions/"+id+"/cancel", `{}`).fails(403, "insufficient_role")
+		if r := grace.do("POST", "/executions/"+id+"/cancel", `{}`).expect(200); r.text("status") != "cancelled" {
+			t.Errorf("got %s, want it cancelled by who started it", r.body)
+		}
+	})
+	t.Run("of a version", func(t *testing.T) {
+		agent := ada.do("POST", "/agents", `{"name":"a"}`).expect(201).text("id")
+		ada.do("POST", "/agents/"+agent+"/versions", `{"version":"1.0.0","set_current":true,"approval_policy":{"mode":"any_member"}}`).expect(201)
+		if r := ada.do("POST", "/agents/"+agent+"/execute", `{}`).expect(201); r.text("status") != "waiting_approval" {
+			t.Errorf("got %s, want an execution that waits", r.body)
+		}
+	})
+	t.Run("form", func(t *testing.T) {
+		for _, policy := range []string{`"admins"`, `{"mode":"nobody"}`, `{"mode":"assigned"}`, `{"modes":"admins"}`, `[]`} {
+			ada.do("POST", "/agents", `{"name":"a","approval_policy":`+policy+`}`).fails(400, "validation_error")
+		}
+		ada.do("POST", "/agents", `{"name":"a","approval_policy":{"mode":"assigned","member_ids":["nothing"]}}`).fails(404, "not_found")
+	})
+	t.Run("a user cannot lift it", func(t *testing.T) {
+		agent := grace.do("POST", "/agents", `{"name":"a","approval_policy":{}}`).expect(201).text("id")
+		grace.do("PATCH", "/agents/"+agent, `{"approval_policy":null}`).fails(403, "insufficient_role")
+		grace.do("POST", "/agents/"+agent+"/versions", `{"approval_policy":{"mode":"any_member"},"set_current":true}`).fails(403, "insufficient_role")
+		approval := grace.do("POST", "/agents/"+agent+"/execute", `{}`).expect(201)
+		// What grace may change of the approval, which is hers, does not decide.
+		grace.do("PATCH", "/approvals/"+approval.text("approval_id"), `{"status":"approved"}`).expect(200)
+		grace.do("POST", "/approvals/"+approval.text("approval_id")+"/decide", `{"decision":"approved"}`).fails(403, "insufficient_role")
+		if r := grace.do("GET", "/executions/"+approval.text("id"), ""); r.text("status") != "waiting_approval" {
+			t.Errorf("got %s, want it still waiting", r.body)
+		}
+		grace.do("DELETE", "/approvals/"+approval.text("approval_id"), "").expect(204)
+		before := ada.sequence()
+		ada.do("POST", "/executions/"+approval.text("id")+"/approve", `{}`).expect(200)
+		if got := ada.sequence() - before; got != 1 {
+			t.Errorf("got %d entries for the decision, want 1 although the approval was deleted", got)
+		}
+	})
+	t.Run("notification", func(t *testing.T) {
+		hook := newReceiver(t, nil)
+		other := newServer(t, embedded.Config{DefaultPlan: promptrails.PlanEnterprise, AllowLoopbackWebhooks: true}).owner("eve@example.com", "other")
+		channel, _ := other.channel(hook.url, `"events":["execution.awaiting_approval"]`)
+		other.waiting()
+		other.deliveries(channel, ended(1))
+	})
+}
+
+// A plan without approvals has no approval policy.
+func TestApprovalPolicyIsInThePlan(t *testing.T) {
+	t.Parallel()
+	ada := newServer(t, embedded.Config{DefaultPlan: promptrails.PlanStarter}).owner("ada@example.com", "research")
+	ada.do("POST", "/agents", `{"name":"a","approval_policy":{}}`).fails(403, "feature_not_in_plan")
+	ada.do("POST", "/agents", `{"name":"a","approval_policy":null}`).expect(201)
+}
+
+// What waits for an approval counts as an execution, and costs when it runs.
+func TestWaitingExecutionsCount(t *testing.T) {
+	t.Parallel()
+	ada := newServer(t, embedded.Config{DefaultPlan: promptrails.PlanEnterprise}).owner("ada@example.com", "research")
+	balance := func() int64 { return ada.do("GET", "/billing/balance", "").expect(200).integer("available_micros") }
+	id := ada.waiting().text("id")
+	if got := balance(); got != 0 {
+		t.Errorf("got a balance of %d while it waits, want 0", got)
+	}
+	ada.do("POST", "/executions/"+id+"/approve", `{}`).expect(200)
+	if got := balance(); got >= 0 {
+		t.Errorf("got a balance of %d after it ran, want less than 0", got)
+	}
+	var usage promptrails.Usage
+	var body struct{ Data *promptrails.Usage }
+	body.Data = &usage
+	ada.do("GET", "/billing/usage", "").expect(200).decode(&body)
+	for _, limit := range usage.Limits {
+		if limit.Key == promptrails.LimitMonthlyExecutions && limit.Used != 1 {
+			t.Errorf("got %d executions used, want 1", limit.Used)
+		}
+	}
+}

@@ -1,0 +1,55 @@
+package embedded_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/embedded"
+)
+
+// The report sums what the traces had masked, of a time and of an agent.
+func TestMaskedReport(t *testing.T) {
+	t.Parallel()
+	var clock clock
+	ada := newServer(t, embedded.Config{DefaultPlan: promptrails.PlanPro, Now: clock.now}).owner("ada@example.com", "research")
+	agent, other := ada.do("POST", "/agents", `{"name":"a"}`).expect(201).text("id"), ada.do("POST", "/agents", `{"name":"b"}`).expect(201).text("id")
+	execute := func(agent, input string) {
+		t.Helper()
+		ada.do("POST", "/agents/"+agent+"/execute", fmt.Sprintf(`{"input":%q}`, input)).expect(201)
+	}
+	execute(agent, "grace@example.com") // masking is off
+	ada.do("PATCH", "/data-masking", `{"enabled":true}`).expect(200)
+	execute(agent, "grace@example.com and 192.0.2.1")
+	clock.forward(time.Hour)
+	since := clock.now().Format(time.RFC3339)
+	execute(agent, "nothing")
+	execute(other, "grace@example.com, joan@example.com")
+	for query, want := range map[string]string{
+		"":                            `{"data":{"traces":2,"total":4,"detectors":{"email":3,"ipv4":1}}}`,
+		"?agent_id=" + other:          `{"data":{"traces":1,"total":2,"detectors":{"email":2}}}`,
+		"?until=" + since:             `{"data":{"traces":1,"total":2,"detectors":{"email":1,"ipv4":1}}}`,
+		"?since=" + since:             `{"data":{"traces":1,"total":2,"detectors":{"email":2}}}`,
+		"?agent_id=nothing":           `{"data":{"traces":0,"total":0,"detectors":{}}}`,
+		"?since=2030-01-01T00:00:00Z": `{"data":{"traces":0,"total":0,"detectors":{}}}`,
+	} {
+		if got := ada.do("GET", "/traces/pii-report"+query, "").expect(200).body; !sameJSON(t, got, want) {
+			t.Errorf("%q: got %s, want %s", query, got, want)
+		}
+	}
+	ada.do("GET", "/traces/pii-report?q=x", "").fails(400, "validation_error")
+}
+
+// sameJSON reports whether two texts are the same JSON, in any order of members.
+func sameJSON(t *testing.T, a, b string) bool {
+	t.Helper()
+	var x, y any
+	if err := errors.Join(json.Unmarshal([]byte(a), &x), json.Unmarshal([]byte(b), &y)); err != nil {
+		t.Fatal(err)
+	}
+	return reflect.DeepEqual(x, y)
+}

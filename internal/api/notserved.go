@@ -1,0 +1,47 @@
+package api
+
+import (
+	"net/http"
+	"path"
+	"strings"
+)
+
+// notServed are the paths of the vendor's API, below Prefix, that have no answer
+// here since no model, tool or data warehouse is behind this service: as path.Match
+// matches them, with everything below. A method stands for that method only.
+var notServed = []string{
+	"media", "assets", "chat/sessions/*/messages", "chat/sessions/*/stream", "chat/completions", "chat/messages", "chat/send", "chat/stream",
+	"agents/*/stream", "agents/*/chat", "agents/*/preview", "agents/*/run", "executions/*/stream", "executions/*/events",
+	"prompts/*/run", "prompts/*/preview", "prompts/*/execute", "prompts/*/render", "prompts/*/test",
+	"data-sources/*/query", "data-sources/*/test", "data-sources/*/execute", "data-sources/*/schema", "data-sources/*/preview",
+	"mcp-tools/*/discover", "mcp-tools/*/call", "mcp-tools/*/execute", "mcp-tools/*/test", "mcp-tools/discover", "mcp-servers", "mcp",
+	"templates", "mcp-templates", "agent-templates", "prompt-templates", "costs", "dashboard", "analytics", "llm-models", "models", "a2a", "vfs",
+	"POST traces", "traces/ingest", "traces/batch", "traces/otlp", "otel", "v1/traces", "spans", "evaluations", "datasets",
+	"webhooks", "hooks", "credentials/*/schema",
+}
+
+// isNotServed reports whether a request is for a part of the vendor's API that this
+// service does not have.
+func isNotServed(r *http.Request) bool {
+	below, ok := strings.CutPrefix(r.URL.Path, Prefix+"/")
+	if !ok {
+		return false
+	}
+	elements := strings.Split(strings.Trim(below, "/"), "/")
+	for _, pattern := range notServed {
+		method, of, limited := strings.Cut(pattern, " ")
+		if limited && method != r.Method {
+			continue
+		} else if limited {
+			pattern = of
+		}
+		n := strings.Count(pattern, "/") + 1
+		if len(elements) < n || limited && len(elements) > n {
+			continue
+		}
+		if matched, _ := path.Match(pattern, strings.Join(elements[:n], "/")); matched { // the patterns are well formed
+			return true
+		}
+	}
+	return false
+}
