@@ -1,0 +1,123 @@
+// Maskedmodel calls a model whose provider must not see personal data: it masks the
+// prompt, and restores the answer as it streams in.
+//
+//	go run ./examples/maskedmodel
+//
+// The model is a server on loopback that repeats its prompt, a few bytes at a time. In
+// a program of your own the settings come from Masking.Get, and the server is the
+// provider's.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/masking"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context, out io.Writer) error {
+	model := httptest.NewServer(http.HandlerFunc(answer))
+	defer model.Close()
+
+	masker := masking.New(&promptrails.MaskingSettings{Enabled: true})
+	const prompt = "Write to grace@example.com and to ada@example.com, and call +1 415 555 0132. grace@example.com is first."
+	masked, replaced := masker.Mask(prompt)
+	if _, err := fmt.Fprintf(out, "you ask:             %s\nthe provider sees:   %s\nyou read:            ", prompt, masked); err != nil {
+		return err
+	}
+	if err := ask(ctx, model.URL, masked, replaced.NewRestorer(out)); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(out)
+	for _, detector := range slices.Sorted(maps.Keys(replaced.Counts())) {
+		_, printErr := fmt.Fprintf(out, "masked:              %s, %d times\n", detector, replaced.Counts()[detector])
+		err = errors.Join(err, printErr)
+	}
+	return err
+}
+
+// event is one piece of a streamed answer.
+type event struct {
+	Delta string `json:"delta"`
+}
+
+// ask sends a prompt and writes the answer as it streams in. It closes to.
+func ask(ctx context.Context, url, prompt string, to io.WriteCloser) error {
+	body, err := json.Marshal(map[string]string{"prompt": prompt})
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }() // it was read to its end, or is of no use
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the model responded %s", resp.Status)
+	}
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		data, ok := strings.CutPrefix(lines.Text(), "data: ")
+		if !ok {
+			continue
+		}
+		var e event
+		if err := json.Unmarshal([]byte(data), &e); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(to, e.Delta); err != nil {
+			return err
+		}
+	}
+	return errors.Join(lines.Err(), to.Close())
+}
+
+// answer is the model: it streams its prompt back (server-sent events) in pieces that
+// cut words and placeholders.
+func answer(w http.ResponseWriter, r *http.Request) {
+	var request struct {
+		Prompt string `json:"prompt"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
+		http.Error(w, "the body must be JSON with a prompt", http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	const size = 7 // bytes
+	for piece := range slices.Chunk([]byte("I will: "+request.Prompt), size) {
+		data, err := json.Marshal(event{Delta: string(piece)})
+		if err != nil {
+			return
+		}
+		if _, err := fmt.Fprintf(w, "data: %s\n\n", data); err != nil {
+			return // the caller is gone
+		}
+		http.NewResponseController(w).Flush() //nolint:errcheck // the next write says so
+	}
+}
