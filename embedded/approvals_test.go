@@ -35,14 +35,14 @@ func TestApprovalPolicy(t *testing.T) {
 			t.Errorf("got %s, want it completed, with a trace", r.body)
 		}
 	})
-	t.Run("those who are assigned", func(t *testing.T) {
+	t.Run("those who are assigned", func(*testing.T) {
 		id := waiting(`{"mode":"assigned","member_ids":["` + joanID + `"]}`)
 		ada.do("POST", approve(id), `{}`).fails(403, "forbidden")
 		ada.key(all).do("POST", approve(id), `{}`).fails(403, "forbidden")
 		joan.do("POST", approve(id), `{}`, "If-Match", `"7"`).fails(412, "precondition_failed")
 		joan.do("POST", approve(id), `{}`, "If-Match", `"1"`).expect(200)
 	})
-	t.Run("any member", func(t *testing.T) {
+	t.Run("any member", func(*testing.T) {
 		joan.do("POST", approve(waiting(`{"mode":"any_member"}`)), `{"reason":"fine"}`).expect(200)
 	})
 	t.Run("cancel", func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestApprovalPolicy(t *testing.T) {
 			t.Errorf("got %s, want an execution that waits", r.body)
 		}
 	})
-	t.Run("form", func(t *testing.T) {
+	t.Run("form", func(*testing.T) {
 		for _, policy := range []string{`"admins"`, `{"mode":"nobody"}`, `{"mode":"assigned"}`, `{"modes":"admins"}`, `[]`} {
 			ada.do("POST", "/agents", `{"name":"a","approval_policy":`+policy+`}`).fails(400, "validation_error")
 		}

@@ -104,7 +104,7 @@ func TestVendorClients(t *testing.T) {
 		other := create("/agents", `{"name":"Other","type":"workflow","config":{}}`, "agent")
 		path := "/agents/" + agent["id"].(string)
 
-		t.Run("agents", func(t *testing.T) {
+		t.Run("agents", func(*testing.T) {
 			key.do("GET", path, "").expect(200).read("agent")
 			key.do("PATCH", path, `{"name":"Scout","description":"new","status":"active","config":{"temperature":0.7}}`).expect(200).read("agent")
 			lists("/agents?page=1&limit=20&type=simple", "agent", agent["id"])
@@ -170,7 +170,7 @@ func TestVendorClients(t *testing.T) {
 				t.Errorf("got the summary %v of %v and %v", summary, made, second)
 			}
 		})
-		t.Run("credentials", func(t *testing.T) {
+		t.Run("credentials", func(*testing.T) {
 			older := create("/credentials", `{"name":"c","provider":"openai","api_key":"sk-value-of-the-key"}`, "credential")
 			newer := create("/credentials", `{"name":"d","type":"postgresql","category":"data_warehouse","value":"v"}`, "credential")
 			key.do("PATCH", "/credentials/"+older["id"].(string), `{"name":"e","api_key":"sk-other"}`).expect(200).read("credential")
@@ -179,7 +179,7 @@ func TestVendorClients(t *testing.T) {
 			lists("/credentials?type=openai", "credential", older["id"])
 			lists("/credentials?category=data_warehouse", "credential", newer["id"])
 		})
-		t.Run("chat sessions and MCP tools", func(t *testing.T) {
+		t.Run("chat sessions and MCP tools", func(*testing.T) {
 			create("/chat/sessions", `{"agent_id":"`+agent["id"].(string)+`","title":"t"}`, "chat session")
 			create("/mcp-tools", `{"name":"search","type":"api","description":"d","server_url":"https://example.com","tool_schema":{}}`, "MCP tool")
 		})
@@ -238,7 +238,7 @@ func TestVendorClients(t *testing.T) {
 				t.Errorf("got %v, want the guardrail left", got)
 			}
 		})
-		t.Run("scores", func(t *testing.T) {
+		t.Run("scores", func(*testing.T) {
 			score := create("/scores", `{"trace_id":"t","name":"quality","value":0.9,"data_type":"numeric","source":"api","config_id":"c"}`, "score")
 			create("/scores", `{"trace_id":"u","name":"speed","string_value":"fast","data_type":"categorical"}`, "score")
 			for _, filter := range []string{"trace_id=t", "name=quality", "source=api", "data_type=numeric", "config_id=c", "trace_id=t&name=quality"} {

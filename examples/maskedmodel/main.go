@@ -118,6 +118,8 @@ func answer(w http.ResponseWriter, r *http.Request) {
 		if _, err := fmt.Fprintf(w, "data: %s\n\n", data); err != nil {
 			return // the caller is gone
 		}
-		http.NewResponseController(w).Flush() //nolint:errcheck // the next write says so
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			return
+		}
 	}
 }
