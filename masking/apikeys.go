@@ -290,17 +290,22 @@ func findAPIKey(text string, at int) (start, end int) {
 const minRandom = 12
 
 // isRandom reports whether a text has a part that no one would write as a name: a run
-// of letters and digits of at least limit characters, in which upper and lower case, or
-// letters and digits, take turns.
+// of letters and digits of at least limit characters in which upper and lower case, or
+// letters and digits, take turns; or a shorter one, or all of them together, that has
+// all three.
 func isRandom(text string, limit int) bool {
+	const minMixed = 8
 	for i := 0; i < len(text); {
 		end := run(text, i, len(text), isWord)
-		if end-i >= limit && turns(text[i:end]) >= (end-i)/6 {
+		part := text[i:end]
+		if len(part) >= limit && turns(part) >= len(part)/8 ||
+			len(part) >= minMixed && limit == minRandom && turns(part) > 1 && strings.ContainsAny(part, digits) && strings.ContainsAny(part, upper) && strings.ContainsAny(part, lower) {
 			return true
 		}
 		i = max(end, i+1)
 	}
-	return false
+	joined := strings.NewReplacer("-", "", "_", "").Replace(text)
+	return limit == minRandom && turns(joined) >= len(joined)/5 && strings.ContainsAny(joined, digits) && strings.ContainsAny(joined, upper) && strings.ContainsAny(joined, lower)
 }
 
 // turns counts how often a letter in lower case, one in upper case and a digit follow
@@ -395,10 +400,15 @@ func findAssigned(text string, at int) (start, end int) {
 		end--
 	}
 	const minValue = 20
-	if end-start < minValue || !isRandom(text[start:end], 16) || strings.HasPrefix(text[start:end], "/") || strings.HasPrefix(text[start:end], "eyJ") && strings.Contains(text[start:end], ".") {
+	if value := text[start:end]; len(value) < minValue || value[0] == '/' || strings.HasPrefix(value, "eyJ") && strings.Contains(value, ".") || !looksSecret(value) {
 		return 0, 0
 	}
 	return start, end
+}
+
+// looksSecret reports whether a value is random, and not the name of something.
+func looksSecret(value string) bool {
+	return strings.ContainsAny(value, digits) && isRandom(strings.NewReplacer("+", "", "/", "", "~", "").Replace(value), minRandom)
 }
 
 // namesSecret reports whether the name before a sign of assignment is that of a secret.

@@ -25,7 +25,7 @@ func findPhone(text string, at int) (start, end int) {
 	if n := run(text, first, maxNational+1, isDigit) - first; n > maxNational || n < minNational && !separates(text, first+n) {
 		return 0, 0 // as most numbers
 	}
-	g := readGroups(text, first, maxPhoneDigits)
+	g := readGroups(text, first, maxPhoneDigits+2)
 	if g.digits < minNational || continued(text, at, "-./") || at > 0 && text[at-1] == '+' || at > 1 && text[at-1] == '(' && text[at-2] == '+' {
 		return 0, 0
 	}
@@ -178,7 +178,7 @@ func findNorthAmerican(text string, at int, g groups) (start, end int) {
 	if g.count < i+3 || g.sizes[i] != 3 || g.sizes[i+1] != 3 || g.sizes[i+2] != 4 || g.firsts[i] < '2' || g.firsts[i+1] < '2' || g.separators < i+1 {
 		return 0, 0
 	}
-	if !g.parentheses && (g.separators < i+2 || g.kinds[i] != g.kinds[i+1] || g.kinds[i] == '/') {
+	if !g.parentheses && (g.separators < i+2 || g.kinds[i] != g.kinds[i+1] && g.kinds[i] != '/' || g.kinds[i+1] == '/') {
 		return 0, 0
 	}
 	return at, phoneEnd(text, at, g, i+3)
@@ -209,31 +209,45 @@ func isArea(text string, at int) bool {
 	return at+3 <= len(text) && text[at] >= '2' && text[at] <= '9' && run(text, at, 3, isDigit) == at+3
 }
 
-// phoneWords announce a phone number. They may be a part of a word: Telefonnummer,
-// handphone, 電話番号.
-var phoneWords = []string{
-	"phone", "tel", "mobile", "mobil", "mob.", "cell", "call", "dial", "ring", "fax", "whatsapp", "viber", "sms", "text me", "ph:", "ph.", "ph ", "tlf", "handy", "gsm", "hotline", "office", "contact number",
-	"móvil", "movil", "celular", "llama", "teléfono", "fijo", "chiam", "cellulare", "portable", "appel", "joindre", "rufen", "ruf ", "anruf", "durchwahl", "bel ", "ring ", "puh", "tfn", "cep", "ara ", "iş:", "ev:",
-	"тел", "моб", "звон", "номер", "сот", "факс", "جوال", "هاتف", "رقم", "טל", "נייד", "फोन", "फ़ोन", "मोबाइल", "नंबर",
-	"手机", "手機", "电话", "電話", "携帯", "联系", "聯絡", "打给", "致电", "전화", "휴대", "연락처", "핸드폰", "โทร", "เบอร์", "मो.", "điện thoại", "sđt", "gọi", "telp", "hp:", "no. hp",
-}
+// phoneWords announce a phone number as words of their own, in lower case.
+var phoneWords = words(`tel tél ph mob mobile mobil cell cel cellphone cep call calls called calling dial ring fax gsm sms tlf tfn puh bel ara ruf fijo office hotline
+	handy hp whatsapp viber signal celular cellulare portable llama llamar chiama chiamare rufen anruf anrufen durchwahl ligue ligar text landline telp iş ev sđt gọi`)
 
-// phoneWordsByByte are the words by their first byte.
-var phoneWordsByByte = func() (byFirst [256][]string) {
-	for _, w := range phoneWords {
-		byFirst[w[0]] = append(byFirst[w[0]], w)
+// phoneParts announce one also as a part of a word: Telefonnummer, handphone, 電話番号.
+var phoneParts = words(`phone telef teléf téléph móvil movil тел моб звон позвон факс جوال هاتف موبايل طلفون טל נייד फोन फ़ोन मोबाइल नंबर 手机 手機 电话 電話 携帯 联系 聯絡
+	打给 致电 전화 휴대 연락 핸드폰 โทร เบอร์`)
+
+// otherNumbers announce a number that is not a phone's.
+var otherNumbers = words(`order orders invoice part sku item model serial art article isbn issn ean ref id po case ticket bug account acct version build commit no nr`)
+
+// words returns the words of a text by their first byte.
+func words(text string) (byFirst [256][]string) {
+	for word := range strings.FieldsSeq(text) {
+		byFirst[word[0]] = append(byFirst[word[0]], word)
 	}
 	return byFirst
-}()
+}
+
+// maxAnnounced is how many bytes before a number its word is.
+const maxAnnounced = 32
 
 // announced reports whether a word before a place, and after the number before it,
 // announces a phone number.
 func announced(text string, at int) bool {
-	const window = 32
-	before := wordsBefore(text, at, window)
+	return nearWord(text, at, &phoneWords, true) || nearWord(text, at, &phoneParts, false)
+}
+
+// nearWord reports whether one of the words is before a place, with no digit between
+// them: as a word of its own if whole is set.
+func nearWord(text string, at int, words *[256][]string, whole bool) bool {
+	before := wordsBefore(text, at, maxAnnounced)
 	for i := len(before) - 1; i >= 0 && !isDigit(before[i]); i-- {
-		for _, w := range phoneWordsByByte[before[i]] {
-			if strings.HasPrefix(before[i:], w) {
+		for _, w := range words[before[i]] {
+			if !strings.HasPrefix(before[i:], w) {
+				continue
+			}
+			end := i + len(w)
+			if !whole || (i == 0 || !isLetter(before[i-1]) && before[i-1] < utf8.RuneSelf || afterEscape(before, i)) && (end == len(before) || !isLetter(before[end]) && before[end] < utf8.RuneSelf || before[end] >= 0xe0) {
 				return true
 			}
 		}
@@ -241,50 +255,69 @@ func announced(text string, at int) bool {
 	return false
 }
 
-// findNational finds a number that is written as within its country.
+// findNational finds a number that is written as within its country, or dialed as one
+// of another country.
 func findNational(text string, at, first int, g groups) (start, end int) {
-	if g.digits > maxNational || !endsWord(text, g.end) && !isExtension(text, g.end) || continues(text, g.end, "-./ ") {
-		return 0, 0
-	}
-	if text[at] == '(' && (g.firsts[0] == '1' || g.count < 2 || !strings.Contains(text[at:g.end], ")")) {
+	if !endsWord(text, g.end) && !isExtension(text, g.end) || continues(text, g.end, "-./ ") {
 		return 0, 0
 	}
 	switch {
-	case looksLikeDate(text, first, g):
+	case text[at] == '(' && (g.count < 2 || !strings.Contains(text[at:g.end], ")")),
+		g.sizes[0] == 1 && g.kinds[0] == '.', // a decimal
+		looksLikeDate(text, first, g):
 		return 0, 0
-	case hasTrunk(text, first, g), announced(text, at):
+	case g.digits > maxNational && !isDialedAbroad(text, first, g):
+		return 0, 0
+	case announced(text, at),
+		(hasTrunk(g) || isDialedAbroad(text, first, g) || text[at] == '(' && hasArea(g)) && !nearWord(text, at, &otherNumbers, true):
 		return at, g.end
 	default:
 		return 0, 0
 	}
 }
 
-// hasTrunk reports whether groups begin with a trunk prefix, 0 or 8, or with 00 and a
-// country, as numbers are grouped that people dial: without a word before them, only
-// their form tells them from other numbers.
-func hasTrunk(text string, at int, g groups) bool {
-	if g.digits < 9 || g.count < 2 {
+// isDialedAbroad reports whether groups begin with 00 and a country.
+func isDialedAbroad(text string, at int, g groups) bool {
+	if !strings.HasPrefix(text[at:], "00") || g.count < 3 || g.digits < 11 || g.digits > maxPhoneDigits+2 {
 		return false
 	}
-	area := g.sizes[0]
+	return g.sizes[0] > 2 && text[at+2] != '0' || g.sizes[0] == 2 && g.firsts[1] != '0'
+}
+
+// hasArea reports whether groups after a parenthesis are an area of two digits or more,
+// and a number in two groups, as in Brazil.
+func hasArea(g groups) bool {
+	return g.count == 3 && g.sizes[0] >= 2 && g.sizes[0] <= 4 && g.sizes[1] >= 3 && g.sizes[2] == 4 && g.digits >= 10
+}
+
+// hasTrunk reports whether groups begin with a trunk prefix, 0 or 8, as numbers are
+// grouped that people dial: without a word before them, only their form tells them
+// from other numbers.
+func hasTrunk(g groups) bool {
+	area, last := g.sizes[0], g.sizes[g.count-1]
 	switch {
-	case g.firsts[0] == '0' && area == 1, g.firsts[0] == '8' && area == 1:
-		return g.parentheses && g.count >= 3 && g.digits >= 10
-	case strings.HasPrefix(text[at:], "00"):
-		return area >= 4 && g.digits >= 11 && text[at+2] != '0'
-	case g.firsts[0] == '0':
-		return area >= 2 && area <= 5 && g.digits <= 12 && (g.count >= 3 || g.sizes[1] >= 5) && g.onlySpaces() || area >= 2 && area <= 5 && g.digits <= 11 && g.count >= 3
-	default:
+	case g.digits < 9 || g.digits > 12 || g.count < 2:
 		return false
+	case area == 1 && g.firsts[0] == '8' && g.count == 5: // 8 912 345-67-89
+		return g.digits == 11 && g.sizes[1] == 3 && g.sizes[2] == 3 && last == 2
+	case area == 1:
+		return (g.firsts[0] == '0' || g.firsts[0] == '8') && g.parentheses && g.count >= 3 && g.digits >= 10
+	case g.firsts[0] != '0' || area > 5:
+		return false
+	case g.count == 2:
+		return g.sizes[1] >= 5 && g.onlySpaces() || g.sizes[1] >= 7 && (g.digits <= 11 || g.kinds[0] == '/')
+	default:
+		return g.onlySpaces() || g.digits <= 11 && (last > 2 || g.count > 3)
 	}
 }
 
-// looksLikeDate reports whether groups are those of a date or a time.
+// looksLikeDate reports whether groups begin with those of a date.
 func looksLikeDate(text string, at int, g groups) bool {
-	if g.parentheses || g.count < 3 {
-		return g.count == 2 && g.sizes[0] == 4 && (strings.HasPrefix(text[at:], "19") || strings.HasPrefix(text[at:], "20"))
+	isYear := func(i int) bool {
+		return g.sizes[i] == 4 && (strings.HasPrefix(text[at:], "19") || strings.HasPrefix(text[at:], "20"))
 	}
-	year := g.sizes[0] == 4 && g.sizes[1] <= 2 && g.sizes[2] <= 2 && (g.firsts[0] == '1' || g.firsts[0] == '2')
-	day := g.sizes[0] <= 2 && g.sizes[1] <= 2 && g.sizes[2] == 4 && g.digits <= 8
-	return year || day
+	if g.parentheses || g.count < 3 {
+		return g.count == 2 && isYear(0)
+	}
+	return isYear(0) && g.sizes[1] <= 2 && g.sizes[2] <= 2 || g.sizes[0] <= 2 && g.sizes[1] <= 2 && g.sizes[2] == 4 && g.digits <= 12 && (g.firsts[2] == '1' || g.firsts[2] == '2')
 }
