@@ -63,6 +63,7 @@ func New(settings *promptrails.MaskingSettings) *Masker {
 // Of matches that overlap, the longest is replaced; of those, the first.
 func (m *Masker) Mask(text string) (masked string, r *Replacements) {
 	r = newReplacements(text)
+	defer r.finish()
 	return m.mask(text, r), r
 }
 
@@ -70,6 +71,7 @@ func (m *Masker) Mask(text string) (masked string, r *Replacements) {
 // value has the same placeholder in all of them.
 func (m *Masker) MaskAll(texts ...string) (masked []string, r *Replacements) {
 	r = newReplacements(texts...)
+	defer r.finish()
 	for _, text := range texts {
 		masked = append(masked, m.mask(text, r))
 	}
@@ -128,6 +130,9 @@ func apart(size int, matches []Match) []Match {
 	if len(matches) < 2 {
 		return matches
 	}
+	if areApart(matches) {
+		return matches
+	}
 	slices.SortStableFunc(matches, func(a, b Match) int {
 		return cmp.Or(cmp.Compare(b.End-b.Start, a.End-a.Start), cmp.Compare(a.Start, b.Start))
 	})
@@ -148,6 +153,16 @@ func apart(size int, matches []Match) []Match {
 	return kept
 }
 
+// areApart reports whether matches are in order and do not overlap.
+func areApart(matches []Match) bool {
+	for i := 1; i < len(matches); i++ {
+		if matches[i].Start < matches[i-1].End {
+			return false
+		}
+	}
+	return true
+}
+
 // MaskJSON masks JSON values: their strings, names included, and their numbers,
 // which become strings if something is found in them. All else is returned byte
 // for byte. The same value has the same placeholder in all of them.
@@ -157,6 +172,7 @@ func (m *Masker) MaskJSON(values ...[]byte) (masked [][]byte, r *Replacements, e
 		texts[i] = string(v)
 	}
 	r = newReplacements(texts...)
+	defer r.finish()
 	for _, v := range values {
 		one, err := m.maskJSON(v, r)
 		if err != nil {

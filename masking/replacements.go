@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,7 +27,7 @@ type Match struct {
 // original values: it prints without them. It is safe for concurrent use.
 type Replacements struct {
 	key          [32]byte
-	texts        []string          // in which a placeholder must not occur already
+	taken        map[string]bool   // what looks like a placeholder in the texts
 	placeholders map[string]string // by the value, with its detector
 	originals    map[string]string // by the placeholder
 	sorted       []string          // the placeholders
@@ -34,12 +36,17 @@ type Replacements struct {
 
 const opening = "[PII_"
 
+// lookalike matches what has the form of a placeholder.
+var lookalike = regexp.MustCompile(`\[PII_[A-Z0-9_]+_[0-9a-f]{8}\]`)
+
 func newReplacements(texts ...string) *Replacements {
-	r := &Replacements{placeholders: map[string]string{}, originals: map[string]string{}}
+	r := &Replacements{taken: map[string]bool{}, placeholders: map[string]string{}, originals: map[string]string{}}
 	for _, text := range texts {
-		// An escape of JSON may hide one.
-		if strings.Contains(text, "PII_") || strings.Contains(text, `\u00`) {
-			r.texts = append(r.texts, text)
+		if !strings.Contains(text, opening) {
+			continue
+		}
+		for _, p := range lookalike.FindAllString(text, -1) {
+			r.taken[p] = true
 		}
 	}
 	_, _ = rand.Read(r.key[:]) // never fails
@@ -57,15 +64,17 @@ func (r *Replacements) placeholder(detector promptrails.Detector, value string) 
 	for {
 		_, _ = io.WriteString(digest, id) // again, if the result is taken
 		p := opening + strings.ToUpper(string(detector)) + "_" + hex.EncodeToString(digest.Sum(nil)[:4]) + "]"
-		if _, taken := r.originals[p]; taken || slices.ContainsFunc(r.texts, func(text string) bool { return strings.Contains(text, p[len("["):len(p)-1]) }) {
+		if r.taken[p] {
 			continue
 		}
+		r.taken[p] = true
 		r.placeholders[id], r.originals[p] = p, value
-		at, _ := slices.BinarySearch(r.sorted, p)
-		r.sorted = slices.Insert(r.sorted, at, p)
 		return p
 	}
 }
+
+// finish prepares r for restoring, once everything is masked.
+func (r *Replacements) finish() { r.sorted = slices.Sorted(maps.Keys(r.originals)) }
 
 // Matches returns what was found, in the order of the text.
 func (r *Replacements) Matches() []Match { return slices.Clone(r.matches) }
