@@ -83,6 +83,17 @@ func TestApprovalPolicy(t *testing.T) {
 			t.Errorf("got %d entries for the decision, want 1 although the approval was deleted", got)
 		}
 	})
+	t.Run("another approval of the execution", func(t *testing.T) {
+		id := waiting(`{}`)
+		own := ada.do("POST", "/approvals", `{"name":"mine","execution_id":"`+id+`"}`).expect(201).text("id")
+		if r := ada.do("POST", "/approvals/"+own+"/decide", `{"decision":"rejected"}`).expect(200); r.text("status") != "rejected" {
+			t.Errorf("got %s, want it rejected", r.body)
+		}
+		ada.do("POST", "/approvals/"+own+"/decide", `{"decision":"approved"}`).fails(409, "invalid_state")
+		if r := ada.do("GET", "/executions/"+id, ""); r.text("status") != "waiting_approval" {
+			t.Errorf("got %s, want it still waiting for its own approval", r.body)
+		}
+	})
 	t.Run("notification", func(t *testing.T) {
 		hook := newReceiver(t, nil)
 		other := newServer(t, embedded.Config{DefaultPlan: promptrails.PlanEnterprise, AllowLoopbackWebhooks: true}).owner("eve@example.com", "other")

@@ -44,6 +44,20 @@ func TestMaskedReport(t *testing.T) {
 	ada.do("GET", "/traces/pii-report?q=x", "").fails(400, "validation_error")
 }
 
+// Totals are kept as traces come: a session counts once.
+func TestTraceSummary(t *testing.T) {
+	t.Parallel()
+	ada := newServer(t, embedded.Config{}).owner("ada@example.com", "research")
+	agent := ada.do("POST", "/agents", `{"name":"a"}`).expect(201).text("id")
+	for _, session := range []string{"one", "two", "one", "", ""} {
+		ada.do("POST", "/agents/"+agent+"/execute", `{"session_id":"`+session+`"}`).expect(201)
+	}
+	summary := ada.do("GET", "/traces/summary", "").expect(200)
+	if summary.integer("total_traces") != 5 || summary.integer("unique_sessions") != 2 || summary.integer("unique_models") != 1 || summary.integer("total_tokens") == 0 {
+		t.Errorf("got %s, want 5 traces of 2 sessions", summary.body)
+	}
+}
+
 // sameJSON reports whether two texts are the same JSON, in any order of members.
 func sameJSON(t *testing.T, a, b string) bool {
 	t.Helper()

@@ -211,6 +211,12 @@ func TestVendorClients(t *testing.T) {
 			if got := listed.read("guardrail"); len(got) != 2 || got[0]["id"] != second["id"] || strings.Contains(listed.body, `"meta"`) {
 				t.Errorf("got %s, want both guardrails, without meta", listed.body)
 			}
+			if r := key.do("GET", path+"/guardrails?page=2", "").expect(200); r.body != `{"data":[]}` {
+				t.Errorf("got %s, want nothing after the only page", r.body)
+			}
+			if r := key.do("GET", path+"/guardrails?limit=1&page=2", "").expect(200); len(r.read("guardrail")) != 1 || !strings.Contains(r.body, first["id"].(string)) {
+				t.Errorf("got %s, want the first guardrail on page 2 of 1 each", r.body)
+			}
 			key.do("PATCH", "/guardrails/"+first["id"].(string), `{"action":"warn","is_active":false}`).expect(200).read("guardrail")
 			key.do("DELETE", "/guardrails/"+first["id"].(string), "").expect(204)
 

@@ -27,6 +27,9 @@ UPDATE resources SET member_config_id = document ->> '$.config_id' WHERE kind = 
 -- Until now a trace was named by its own id.
 UPDATE resources SET member_trace_id = id WHERE kind = 'traces';
 
+INSERT INTO counters (workspace_id, kind, n)
+SELECT workspace_id, 'traces/sessions', count(DISTINCT member_session_id) FROM resources WHERE kind = 'traces' AND member_session_id <> '' GROUP BY workspace_id;
+
 CREATE INDEX resources_name ON resources (workspace_id, kind, member_name, created_at, id) WHERE member_name IS NOT NULL;
 CREATE INDEX resources_type ON resources (workspace_id, kind, member_type, created_at, id) WHERE member_type IS NOT NULL;
 CREATE INDEX resources_kind ON resources (workspace_id, kind, member_kind, created_at, id) WHERE member_kind IS NOT NULL;
