@@ -23,64 +23,68 @@ const (
 	letters = upper + lower
 )
 
-var detectors = []detector{
-	{promptrails.DetectorEmail, "@%", findEmail},
-	{promptrails.DetectorPhone, "+%(" + digits, findPhone},
-	{promptrails.DetectorCreditCard, "23456", findCard},
-	{promptrails.DetectorIBAN, letters, findIBAN},
-	{promptrails.DetectorUSSSN, digits, findSSN},
-	{promptrails.DetectorTCKimlik, "123456789", findKimlik},
-	{promptrails.DetectorIPv4, digits, findIPv4},
-	{promptrails.DetectorIPv6, ":" + digits + "abcdefABCDEF", findIPv6},
-	{promptrails.DetectorJWT, "e", findJWT},
-	{promptrails.DetectorAWSAccessKey, "A", findAWSKey},
-	{promptrails.DetectorAPIKey, apiKeyMarks(), findAPIKey},
-	{promptrails.DetectorPrivateKey, "-", findPrivateKey},
-}
-
-// The detectors of values that begin with a digit, as bits by their place in the
-// table.
+// The detectors by their place in the table.
 const (
-	bitPhone  = 1 << 1
-	bitCard   = 1 << 2
-	bitSSN    = 1 << 4
-	bitKimlik = 1 << 5
-	bitIPv4   = 1 << 6
-	bitIPv6   = 1 << 7
-	bitAPIKey = 1 << 10
+	email = iota
+	phone
+	creditCard
+	iban
+	usSSN
+	tcKimlik
+	ipv4
+	ipv6
+	jwt
+	awsAccessKey
+	apiKey
+	privateKey
 )
 
-// possible returns the detectors that may find something where a run of digits
-// begins, by its length and by what follows it: most numbers are too short.
+var detectors = [...]detector{
+	email:        {promptrails.DetectorEmail, "@%", findEmail},
+	phone:        {promptrails.DetectorPhone, "+%(" + digits, findPhone},
+	creditCard:   {promptrails.DetectorCreditCard, "23456", findCard},
+	iban:         {promptrails.DetectorIBAN, letters, findIBAN},
+	usSSN:        {promptrails.DetectorUSSSN, digits, findSSN},
+	tcKimlik:     {promptrails.DetectorTCKimlik, "123456789", findKimlik},
+	ipv4:         {promptrails.DetectorIPv4, digits, findIPv4},
+	ipv6:         {promptrails.DetectorIPv6, ":" + digits + "abcdefABCDEF", findIPv6},
+	jwt:          {promptrails.DetectorJWT, "e", findJWT},
+	awsAccessKey: {promptrails.DetectorAWSAccessKey, "A", findAWSKey},
+	apiKey:       {promptrails.DetectorAPIKey, apiKeyMarks(), findAPIKey},
+	privateKey:   {promptrails.DetectorPrivateKey, "-", findPrivateKey},
+}
+
+// possible returns the detectors that may find something where a run of digits begins,
+// as bits, by its length and by what follows it: most numbers are too short.
 func possible(text string, at int) uint16 {
 	const maxRun = 20
 	end := run(text, at, maxRun, isDigit)
-	n, may := end-at, uint16(bitAPIKey)
+	n, may := end-at, uint16(1<<apiKey)
 	switch {
 	case n == 11:
-		may |= bitKimlik
+		may |= 1 << tcKimlik
 	case n >= 13:
-		may |= bitCard
+		may |= 1 << creditCard
 	}
 	if n >= minNational && n <= maxNational {
-		may |= bitPhone
+		may |= 1 << phone
 	}
 	if end == len(text) {
 		return may
 	}
 	switch next := text[end]; {
 	case next == ':' || isHex(next):
-		may |= bitIPv6
+		may |= 1 << ipv6
 	case separates(text, end):
-		may |= bitPhone
+		may |= 1 << phone
 		switch n {
 		case 3:
-			may |= bitSSN
+			may |= 1 << usSSN
 		case 4:
-			may |= bitCard
+			may |= 1 << creditCard
 		}
 		if next == '.' && n <= 3 {
-			may |= bitIPv4
+			may |= 1 << ipv4
 		}
 	}
 	return may

@@ -79,8 +79,8 @@ func plainLocal(text string, at int) int {
 	for begin > 0 {
 		if n := escapeBefore(text, begin); n == 3 {
 			switch b := unhex(text[begin-2])<<4 | unhex(text[begin-1]); {
-			case isAtom(b):
-				begin -= n // a sign of the local part, percent-encoded
+			case isWord(b) || strings.IndexByte("+.-_'", b) >= 0:
+				begin -= n // a part of the local part, percent-encoded
 				continue
 			case b < utf8.RuneSelf || begin >= 2*n && text[begin-2*n] == '%':
 				return start
@@ -249,11 +249,9 @@ func judgeDomain(text string, first, end int) int {
 
 // isScale reports whether a label is the scale of an image, such as 2x.
 func isScale(label string) bool {
-	digits := strings.TrimSuffix(label, "x")
-	return digits != label && digits != "" && strings.Trim(digits, digits0) == ""
+	factor, ok := strings.CutSuffix(label, "x")
+	return ok && factor != "" && strings.Trim(factor, digits) == ""
 }
-
-const digits0 = "0123456789"
 
 func isImage(extension string) bool {
 	switch extension {
@@ -267,7 +265,7 @@ func isImage(extension string) bool {
 // isVersion reports whether a label begins a version: a number, with a v perhaps.
 func isVersion(label string) bool {
 	label = strings.TrimPrefix(label, "v")
-	return label != "" && strings.Trim(label, digits0) == ""
+	return label != "" && strings.Trim(label, digits) == ""
 }
 
 // findIPv4 finds a dotted address (RFC 791) that is no part of a longer dotted
@@ -347,7 +345,7 @@ func findIPv6(text string, at int) (start, end int) {
 // looksLikeIPv6 refuses names of C++ or Perl such as Face::Bad, times such as 10::30,
 // and the eight pairs of digits of a World Wide Name.
 func looksLikeIPv6(s string) bool {
-	if strings.ToLower(s) != s && strings.ToUpper(s) != s || !strings.ContainsAny(s, digits0) {
+	if strings.ToLower(s) != s && strings.ToUpper(s) != s || !strings.ContainsAny(s, digits) {
 		return false
 	}
 	longest := 0

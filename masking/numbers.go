@@ -22,13 +22,12 @@ func findCard(text string, at int) (start, end int) {
 			if (i == len(text) || !isWord(text[i])) && (between == 0 || group >= 3) && isCard(number[:n]) && !continues(text, i, "-.") {
 				end = i
 			}
-			continue
 		case (kind == ' ' || kind == '-') && (between == kind || between == 0 && (n == 4 || n == 6)) && group >= 3 && i+size < len(text) && isDigit(text[i+size]):
 			between, group = kind, 0
 			i += size
-			continue
+		default:
+			return at, end
 		}
-		break
 	}
 	return at, end
 }
