@@ -104,9 +104,21 @@ const vendorForms = `
 	dop_v1_      <h>{64}                                 DigitalOcean
 	doo_v1_      <h>{64}                                 DigitalOcean
 	dor_v1_      <h>{64}                                 DigitalOcean
-	FlyV1        [ ](?:fm1[ar]|fm2|fo1)_[A-Za-z0-9+/=_,-]{40,}  Fly.io
-	fm1r_        [A-Za-z0-9+/=_,-]{40,}                  Fly.io
-	fm2_         [A-Za-z0-9+/=_,-]{40,}                  Fly.io
+	FlyV1        [ ](?:fm1[ar]|fm2|fo1)_[A-Za-z0-9+/=_,-]{40,}[A-Za-z0-9+/=_-]  Fly.io
+	fm1r_        [A-Za-z0-9+/=_,-]{40,}[A-Za-z0-9+/=_-]  Fly.io
+	fm2_         [A-Za-z0-9+/=_,-]{40,}[A-Za-z0-9+/=_-]  Fly.io
+	xaat-        <h>{8}-<h>{4}-<h>{4}-<h>{4}-<h>{12}     Axiom
+	xapt-        <h>{8}-<h>{4}-<h>{4}-<h>{4}-<h>{12}     Axiom
+	MD           <t>{22,24}\.<t>{6}\.<t>{27,}            Discord: a number in base64 begins with these
+	MT           <t>{22,24}\.<t>{6}\.<t>{27,}            Discord
+	Mj           <t>{22,24}\.<t>{6}\.<t>{27,}            Discord
+	Mz           <t>{22,24}\.<t>{6}\.<t>{27,}            Discord
+	ND           <t>{22,24}\.<t>{6}\.<t>{27,}            Discord
+	NT           <t>{22,24}\.<t>{6}\.<t>{27,}            Discord
+	Nj           <t>{22,24}\.<t>{6}\.<t>{27,}            Discord
+	Nz           <t>{22,24}\.<t>{6}\.<t>{27,}            Discord
+	OD           <t>{22,24}\.<t>{6}\.<t>{27,}            Discord
+	OT           <t>{22,24}\.<t>{6}\.<t>{27,}            Discord
 	fo1_         <t>{40,}                                Fly.io
 	HRKU-        <t>{30,}                                Heroku
 	nfp_         <a>{36,}                                Netlify
@@ -264,6 +276,9 @@ func findAPIKey(text string, at int) (start, end int) {
 		}
 		return findAssigned(text, at)
 	case '=':
+		if start, end = findSignature(text, at); end > start {
+			return start, end
+		}
 		return findAssigned(text, at)
 	}
 	if at+1 == len(text) || !vendorSeconds[text[at]][text[at+1]] || !beginsToken(text, at) {
@@ -337,10 +352,10 @@ func findMailchimp(text string, at int) (start, end int) {
 	}
 	end = run(text, at+len("-us"), 3, isDigit)
 	start = at
-	for start > 0 && at-start <= 32 && isHex(text[start-1]) {
+	for start > 0 && at-start < 32 && isHex(text[start-1]) {
 		start--
 	}
-	if at-start != 32 || end == at+len("-us") || !endsWord(text, end) || !isRandom(text[start:at], 32) {
+	if at-start != 32 || !beginsToken(text, start) || end == at+len("-us") || !endsWord(text, end) || !isRandom(text[start:at], 32) {
 		return 0, 0
 	}
 	return start, end
@@ -353,11 +368,11 @@ func findTerraform(text string, at int) (start, end int) {
 		return 0, 0
 	}
 	start = at
-	for start > 0 && at-start <= 14 && isWord(text[start-1]) {
+	for start > 0 && at-start < 14 && isWord(text[start-1]) {
 		start--
 	}
 	end = run(text, at+len(middle), maxKey, isToken)
-	if at-start != 14 || end-at < 60 {
+	if at-start != 14 || end-at < 60 || !beginsToken(text, start) {
 		return 0, 0
 	}
 	return start, end
@@ -384,6 +399,32 @@ var secretNames = []string{"secret", "token", "apikey", "accesskey", "secretkey"
 
 // otherNames are parts of names that end so and have no secret.
 var otherNames = []string{"page", "next", "continuation", "cursor", "sync", "max", "min", "total", "prompt", "completion"}
+
+// findSignature finds the signature of a shared access URL of Azure Storage.
+func findSignature(text string, at int) (start, end int) {
+	const size = 43 // of 256 bits in base64, without its padding
+	if !strings.HasSuffix(text[:at], "sig") || !beginsWord(text, at-len("sig")) {
+		return 0, 0
+	}
+	start = at + 1
+	n := 0
+	for end = start; end < len(text) && n < size; n++ {
+		switch {
+		case text[end] == '%' && end+2 < len(text) && isHex(text[end+1]) && isHex(text[end+2]):
+			end += len("%2B")
+		case isBase64(text[end]):
+			end++
+		default:
+			return 0, 0
+		}
+	}
+	for _, padding := range []string{"=", "%3D", "%3d"} {
+		if n == size && strings.HasPrefix(text[end:], padding) {
+			return start, end + len(padding)
+		}
+	}
+	return 0, 0
+}
 
 // findAssigned finds the value of a field whose name says that it is secret, such as
 // CLIENT_SECRET, if it looks random.

@@ -42,16 +42,16 @@ const (
 var detectors = [...]detector{
 	email:        {promptrails.DetectorEmail, "@%", findEmail},
 	phone:        {promptrails.DetectorPhone, "+%(" + digits, findPhone},
-	creditCard:   {promptrails.DetectorCreditCard, "23456", findCard},
+	creditCard:   {promptrails.DetectorCreditCard, "2345689", findCard},
 	iban:         {promptrails.DetectorIBAN, letters, findIBAN},
 	usSSN:        {promptrails.DetectorUSSSN, digits, findSSN},
 	tcKimlik:     {promptrails.DetectorTCKimlik, "123456789", findKimlik},
 	ipv4:         {promptrails.DetectorIPv4, digits, findIPv4},
 	ipv6:         {promptrails.DetectorIPv6, ":" + digits + "abcdefABCDEF", findIPv6},
 	jwt:          {promptrails.DetectorJWT, "e", findJWT},
-	awsAccessKey: {promptrails.DetectorAWSAccessKey, "A", findAWSKey},
+	awsAccessKey: {promptrails.DetectorAWSAccessKey, "A=:", findAWSKey},
 	apiKey:       {promptrails.DetectorAPIKey, apiKeyMarks(), findAPIKey},
-	privateKey:   {promptrails.DetectorPrivateKey, "-", findPrivateKey},
+	privateKey:   {promptrails.DetectorPrivateKey, "-L", findPrivateKey},
 }
 
 // possible returns the detectors that may find something where a run of digits begins,
@@ -61,6 +61,8 @@ func possible(text string, at int) uint16 {
 	end := run(text, at, maxRun, isDigit)
 	n, may := end-at, uint16(1<<apiKey)
 	switch {
+	case n == 9:
+		may |= 1 << usSSN
 	case n == 11:
 		may |= 1 << tcKimlik
 	case n >= 13:

@@ -1,6 +1,7 @@
 package masking
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -132,6 +133,9 @@ func extendedLocal(text string, start, at int) int {
 // as bounces+12-ada=example.org: it names an address with = in place of the at sign.
 func verp(text string, begin, start, at int) int {
 	local := text[begin:at]
+	if strings.HasPrefix(local, "prvs=") || strings.HasPrefix(local, "btv1==") {
+		return begin // signed (BATV)
+	}
 	equals := strings.LastIndexByte(local, '=')
 	if equals < 0 || !strings.Contains(local[equals:], ".") || !strings.ContainsAny(local[:equals], "+-") || !isWord(local[0]) {
 		return start
@@ -204,6 +208,7 @@ func domain(text string, at int) int {
 // it has two letters or more and no digit, or is an A-label (RFC 5890).
 func labelEnd(text string, at int) (end int, isName bool) {
 	of, letters, plain, hyphen := noLetter, 0, true, false
+	end = at
 	for i := at; i < len(text); {
 		r, size := utf8.DecodeRuneInString(text[i:])
 		is := scriptOf(r)
@@ -230,14 +235,14 @@ func labelEnd(text string, at int) (end int, isName bool) {
 	return end, end > at && (letters > 1 && plain || strings.HasPrefix(text[at:end], "xn--"))
 }
 
-// judgeDomain refuses what is a version or the name of an image rather than a domain.
+// judgeDomain refuses what is a version or the name of a file rather than a domain.
 func judgeDomain(text string, first, end int) int {
 	if end < 0 {
 		return -1
 	}
 	labels := strings.Split(text[first:end], ".")
 	switch last := strings.ToLower(labels[len(labels)-1]); {
-	case len(labels) == 2 && isScale(labels[0]) && isImage(last):
+	case isFile(last):
 		return -1
 	case isVersion(labels[0]) && len(labels) > 2 && isDigit(labels[1][0]):
 		return -1
@@ -246,20 +251,12 @@ func judgeDomain(text string, first, end int) int {
 	}
 }
 
-// isScale reports whether a label is the scale of an image, such as 2x.
-func isScale(label string) bool {
-	factor, ok := strings.CutSuffix(label, "x")
-	return ok && factor != "" && strings.Trim(factor, digits) == ""
-}
+// extensions are those of files that are no top-level domains: an image may have its
+// scale after an at sign, as logo@2x.png has.
+var extensions = strings.Fields(`png jpg jpeg gif webp svg avif ico bmp tiff heic css scss less js mjs cjs jsx ts tsx map json xml html htm yml yaml txt log
+	woff woff2 ttf eot otf wasm tgz gz jar dll exe`)
 
-func isImage(extension string) bool {
-	switch extension {
-	case "png", "jpg", "jpeg", "gif", "webp", "svg", "avif", "ico", "bmp", "tiff", "heic":
-		return true
-	default:
-		return false
-	}
-}
+func isFile(extension string) bool { return slices.Contains(extensions, extension) }
 
 // isVersion reports whether a label begins a version: a number, with a v perhaps.
 func isVersion(label string) bool {

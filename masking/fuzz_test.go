@@ -22,7 +22,7 @@ var judges = map[promptrails.Detector]func(string) bool{
 	},
 	promptrails.DetectorPhone: func(s string) bool {
 		n := len(onlyDigits(strings.ReplaceAll(strings.ToUpper(s), "%2B", "+")))
-		return n >= 7 && n <= 15
+		return n >= 7 && n <= 17 // with 00 before the country
 	},
 	promptrails.DetectorCreditCard: func(s string) bool {
 		sum, double := 0, false
@@ -54,9 +54,9 @@ var judges = map[promptrails.Detector]func(string) bool{
 	promptrails.DetectorIPv4:         func(s string) bool { a, err := netip.ParseAddr(s); return err == nil && a.Is4() },
 	promptrails.DetectorIPv6:         func(s string) bool { a, err := netip.ParseAddr(s); return err == nil && a.Is6() },
 	promptrails.DetectorJWT:          regexp.MustCompile(`^eyJ[\w-]*(\.[\w-]*){2,4}$`).MatchString,
-	promptrails.DetectorAWSAccessKey: regexp.MustCompile(`^A[A-Z]{3}[A-Z0-9]{16}$`).MatchString,
+	promptrails.DetectorAWSAccessKey: regexp.MustCompile(`^(A[A-Z]{3}[A-Z0-9]{16}|[\w+/=.~-]{40})$`).MatchString,
 	promptrails.DetectorAPIKey:       regexp.MustCompile(`^[!-~]+( [!-~]+)?$`).MatchString,
-	promptrails.DetectorPrivateKey:   regexp.MustCompile(`^(?s)-----BEGIN [^\n]*PRIVATE KEY( BLOCK)?-----.{40,}$`).MatchString,
+	promptrails.DetectorPrivateKey:   regexp.MustCompile(`^(?s)(-----BEGIN [^\n]*PRIVATE KEY( BLOCK)?-----.{40,}|LS0tLS1CRUdJTi.{40,})$`).MatchString,
 }
 
 func onlyDigits(s string) string {

@@ -46,7 +46,7 @@ func TestLines(t *testing.T) {
 	t.Parallel()
 	const floor = 0.97
 	m := masking.New(nil)
-	for _, file := range []string{"lines.jsonl", "lines_own.jsonl"} {
+	for _, file := range []string{"lines.jsonl", "lines_own.jsonl", "lines_holdout.jsonl"} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			var found, missed, wrong int

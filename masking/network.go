@@ -10,7 +10,7 @@ import (
 // findIPv4 finds a dotted address (RFC 791) that is no part of a longer dotted
 // number, and no version.
 func findIPv4(text string, at int) (start, end int) {
-	if at > 1 && text[at-1] == '.' && isDigit(text[at-2]) {
+	if at > 1 && text[at-1] == '.' && isWord(text[at-2]) {
 		return 0, 0
 	}
 	end = at
@@ -26,7 +26,8 @@ func findIPv4(text string, at int) (start, end int) {
 			end++
 		}
 	}
-	if !endsWord(text, end) || end+1 < len(text) && text[end] == '.' && isWord(text[end+1]) || isVersionNumber(text, at, end) {
+	next := text[end:min(len(text), end+2)]
+	if !endsWord(text, end) || len(next) == 2 && (next[0] == '.' && isWord(next[1]) || next[0] == '-' && isLetter(next[1])) || isVersionNumber(text, at, end) {
 		return 0, 0
 	}
 	return at, end
@@ -34,7 +35,7 @@ func findIPv4(text string, at int) (start, end int) {
 
 // versionWords come before a version, or the number of a section.
 var versionWords = []string{
-	"version", "versions", "ver", "ver.", "v", "v.", "release", "build", "firmware", "driver", "section", "sec.", "chapter", "clause", "rev", "revision", "fw", "assemblyversion", "fileversion", "productversion",
+	"version", "versions", "ver", "ver.", "v", "v.", "release", "build", "firmware", "driver", "section", "sec.", "chapter", "clause", "rev", "revision", "fw", "assemblyversion", "fileversion", "productversion", "oid", "snmp",
 }
 
 // isVersionNumber reports whether a dotted number of four parts is a version by what
@@ -62,6 +63,9 @@ const maxIPv6 = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
 func findIPv6(text string, at int) (start, end int) {
 	if at > 0 && (text[at] == ':' && isWord(text[at-1]) && !afterEscape(text, at) || text[at-1] == ':' && !isLabel(text[:at-1])) {
 		return 0, 0 // it began before
+	}
+	if at > 1 && text[at-1] == '[' && isWord(text[at-2]) {
+		return 0, 0 // an index, such as list[::2]
 	}
 	// Most words are none: a group ends after four digits, with a colon.
 	if group := run(text, at, 5, isHex); group-at > 4 || group == len(text) || text[group] != ':' || group == at && !strings.HasPrefix(text[at:], "::") {

@@ -98,7 +98,10 @@ func luhn(number []byte) bool {
 // findSSN finds a US social security number: three, two and four digits with one
 // separator, in none of the ranges that are never assigned.
 func findSSN(text string, at int) (start, end int) {
-	area := run(text, at, 4, isDigit)
+	area := run(text, at, 10, isDigit)
+	if area-at == 9 && endsWord(text, area) && isSSN(text[at:at+3], text[at+3:at+5], text[at+5:area]) && nearWord(text, at, &ssnWords, true) {
+		return at, area
+	}
 	kind, size := separator(text, area)
 	if area-at != 3 || size == 0 || kind == '/' || continued(text, at, "-./") {
 		return 0, 0
@@ -113,10 +116,18 @@ func findSSN(text string, at int) (start, end int) {
 	if end-serial-width != 4 || !endsWord(text, end) || continues(text, end, "-./") {
 		return 0, 0
 	}
-	if a := text[at:area]; a == "000" || a == "666" || a[0] == '9' || text[group:serial] == "00" || text[serial+width:end] == "0000" {
+	if !isSSN(text[at:area], text[group:serial], text[serial+width:end]) || kind == '.' && isVersionNumber(text, at, end) {
 		return 0, 0
 	}
 	return at, end
+}
+
+// ssnWords announce a number without separators.
+var ssnWords = words(`ssn ssns social`)
+
+// isSSN refuses the ranges that are never assigned.
+func isSSN(area, group, serial string) bool {
+	return area != "000" && area != "666" && area[0] != '9' && group != "00" && serial != "0000"
 }
 
 // findKimlik finds a Turkish identity number: eleven digits, of which the last two
@@ -145,10 +156,12 @@ func findKimlik(text string, at int) (start, end int) {
 	return at, end
 }
 
-// ibanLengths are the lengths by country, of the registry of ISO 13616.
+// ibanLengths are the lengths by country: of the registry of ISO 13616, and of countries
+// that use the form without being registered.
 var ibanLengths = parseLengths(`AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28
 	EE20 EG29 ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32
 	LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 RS22 RU33
+	AO25 BF28 BJ28 CF27 CG27 CI28 CM27 CV25 DZ26 GA27 GQ27 GW25 IR26 KM27 MA28 MG27 ML28 MZ25 NE28 SN28 TD27 TG28
 	SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30`)
 
 // parseLengths reads entries such as AD24, by the country as two bytes.

@@ -59,6 +59,7 @@ type groups struct {
 	sizes         [8]int
 	firsts        [8]byte // of each group
 	parentheses   bool
+	zeros         bool     // the second digit is 0, too
 	kinds         [24]byte // of the separators
 	separators    int
 }
@@ -82,6 +83,9 @@ func readGroups(text string, at, limit int) (g groups) {
 		i = run(text, i, limit+1, isDigit)
 		if i == begin || g.digits+i-begin > limit {
 			return g
+		}
+		if g.count == 0 && i-begin > 1 {
+			g.zeros = text[begin] == '0' && text[begin+1] == '0'
 		}
 		g.digits += i - begin
 		g.sizes[g.count], g.firsts[g.count] = i-begin, text[begin]
@@ -129,7 +133,7 @@ func findInternational(text string, at, first int) (start, end int) {
 			group++
 			gap, before = 0, 0
 			i++
-			if n >= minPhoneDigits && (i == len(text) || !isDigit(text[i])) && (endsWord(text, i) || isExtension(text, i)) {
+			if (n >= minPhoneDigits && group < n || n > minPhoneDigits) && (i == len(text) || !isDigit(text[i])) && (endsWord(text, i) || isExtension(text, i)) {
 				end = i
 			}
 		case kind != 0 && (kind == '(' || kind != before) && n > 0 && gap < 3 && group <= longGroup:
@@ -178,7 +182,7 @@ func findNorthAmerican(text string, at int, g groups) (start, end int) {
 	if g.count < i+3 || g.sizes[i] != 3 || g.sizes[i+1] != 3 || g.sizes[i+2] != 4 || g.firsts[i] < '2' || g.firsts[i+1] < '2' || g.separators < i+1 {
 		return 0, 0
 	}
-	if !g.parentheses && (g.separators < i+2 || g.kinds[i] != g.kinds[i+1] && g.kinds[i] != '/' || g.kinds[i+1] == '/') {
+	if !g.parentheses && (g.separators < i+2 || g.kinds[i] != g.kinds[i+1] && g.kinds[i] != '/' && (g.kinds[i] != ' ' || g.kinds[i+1] != '-') || g.kinds[i+1] == '/') {
 		return 0, 0
 	}
 	return at, phoneEnd(text, at, g, i+3)
@@ -218,7 +222,7 @@ var phoneParts = words(`phone telef teléf téléph móvil movil тел моб �
 	打给 致电 전화 휴대 연락 핸드폰 โทร เบอร์`)
 
 // otherNumbers announce a number that is not a phone's.
-var otherNumbers = words(`order orders invoice part sku item model serial art article isbn issn ean ref id po case ticket bug account acct version build commit no nr`)
+var otherNumbers = words(`order orders invoice part sku item model serial art article isbn issn ean ref id po case ticket bug account acct version build commit`)
 
 // words returns the words of a text by their first byte.
 func words(text string) (byFirst [256][]string) {
@@ -234,12 +238,19 @@ const maxAnnounced = 32
 // announced reports whether a word before a place, and after the number before it,
 // announces a phone number.
 func announced(text string, at int) bool {
-	return nearWord(text, at, &phoneWords, true) || nearWord(text, at, &phoneParts, false)
+	word := max(nearest(text, at, &phoneWords, true), nearest(text, at, &phoneParts, false))
+	return word >= 0 && nearest(text, at, &otherNumbers, true) < word
 }
 
-// nearWord reports whether one of the words is before a place, with no digit between
-// them: as a word of its own if whole is set.
+// nearWord reports whether one of the words is before a place; see nearest.
 func nearWord(text string, at int, words *[256][]string, whole bool) bool {
+	return nearest(text, at, words, whole) >= 0
+}
+
+// nearest returns where the last one of the words is before a place, with no digit
+// between them, or -1: as a word of its own if whole is set. It counts from the same
+// place for all words.
+func nearest(text string, at int, words *[256][]string, whole bool) int {
 	before := wordsBefore(text, at, maxAnnounced)
 	for i := len(before) - 1; i >= 0 && !isDigit(before[i]); i-- {
 		for _, w := range words[before[i]] {
@@ -248,11 +259,11 @@ func nearWord(text string, at int, words *[256][]string, whole bool) bool {
 			}
 			end := i + len(w)
 			if !whole || (i == 0 || !isLetter(before[i-1]) && before[i-1] < utf8.RuneSelf || afterEscape(before, i)) && (end == len(before) || !isLetter(before[end]) && before[end] < utf8.RuneSelf || before[end] >= 0xe0) {
-				return true
+				return i
 			}
 		}
 	}
-	return false
+	return -1
 }
 
 // findNational finds a number that is written as within its country, or dialed as one
@@ -268,12 +279,25 @@ func findNational(text string, at, first int, g groups) (start, end int) {
 		return 0, 0
 	case g.digits > maxNational && !isDialedAbroad(text, first, g):
 		return 0, 0
-	case announced(text, at),
+	case isHardware(g), strings.Trim(text[first:first+g.sizes[0]], "0") == "" && g.sizes[0] > 2:
+		return 0, 0
+	case announced(text, at) && (g.count > 1 || g.digits > minNational || isLabeled(text, at)),
 		(hasTrunk(g) || isDialedAbroad(text, first, g) || text[at] == '(' && hasArea(g)) && !nearWord(text, at, &otherNumbers, true):
 		return at, g.end
 	default:
 		return 0, 0
 	}
+}
+
+// isHardware reports whether groups are the six pairs of a hardware address.
+func isHardware(g groups) bool {
+	return g.count == 6 && g.digits == 12 && g.sizes == [8]int{2, 2, 2, 2, 2, 2} && !g.onlySpaces()
+}
+
+// isLabeled reports whether a number follows a sign that ends a label.
+func isLabeled(text string, at int) bool {
+	before := strings.TrimRight(text[max(0, at-4):at], " \"'")
+	return strings.HasSuffix(before, ":") || strings.HasSuffix(before, "=") || strings.HasSuffix(before, ".") || strings.HasSuffix(before, "：")
 }
 
 // isDialedAbroad reports whether groups begin with 00 and a country.
@@ -296,7 +320,7 @@ func hasArea(g groups) bool {
 func hasTrunk(g groups) bool {
 	area, last := g.sizes[0], g.sizes[g.count-1]
 	switch {
-	case g.digits < 9 || g.digits > 12 || g.count < 2:
+	case g.digits < 9 || g.digits > 12 || g.count < 2, g.firsts[0] == '0' && g.zeros:
 		return false
 	case area == 1 && g.firsts[0] == '8' && g.count == 5: // 8 912 345-67-89
 		return g.digits == 11 && g.sizes[1] == 3 && g.sizes[2] == 3 && last == 2

@@ -58,9 +58,12 @@ func decodes(part string, into any) bool {
 var awsPrefixes = []string{"AKIA", "ASIA", "ABIA", "ACCA"}
 
 // findAWSKey finds the identifier of an access key: a prefix and 16 upper-case
-// letters and digits.
+// letters and digits; or the secret that belongs to it, by its name.
 func findAWSKey(text string, at int) (start, end int) {
 	const size = 20
+	if text[at] != 'A' {
+		return findAWSSecret(text, at)
+	}
 	for _, prefix := range awsPrefixes {
 		if strings.HasPrefix(text[at:], prefix) {
 			end = run(text, at, size+1, func(b byte) bool { return isDigit(b) || b-'A' < 26 })
@@ -72,12 +75,28 @@ func findAWSKey(text string, at int) (start, end int) {
 	return 0, 0
 }
 
+// findAWSSecret finds the value of a field such as aws_secret_access_key.
+func findAWSSecret(text string, at int) (start, end int) {
+	const size = 40
+	if !namesSecret(text, at) || !strings.Contains(wordsBefore(text, at, 32), "aws") {
+		return 0, 0
+	}
+	start, end = findAssigned(text, at)
+	if end-start != size {
+		return 0, 0
+	}
+	return start, end
+}
+
 const dashes = "-----"
 
 // findPrivateKey finds a private key in PEM (RFC 7468, RFC 9580), with its first and
 // last line; one whose last line is missing, as far as its base64 goes.
 func findPrivateKey(text string, at int) (start, end int) {
 	begin := dashes + "BEGIN "
+	if text[at] == 'L' {
+		return findEncodedKey(text, at)
+	}
 	if !strings.HasPrefix(text[at:], begin) {
 		return 0, 0
 	}
@@ -94,6 +113,24 @@ func findPrivateKey(text string, at int) (start, end int) {
 		}
 	}
 	return at, endOfArmor(text, body, limit)
+}
+
+// findEncodedKey finds a private key in PEM that is encoded in base64 once more, as
+// Kubernetes has it.
+func findEncodedKey(text string, at int) (start, end int) {
+	const (
+		begin = "LS0tLS1CRUdJTi" // -----BEGIN
+		label = 80
+	)
+	if !strings.HasPrefix(text[at:], begin) || !beginsWord(text, at) {
+		return 0, 0
+	}
+	end = run(text, at, len(text), isBase64)
+	decoded, err := base64.StdEncoding.DecodeString(text[at : at+min(label, (end-at)/4*4)])
+	if err != nil || !strings.Contains(string(decoded), "PRIVATE KEY") {
+		return 0, 0
+	}
+	return at, end
 }
 
 const (
