@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/embedded"
@@ -267,24 +268,26 @@ func TestLimitsHoldUnderConcurrency(t *testing.T) {
 	})
 }
 
-// succeed sends a request many times at once and counts those that were granted;
+// succeed sends a request many times, 40 at once, and counts those that were granted;
 // every other one must be refused for the quota.
 func (p *person) succeed(times int, method, path, body string) int64 {
 	p.s.t.Helper()
 	var done atomic.Int64
-	var callers sync.WaitGroup
+	var callers errgroup.Group
+	callers.SetLimit(40)
 	for range times {
-		callers.Go(func() {
+		callers.Go(func() error {
 			switch r := p.do(method, path, body); r.status {
 			case 201:
 				done.Add(1)
 			case 402:
 			default:
-				p.s.t.Errorf("%d %s", r.status, r.body)
+				p.s.t.Errorf("got %d %s, want 201 or 402", r.status, r.body)
 			}
+			return nil
 		})
 	}
-	callers.Wait()
+	_ = callers.Wait() // no caller fails
 	return done.Load()
 }
 

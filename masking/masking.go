@@ -64,7 +64,7 @@ func New(settings *promptrails.MaskingSettings) *Masker {
 func (m *Masker) Mask(text string) (masked string, r *Replacements) {
 	r = newReplacements(text)
 	defer r.finish()
-	return m.mask(text, r), r
+	return m.mask(text, "", r), r
 }
 
 // MaskAll masks several texts, such as the messages of a conversation: the same
@@ -73,13 +73,27 @@ func (m *Masker) MaskAll(texts ...string) (masked []string, r *Replacements) {
 	r = newReplacements(texts...)
 	defer r.finish()
 	for _, text := range texts {
-		masked = append(masked, m.mask(text, r))
+		masked = append(masked, m.mask(text, "", r))
 	}
 	return masked, r
 }
 
-func (m *Masker) mask(text string, r *Replacements) string {
-	matches := apart(len(text), m.find(text))
+// mask masks a text that a label is before, which may announce what it is.
+func (m *Masker) mask(text, label string, r *Replacements) string {
+	var found []Match
+	if label == "" {
+		found = m.find(text)
+	} else {
+		label += ": "
+		for _, match := range m.find(label + text) {
+			if match.Start >= len(label) {
+				match.Start -= len(label)
+				match.End -= len(label)
+				found = append(found, match)
+			}
+		}
+	}
+	matches := apart(len(text), found)
 	if len(matches) == 0 {
 		return text
 	}
@@ -165,7 +179,8 @@ func areApart(matches []Match) bool {
 
 // MaskJSON masks JSON values: their strings, names included, and their numbers,
 // which become strings if something is found in them. All else is returned byte
-// for byte. The same value has the same placeholder in all of them.
+// for byte. The same value has the same placeholder in all of them. The name of a
+// member is read as a word before its value: "phone" announces a number.
 func (m *Masker) MaskJSON(values ...[]byte) (masked [][]byte, r *Replacements, err error) {
 	texts := make([]string, len(values))
 	for i, v := range values {
@@ -186,6 +201,7 @@ func (m *Masker) MaskJSON(values ...[]byte) (masked [][]byte, r *Replacements, e
 func (m *Masker) maskJSON(v []byte, r *Replacements) ([]byte, error) {
 	dec := jsontext.NewDecoder(bytes.NewReader(v), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	var masked []byte
+	var name string // of the member that a value is in
 	end := 0
 	for {
 		kind := dec.PeekKind()
@@ -211,7 +227,12 @@ func (m *Masker) maskJSON(v []byte, r *Replacements) ([]byte, error) {
 			}
 			text = string(unquoted)
 		}
-		replaced := m.mask(text, r)
+		replaced := ""
+		if of, n := dec.StackIndex(dec.StackDepth()); of == '{' && n%2 == 1 { // a name was read
+			name, replaced = text, m.mask(text, "", r)
+		} else {
+			replaced = m.mask(text, name, r)
+		}
 		if replaced == text {
 			continue
 		}

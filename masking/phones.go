@@ -133,7 +133,7 @@ func findInternational(text string, at, first int) (start, end int) {
 			group++
 			gap, before = 0, 0
 			i++
-			if (n >= minPhoneDigits && group < n || n > minPhoneDigits) && (i == len(text) || !isDigit(text[i])) && (endsWord(text, i) || isExtension(text, i)) {
+			if (n >= minPhoneDigits && group < n || n > minPhoneDigits) && (text[first] != '1' || n == 11) && (i == len(text) || !isDigit(text[i])) && (endsWord(text, i) || isExtension(text, i)) {
 				end = i
 			}
 		case kind != 0 && (kind == '(' || kind != before) && n > 0 && gap < 3 && group <= longGroup:
@@ -279,7 +279,7 @@ func findNational(text string, at, first int, g groups) (start, end int) {
 		return 0, 0
 	case g.digits > maxNational && !isDialedAbroad(text, first, g):
 		return 0, 0
-	case isHardware(g), strings.Trim(text[first:first+g.sizes[0]], "0") == "" && g.sizes[0] > 2:
+	case isDump(text, g), strings.Trim(text[first:first+g.sizes[0]], "0") == "" && g.sizes[0] > 2:
 		return 0, 0
 	case announced(text, at) && (g.count > 1 || g.digits > minNational || isLabeled(text, at)),
 		(hasTrunk(g) || isDialedAbroad(text, first, g) || text[at] == '(' && hasArea(g)) && !nearWord(text, at, &otherNumbers, true):
@@ -289,9 +289,14 @@ func findNational(text string, at, first int, g groups) (start, end int) {
 	}
 }
 
-// isHardware reports whether groups are the six pairs of a hardware address.
-func isHardware(g groups) bool {
-	return g.count == 6 && g.digits == 12 && g.sizes == [8]int{2, 2, 2, 2, 2, 2} && !g.onlySpaces()
+// isDump reports whether groups are pairs of a hardware address or of a dump, rather
+// than the five pairs of a number.
+func isDump(text string, g groups) bool {
+	if g.digits != 2*g.count || g.sizes[0] != 2 || g.sizes[g.count-1] != 2 {
+		return false
+	}
+	next := text[g.end:min(len(text), g.end+3)]
+	return g.count > 5 || len(next) == 3 && next[0] == ' ' && isHex(next[1]) && isHex(next[2]) && (isDigit(next[1]) || isDigit(next[2]))
 }
 
 // isLabeled reports whether a number follows a sign that ends a label.

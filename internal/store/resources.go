@@ -134,6 +134,11 @@ func (t *Tx) UsedBy(id string, most int) (users []Ref, err error) {
 
 // CreateResource adds a resource and what it names.
 func (t *Tx) CreateResource(r *Resource) error {
+	return t.createResource(r, map[string]int{collection(r.Kind, r.Parent): 1})
+}
+
+// createResource adds a resource, and what it adds to the counters.
+func (t *Tx) createResource(r *Resource, counters map[string]int) error {
 	parent := sql.NullString{String: r.Parent, Valid: r.Parent != ""}
 	_, err := t.exec("INSERT INTO resources (workspace_id, id, kind, parent_id, name, search, status, created_by, version, created_at, updated_at, document, "+scoped(indexColumns())+
 		") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)",
@@ -146,7 +151,7 @@ func (t *Tx) CreateResource(r *Resource) error {
 	if err := t.refer(r); err != nil {
 		return err
 	}
-	return t.count(collection(r.Kind, r.Parent), 1)
+	return t.countUp(counters)
 }
 
 // UpdateResource stores what can change of a resource.

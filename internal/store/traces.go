@@ -42,13 +42,11 @@ func (t *Tx) AddTrace(r *Resource, adds TraceTotals, masked map[promptrails.Dete
 		}
 		adds.Sessions = 1 - before
 	}
-	if err := t.CreateResource(r); err != nil {
+	err := t.createResource(r, map[string]int{
+		tracesOfAnyKind: 1, traceTokens: adds.Tokens, traceCost: adds.CostMicros, traceDuration: adds.DurationMillis, traceSessions: adds.Sessions,
+	})
+	if err != nil {
 		return err
-	}
-	for kind, n := range map[string]int{traceTokens: adds.Tokens, traceCost: adds.CostMicros, traceDuration: adds.DurationMillis, traceSessions: adds.Sessions} {
-		if err := t.count(kind, n); err != nil {
-			return err
-		}
 	}
 	for detector, n := range masked {
 		_, err := t.exec("INSERT INTO masked_values (workspace_id, trace_id, detector, agent_id, created_at, n) VALUES ($1, $2, $3, $4, $5, $6)",

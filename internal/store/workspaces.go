@@ -1,7 +1,10 @@
 package store
 
 import (
+	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
@@ -42,13 +45,23 @@ const (
 )
 
 func (t *Tx) count(kind string, by int) error {
-	if by == 0 {
-		return nil
-	}
 	n, err := t.exec("UPDATE counters SET n = n + $3 WHERE workspace_id = $1 AND kind = $2", kind, by)
 	if err == nil && n == 0 {
 		_, err = t.exec("INSERT INTO counters (workspace_id, kind, n) VALUES ($1, $2, $3)", kind, by)
 	}
+	return err
+}
+
+// countUp adds to several counters at once.
+func (t *Tx) countUp(by map[string]int) error {
+	var rows []string
+	var args []any
+	for _, kind := range slices.Sorted(maps.Keys(by)) {
+		rows = append(rows, fmt.Sprintf("($1, $%d, $%d)", len(args)+2, len(args)+3))
+		args = append(args, kind, by[kind])
+	}
+	_, err := t.exec("INSERT INTO counters (workspace_id, kind, n) VALUES "+scoped(strings.Join(rows, ", "))+
+		" ON CONFLICT (workspace_id, kind) DO UPDATE SET n = n + excluded.n", args...)
 	return err
 }
 
