@@ -169,7 +169,9 @@ var opResourcesExecute = operation{"Resources.Execute", "POST", "/agents/{id}/ex
 // Execute runs an agent and returns its execution. It needs the scope
 // agents:execute, or the role user. Beyond the plan's executions of the period
 // it is a [*QuotaError]. The embedded service asks no model: its output, and
-// what it costs the balance, are simulated, and the execution says so.
+// what it costs the balance, are simulated, and the execution says so. An execution of
+// an agent with an approval_policy is returned with the status waiting_approval; use
+// [Client.Do] with POST /executions/{id}/approve, deny or cancel to decide on it.
 func (s *ResourcesService) Execute(ctx context.Context, agentID string, params *ExecuteParams, opts ...RequestOption) (*Resource, error) {
 	if params == nil {
 		params = &ExecuteParams{}
