@@ -74,7 +74,7 @@ func (s *MaskingService) Preview(ctx context.Context, text string, params *Previ
 }
 
 // Report returns how many values the traces of executions had masked, by detector.
-// Nil params stand for all traces. It needs the scope traces:read, or the role
+// Nil params select all traces. It needs the scope traces:read, or the role
 // user.
 func (s *MaskingService) Report(ctx context.Context, params *MaskingReportParams, opts ...RequestOption) (*MaskingReport, error) {
 	return one[MaskingReport](ctx, s.client, call{op: opMaskingReport, query: params, opts: opts})

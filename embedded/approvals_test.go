@@ -111,7 +111,7 @@ func TestApprovalPolicyIsInThePlan(t *testing.T) {
 	ada.do("POST", "/agents", `{"name":"a","approval_policy":null}`).expect(201)
 }
 
-// What waits for an approval counts as an execution, and costs when it runs.
+// An execution counts when it is requested, and costs when it runs.
 func TestWaitingExecutionsCount(t *testing.T) {
 	t.Parallel()
 	ada := newServer(t, embedded.Config{DefaultPlan: promptrails.PlanEnterprise}).owner("ada@example.com", "research")

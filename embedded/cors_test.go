@@ -80,7 +80,7 @@ func TestCORSOrigins(t *testing.T) {
 	}
 }
 
-// What needs a model, a tool or a data source is not served, and says so.
+// Calls that need a model, a tool or a data source are not served, and say so.
 func TestNotServed(t *testing.T) {
 	t.Parallel()
 	ada := newServer(t, embedded.Config{}).owner("ada@example.com", "research")

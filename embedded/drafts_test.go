@@ -56,8 +56,8 @@ func (g *gate) overtaken(call int64, first, second func()) {
 	requests.Wait()
 }
 
-// What was prepared before the transaction is prepared again if another request has
-// changed the object meanwhile.
+// An update that was prepared before its transaction is prepared again if another
+// request has changed the object in between.
 func TestPreparedUpdatesAreNotStale(t *testing.T) {
 	t.Parallel()
 	g := newGate()

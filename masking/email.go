@@ -157,8 +157,7 @@ func quotedLocal(text string, at int) int {
 	return opened
 }
 
-// isAtom reports whether b may be in a local part without quotes, besides letters,
-// digits and dots.
+// isAtom reports whether b may be in a local part without quotes.
 func isAtom(b byte) bool {
 	return isWord(b) || strings.IndexByte("!#$%&'*+-/=?^_`{|}~.", b) >= 0
 }

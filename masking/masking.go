@@ -58,7 +58,7 @@ func New(settings *promptrails.MaskingSettings) *Masker {
 }
 
 // Mask returns the text with a placeholder such as [PII_EMAIL_1a2b3c4d] in place
-// of each value that is found, and what the placeholders stand for. The same value
+// of each value that is found, and the values. The same value
 // has the same placeholder throughout the text, and another one in the next call.
 // Of matches that overlap, the longest is replaced; of those, the first.
 func (m *Masker) Mask(text string) (masked string, r *Replacements) {

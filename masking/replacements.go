@@ -23,8 +23,8 @@ type Match struct {
 	Placeholder string
 }
 
-// Replacements is what the placeholders of masked texts stand for. It holds the
-// original values: it prints without them. It is safe for concurrent use.
+// Replacements are the values that the placeholders of masked texts replace. It prints
+// without them. It is safe for concurrent use.
 type Replacements struct {
 	key          [32]byte
 	taken        map[string]bool   // what looks like a placeholder in the texts
@@ -53,7 +53,7 @@ func newReplacements(texts ...string) *Replacements {
 	return r
 }
 
-// placeholder returns what replaces a value. It tells nothing about the value, and
+// placeholder returns what replaces a value. It reveals nothing about the value, and
 // occurs in no text.
 func (r *Replacements) placeholder(detector promptrails.Detector, value string) string {
 	id := string(detector) + "\x00" + value

@@ -54,7 +54,7 @@ func TestPlaceholders(t *testing.T) {
 	}
 }
 
-// What prints a Replacements shows no value.
+// A printed Replacements shows no value.
 func TestReplacementsDoNotPrintValues(t *testing.T) {
 	t.Parallel()
 	_, r := masking.New(nil).Mask("ada@example.com")

@@ -12,7 +12,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// Draft is a resource that a request creates or updates. What grows with the
+// Draft is a resource that a request creates or updates. The work that grows with the
 // size of its document is done here, before the transaction that stores it.
 type Draft struct {
 	in      Collection

@@ -33,8 +33,8 @@ type ExecuteBody struct {
 	Metadata  jsontext.Value `json:"metadata"`
 }
 
-// Run is an execution that a request asks for. What grows with its input is done
-// on a snapshot, before the transaction that stores it.
+// Run is an execution that a request asks for. The work that grows with its input is
+// done on a snapshot, before the transaction that stores it.
 type Run struct {
 	agentID string
 	body    *ExecuteBody
