@@ -2,6 +2,8 @@ package embedded_test
 
 import (
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -109,6 +111,37 @@ func TestApprovalPolicyIsInThePlan(t *testing.T) {
 	ada := newServer(t, embedded.Config{DefaultPlan: promptrails.PlanStarter}).owner("ada@example.com", "research")
 	ada.do("POST", "/agents", `{"name":"a","approval_policy":{}}`).fails(403, "feature_not_in_plan")
 	ada.do("POST", "/agents", `{"name":"a","approval_policy":null}`).expect(201)
+}
+
+// Of decisions that race, one is made.
+func TestRacingDecisions(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, cfg embedded.Config) {
+		cfg.DefaultPlan = promptrails.PlanEnterprise
+		ada := newServer(t, cfg).owner("ada@example.com", "research")
+		waiting := ada.waiting()
+		before := ada.sequence()
+		var made atomic.Int64
+		var callers sync.WaitGroup
+		for i := range 12 {
+			verb := []string{"approve", "deny", "cancel"}[i%3]
+			callers.Go(func() {
+				switch r := ada.do("POST", "/executions/"+waiting.text("id")+"/"+verb, `{}`); r.status {
+				case 200:
+					made.Add(1)
+				case 409:
+				default:
+					t.Errorf("%s: got %d %s, want 200 or 409", verb, r.status, r.body)
+				}
+			})
+		}
+		callers.Wait()
+		_, traces := ada.do("GET", "/traces", "").listed()
+		ran := ada.do("GET", "/executions/"+waiting.text("id"), "").text("status") == "completed"
+		if made.Load() != 1 || ada.sequence() != before+1 || ran != (traces == 1) {
+			t.Errorf("got %d decisions, %d entries and %d traces (ran: %t), want one decision and one entry", made.Load(), ada.sequence()-before, traces, ran)
+		}
+	})
 }
 
 // An execution counts when it is requested, and costs when it runs.
