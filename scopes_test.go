@@ -1,0 +1,48 @@
+package promptrails_test
+
+import (
+	"go/ast"
+	"go/parser"
+	gotoken "go/token"
+	"slices"
+	"strconv"
+	"testing"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+)
+
+// Every constant of the type Scope is a scope that is known, and no other: a server
+// refuses a scope that the list lacks.
+func TestEveryScopeIsKnown(t *testing.T) {
+	t.Parallel()
+	file, err := parser.ParseFile(gotoken.NewFileSet(), "scopes.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var declared promptrails.Scopes
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if of, ok := spec.Type.(*ast.Ident); ok && of.Name == "Scope" {
+			for _, value := range spec.Values {
+				text, err := strconv.Unquote(value.(*ast.BasicLit).Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				declared = append(declared, promptrails.Scope(text))
+			}
+		}
+		return true
+	})
+	known := promptrails.KnownScopes()
+	for _, s := range declared {
+		if !slices.Contains(known, s) {
+			t.Errorf("got %s declared, want it in KnownScopes", s)
+		}
+	}
+	if len(known) != len(declared) {
+		t.Errorf("got %d known scopes, want the %d that are declared", len(known), len(declared))
+	}
+}
