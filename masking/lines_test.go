@@ -21,7 +21,8 @@ type line struct {
 		Detector promptrails.Detector `json:"detector"`
 		Value    string               `json:"value"`
 	} `json:"expect"`
-	Note string `json:"note"`
+	Note  string `json:"note"`
+	Known bool   `json:"known"` // it is known to be masked wrongly
 }
 
 func lines(tb testing.TB, file string) (all []line) {
@@ -41,8 +42,17 @@ func lines(tb testing.TB, file string) (all []line) {
 	return all
 }
 
+// report returns what reports a line that is masked wrongly.
+func report(t *testing.T, l line) func(format string, args ...any) {
+	if l.Known {
+		return t.Logf
+	}
+	return t.Errorf
+}
+
 // Of lines of many kinds and languages, at least 97 % of the values are masked,
-// exactly, and at least 97 % of what is masked is one of them.
+// exactly, and at least 97 % of what is masked is one of them. Only lines that are
+// known to be masked wrongly are.
 func TestLines(t *testing.T) {
 	t.Parallel()
 	const floor = 0.97
@@ -66,12 +76,12 @@ func TestLines(t *testing.T) {
 						got = slices.Delete(got, i, i+1)
 					} else {
 						missed++
-						t.Logf("%d: got %q, want also %q in %q (%s)", l.ID, got, value, l.Text, l.Note)
+						report(t, l)("%d: got %q, want also %q in %q (%s)", l.ID, got, value, l.Text, l.Note)
 					}
 				}
 				for _, value := range got {
 					wrong++
-					t.Logf("%d: got %q, want it not, in %q (%s)", l.ID, value, l.Text, l.Note)
+					report(t, l)("%d: got %q, want it not, in %q (%s)", l.ID, value, l.Text, l.Note)
 				}
 			}
 			recall, precision := float64(found)/float64(found+missed), float64(found)/float64(found+wrong)

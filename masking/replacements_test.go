@@ -199,11 +199,12 @@ func TestMaskJSON(t *testing.T) {
 	t.Parallel()
 	m := masking.New(nil)
 	for in, want := range map[string]string{
-		`{"to":["ada@example.com"], "n": 1.50,"card":4111111111111111}`:   `{"to":["EMAIL"], "n": 1.50,"card":"CREDIT_CARD"}`,
-		`{"ada@example.com":{"\u0061da@example.com":null}}`:               `{"EMAIL":{"EMAIL":null}}`,
-		`"{\"to\":\"x\\nada@example.com\\n\"}"`:                           `"{\"to\":\"x\\nEMAIL\\n\"}"`,
-		` [ true , "plain é \u00e9" ] `:                                   ` [ true , "plain é \u00e9" ] `,
-		`null`:                                                            `null`,
+		`{"to":["ada@example.com"], "n": 1.50,"card":4111111111111111}`: `{"to":["EMAIL"], "n": 1.50,"card":"CREDIT_CARD"}`,
+		`{"ada@example.com":"x"}`:                           `{"EMAIL":"x"}`,
+		`{"ada@example.com":{"\u0061da@example.com":null}}`: `{"EMAIL":{"EMAIL":null}}`,
+		`"{\"to\":\"x\\nada@example.com\\n\"}"`:             `"{\"to\":\"x\\nEMAIL\\n\"}"`,
+		` [ true , "plain é \u00e9" ] `:                     ` [ true , "plain é \u00e9" ] `,
+		`null`:                                              `null`,
 		`{"phone":"4155550132","ids":[4155550132],"mobile":[4155550132]}`: `{"phone":"PHONE","ids":[4155550132],"mobile":["PHONE"]}`,
 	} {
 		masked, r, err := m.MaskJSON([]byte(in))
