@@ -455,6 +455,9 @@ func looksSecret(value string) bool {
 // namesSecret reports whether the name before a sign of assignment is that of a secret.
 func namesSecret(text string, at int) bool {
 	const longest = 48
+	if at == 0 || isDigit(text[at-1]) {
+		return false // a time, or the like
+	}
 	end := at
 	for end > 0 && at-end < 3 && strings.IndexByte(" \"'", text[end-1]) >= 0 {
 		end--

@@ -36,9 +36,18 @@ func findPhone(text string, at int) (start, end int) {
 }
 
 // separates reports whether groups of digits may be separated by what is at a place.
-func separates(text string, at int) bool {
-	return at < len(text) && (text[at] >= utf8.RuneSelf || strings.IndexByte(" -./()", text[at]) >= 0)
-}
+func separates(text string, at int) bool { return at < len(text) && separatorBytes[text[at]] }
+
+// separatorBytes are the bytes that a separator begins with.
+var separatorBytes = func() (is [256]bool) {
+	for b := utf8.RuneSelf; b < len(is); b++ {
+		is[b] = true
+	}
+	for _, b := range []byte(" -./()") {
+		is[b] = true
+	}
+	return is
+}()
 
 // The bounds of a national number without a country, in digits.
 const (
