@@ -1,7 +1,6 @@
 package promptrails
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"iter"
@@ -220,21 +219,16 @@ func (c Changes) Get(field string) (Change, bool) {
 // All returns the fields that changed, in the order in which they came.
 func (c Changes) All() iter.Seq2[string, Change] {
 	return func(yield func(string, Change) bool) {
-		dec := jsontext.NewDecoder(bytes.NewReader(c.raw))
-		if token, err := dec.ReadToken(); err != nil || token.Kind() != '{' {
-			return
-		}
-		for dec.PeekKind() == '"' {
-			name, err := dec.ReadToken()
-			if err != nil {
-				return
-			}
-			field := name.String()
+		_ = wire.EachMember(jsontext.Value(c.raw), func(field string, _, value jsontext.Value) error {
 			var change Change
-			if jsonv2.UnmarshalDecode(dec, &change) != nil || !yield(field, change) {
-				return
+			if err := jsonv2.Unmarshal(value, &change); err != nil {
+				return err
 			}
-		}
+			if !yield(field, change) {
+				return wire.ErrStop
+			}
+			return nil
+		})
 	}
 }
 

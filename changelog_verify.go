@@ -2,8 +2,6 @@ package promptrails
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +11,7 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/promptrails-community/promptrails-go/internal/changelog"
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
@@ -71,16 +70,10 @@ func newVerifier(from *ChangelogHead) *verifier {
 		v.head.Hash = strings.ToLower(from.Hash) // hex has no case
 		v.pinned = from.Sequence > 0
 		if from.Sequence == 0 && from.WorkspaceID != "" {
-			v.head.Hash = genesis(from.WorkspaceID)
+			v.head.Hash = changelog.Genesis(from.WorkspaceID)
 		}
 	}
 	return v
-}
-
-// genesis is the prev_hash of a workspace's first entry.
-func genesis(workspaceID string) string {
-	sum := sha256.Sum256([]byte(workspaceID))
-	return hex.EncodeToString(sum[:])
 }
 
 func (v *verifier) next(entry *ChangelogEntry) error {
@@ -105,7 +98,7 @@ func (v *verifier) next(entry *ChangelogEntry) error {
 	if v.head.WorkspaceID == "" {
 		v.head.WorkspaceID = link.workspace
 		if !v.pinned { // a head's hash stays
-			v.head.Hash = genesis(link.workspace)
+			v.head.Hash = changelog.Genesis(link.workspace)
 		}
 	}
 	switch {
@@ -138,64 +131,41 @@ type link struct {
 	content    jsontext.Value
 }
 
-var errNoObject = errors.New("the entry is no JSON object")
-
 func readLink(raw []byte) (*link, error) {
 	var l link
 	into := map[string]any{"workspace_id": &l.workspace, "sequence": &l.sequence, "prev_hash": &l.prev, "hash": &l.hash}
-	dec := jsontext.NewDecoder(bytes.NewReader(raw))
-	if token, err := dec.ReadToken(); err != nil || token.Kind() != '{' {
-		return nil, errNoObject
-	}
-	l.content = append(l.content, '{')
-	for dec.PeekKind() == '"' {
-		name, err := dec.ReadValue()
-		if err != nil {
-			return nil, err
-		}
-		name = name.Clone() // the decoder's buffer moves on
-		value, err := dec.ReadValue()
-		if err != nil {
-			return nil, err
-		}
-		var text string
-		if err := jsonv2.Unmarshal(name, &text); err != nil {
-			return nil, err
-		}
-		if field, ok := into[text]; ok {
+	err := wire.EachMember(raw, func(name string, rawName, value jsontext.Value) error {
+		if field, ok := into[name]; ok {
 			if err := jsonv2.Unmarshal(value, field); err != nil {
-				return nil, fmt.Errorf("%s is not what it must be", text)
+				return fmt.Errorf("invalid %s", name)
 			}
-			if text == "hash" {
-				continue
+			if name == "hash" {
+				return nil
 			}
 		}
-		if len(l.content) > 1 {
-			l.content = append(l.content, ',')
-		}
-		l.content = append(append(append(l.content, name...), ':'), value...)
-	}
-	if _, err := dec.ReadToken(); err != nil {
-		return nil, errNoObject
+		l.content = append(l.content, separator(l.content)...)
+		l.content = append(append(append(l.content, rawName...), ':'), value...)
+		return nil
+	})
+	if len(l.content) == 0 {
+		l.content = append(l.content, '{')
 	}
 	l.content = append(l.content, '}')
-	return &l, nil
+	return &l, err
 }
 
 // verify returns the hash of an entry, and whether it is the one that it says.
 // An entry that some tool has written anew in another form is the same, if each
 // of its values is.
 func (l *link) verify() (string, bool) {
-	sum := sha256.Sum256(l.content)
-	if hash := hex.EncodeToString(sum[:]); hash == l.hash {
+	if hash := changelog.Hash(l.content); hash == l.hash {
 		return hash, true
 	}
 	canonical := l.content.Clone()
 	if canonical.Canonicalize() != nil || !exactNumbers(l.content) {
 		return "", false
 	}
-	sum = sha256.Sum256(canonical)
-	hash := hex.EncodeToString(sum[:])
+	hash := changelog.Hash(canonical)
 	return hash, hash == l.hash
 }
 

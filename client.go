@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/promptrails-community/promptrails-go/internal/policy"
 )
 
 // DefaultBaseURL is where the API is, unless [WithBaseURL] or
@@ -182,7 +184,7 @@ func (c *Client) Do(ctx context.Context, method, path string, body, out any, opt
 func relativeURL(path string) (*url.URL, error) {
 	ref, err := url.Parse(path)
 	switch {
-	case err != nil, !visibleASCII(path):
+	case err != nil, !policy.VisibleASCII(path):
 		return nil, invalid("path", "is not a path; escape its values with url.PathEscape and its query with url.QueryEscape")
 	case ref.Scheme != "" || ref.Host != "" || ref.User != nil || ref.Fragment != "" || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//"):
 		return nil, invalid("path", "must begin with one / and be relative to the API, without a host or fragment")
@@ -206,7 +208,7 @@ func parseBaseURL(s string, insecure bool) (*url.URL, error) {
 	bad := func(problem string) error { return invalid("base URL (WithBaseURL, PROMPTRAILS_API_URL)", problem) }
 	u, err := url.Parse(s)
 	switch {
-	case err != nil || u.Host == "" || u.Opaque != "" || !visibleASCII(s):
+	case err != nil || u.Host == "" || u.Opaque != "" || !policy.VisibleASCII(s):
 		return nil, bad("must be an absolute URL such as " + DefaultBaseURL)
 	case u.Scheme != "https" && u.Scheme != "http":
 		return nil, bad("must begin with https://")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/promptrails-community/promptrails-go/internal/apikey"
+	"github.com/promptrails-community/promptrails-go/internal/policy"
 )
 
 // Option configures a [Client]. An option takes precedence over the
@@ -193,28 +194,17 @@ func (c credentials) fixed(s string) (credentials, error) {
 func (c credentials) check(s Secret) error {
 	text := s.Reveal()
 	if c.person() {
-		if !visibleASCII(text) || strings.HasPrefix(text, "pr_") {
-			return invalid("access token (WithAccessToken, PROMPTRAILS_ACCESS_TOKEN)", "must be visible ASCII characters, and not begin with pr_ as API keys do")
+		if !policy.VisibleASCII(text) || strings.HasPrefix(text, apikey.Prefix) {
+			return invalid("access token (WithAccessToken, PROMPTRAILS_ACCESS_TOKEN)", "must be visible ASCII characters, and not begin with "+apikey.Prefix+" as API keys do")
 		}
 	} else if !apikey.IsKey(text) {
-		return invalid("API key (WithAPIKey, PROMPTRAILS_API_KEY)", "must be visible ASCII characters, and begin with pr_")
+		return invalid("API key (WithAPIKey, PROMPTRAILS_API_KEY)", "must be visible ASCII characters, and begin with "+apikey.Prefix)
 	}
 	return nil
 }
 
 func (c credentials) person() bool { return c.header == "Authorization" }
 
-// visibleASCII reports whether s is one or more characters that every header can
-// hold: no control character, no space.
-func visibleASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] >= 0x7f {
-			return false
-		}
-	}
-	return s != ""
-}
-
 func validHeaderValue(s string) bool {
-	return visibleASCII(strings.ReplaceAll(s, " ", "_"))
+	return policy.VisibleASCII(strings.ReplaceAll(s, " ", "_"))
 }

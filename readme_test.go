@@ -32,7 +32,7 @@ func TestRootPackageIsLight(t *testing.T) {
 		"github.com/hashicorp/golang-lru/v2", "golang.org/x/sync", "golang.org/x/time", "golang.org/x/net", "golang.org/x/text", "github.com/standard-webhooks/standard-webhooks/libraries",
 	}
 	const own = "github.com/promptrails-community/promptrails-go/"
-	internal := []string{"", own + "internal/apikey", own + "internal/policy", own + "internal/redact", own + "internal/wire"}
+	internal := []string{"", own + "internal/apikey", own + "internal/changelog", own + "internal/policy", own + "internal/redact", own + "internal/wire"}
 	for dep := range strings.FieldsSeq(goTool(t, "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".")) {
 		ok := false
 		for _, module := range allowed {

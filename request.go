@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"sync"
 
+	"github.com/promptrails-community/promptrails-go/internal/policy"
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
@@ -158,7 +159,7 @@ func (c *Client) url(call call) (*url.URL, error) {
 // answer with a 400.
 func (c *Client) checkWorkspace(op operation) error {
 	switch {
-	case c.workspace != "" && !visibleASCII(c.workspace):
+	case c.workspace != "" && !policy.VisibleASCII(c.workspace):
 		return invalid("X-Workspace-ID", "must be visible ASCII characters (InWorkspace, WithWorkspace, PROMPTRAILS_WORKSPACE_ID)")
 	case c.workspace == "" && c.conn.credentials.person() && !op.has(acrossWorkspaces) && !op.has(anyWorkspace):
 		return invalid("X-Workspace-ID", "is missing: a person acts in one workspace; use InWorkspace, WithWorkspace or PROMPTRAILS_WORKSPACE_ID")

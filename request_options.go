@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/promptrails-community/promptrails-go/internal/policy"
 )
 
 // RequestOption changes one call. A nil RequestOption has no effect.
@@ -40,7 +42,7 @@ func (o *requestOptions) fail(field, problem string) {
 // it done once: 1 to 255 visible ASCII characters. It has no effect on a GET.
 func WithIdempotencyKey(key string) RequestOption {
 	return func(o *requestOptions) {
-		if !visibleASCII(key) || len(key) > 255 {
+		if !policy.VisibleASCII(key) || len(key) > 255 {
 			o.fail("Idempotency-Key", "must be 1 to 255 visible ASCII characters")
 		}
 		o.idempotencyKey = key
@@ -51,7 +53,7 @@ func WithIdempotencyKey(key string) RequestOption {
 // visible ASCII characters. Without it the server makes one.
 func WithRequestID(id string) RequestOption {
 	return func(o *requestOptions) {
-		if !visibleASCII(id) || len(id) > 128 {
+		if !policy.VisibleASCII(id) || len(id) > 128 {
 			o.fail("X-Request-ID", "must be 1 to 128 visible ASCII characters")
 		}
 		o.header.Set("X-Request-ID", id)

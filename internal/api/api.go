@@ -50,7 +50,7 @@ type api struct {
 // of an error.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := r.Header.Get("X-Request-ID")
-	if !isVisible(id, maxRequestID) {
+	if !policy.VisibleASCII(id) || len(id) > maxRequestID {
 		id = a.Service.NewID()
 		r.Header.Set("X-Request-ID", id)
 	}
@@ -86,11 +86,6 @@ var errNotServing = errors.New("the service is being closed, or too many request
 // other with a redirect.
 func isClean(p string) bool {
 	return strings.HasPrefix(p, "/") && (path.Clean(p) == p || path.Clean(p)+"/" == p) && !strings.ContainsRune(p, 0)
-}
-
-// isVisible reports whether s is 1 to most visible ASCII characters.
-func isVisible(s string, most int) bool {
-	return s != "" && len(s) <= most && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }
 
 // unrouted answers for the router, in the envelope that every error has.

@@ -196,7 +196,7 @@ func (c *call) readIdempotencyKey() error {
 	if len(values) == 0 {
 		return nil
 	}
-	if len(values) > 1 || !isVisible(values[0], maxIdempotencyKey) {
+	if len(values) > 1 || !policy.VisibleASCII(values[0]) || len(values[0]) > maxIdempotencyKey {
 		return service.Invalid(map[string]string{"Idempotency-Key": "must be one of 1 to 255 visible ASCII characters"})
 	}
 	c.request.Once = &service.Once{Key: values[0], Method: c.r.Method, Target: c.r.URL.RequestURI(), Body: c.body}

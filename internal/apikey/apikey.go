@@ -12,15 +12,20 @@ import (
 	"hash/crc32"
 	"math/big"
 	"strings"
+
+	"github.com/promptrails-community/promptrails-go/internal/policy"
 )
 
+// Prefix is the beginning of every API key, the vendor's included. No other kind
+// of token begins with it.
+const Prefix = "pr_"
+
 const (
-	vendorPrefix = "pr_"
-	prefix       = "pr_live_"
-	randomSize   = 43
-	checkSize    = 6
-	size         = len(prefix) + randomSize + checkSize
-	alphabet     = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	prefix     = Prefix + "live_"
+	randomSize = 43
+	checkSize  = 6
+	size       = len(prefix) + randomSize + checkSize
+	alphabet   = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
 // MaxSize is more bytes than any key has, the vendor's included.
@@ -28,24 +33,21 @@ const MaxSize = 512
 
 // Mint returns a new key.
 func Mint() string {
+	key := Token(prefix)
+	return key + checksum(key)
+}
+
+// Token returns a prefix and 43 base62 characters of a random 256-bit value.
+func Token(prefix string) string {
 	var random [32]byte
 	_, _ = rand.Read(random[:]) // never fails
-	key := prefix + base62(new(big.Int).SetBytes(random[:]), randomSize)
-	return key + checksum(key)
+	return prefix + base62(new(big.Int).SetBytes(random[:]), randomSize)
 }
 
 // IsKey reports whether s can be a key, the vendor's included: printable ASCII
 // without spaces that begins with pr_, of at most MaxSize bytes.
 func IsKey(s string) bool {
-	if len(s) <= len(vendorPrefix) || len(s) > MaxSize || !strings.HasPrefix(s, vendorPrefix) {
-		return false
-	}
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] >= 0x7f {
-			return false
-		}
-	}
-	return true
+	return len(s) > len(Prefix) && len(s) <= MaxSize && strings.HasPrefix(s, Prefix) && policy.VisibleASCII(s)
 }
 
 // HasChecksum reports whether s has the form of the service's own keys, its
@@ -72,7 +74,7 @@ func Hash(key string) [sha256.Size]byte {
 // characters.
 func Shown(key string) (begins, last4 string) {
 	if len(key) < 24 {
-		return vendorPrefix, ""
+		return Prefix, ""
 	}
 	return key[:len(prefix)+4], key[len(key)-4:]
 }

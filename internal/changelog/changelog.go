@@ -64,9 +64,16 @@ func (s Secret) MarshalJSON() ([]byte, error) {
 
 // Genesis is the PrevHash of a workspace's first entry: no chain passes for
 // that of another.
-func Genesis(workspaceID string) string {
-	sum := sha256.Sum256([]byte(workspaceID))
-	return hex.EncodeToString(sum[:])
+func Genesis(workspaceID string) string { return Hash([]byte(workspaceID)) }
+
+// Hash returns the lower-case hex SHA-256 of the concatenated parts, the hash of
+// the chain.
+func Hash(parts ...[]byte) string {
+	digest := sha256.New()
+	for _, part := range parts {
+		digest.Write(part)
+	}
+	return hex.EncodeToString(digest.Sum(nil))
 }
 
 // Seal returns the entry as it is stored and served, and its hash: the
@@ -95,10 +102,7 @@ func Seal(e *Entry) (document []byte, hash string, err error) {
 	document = append(document, `"changes":`...)
 	document = append(document, changes...)
 	document = append(document, ',')
-	digest := sha256.New()
-	digest.Write(document)
-	digest.Write(canonical[at:])
-	hash = hex.EncodeToString(digest.Sum(nil))
+	hash = Hash(document, canonical[at:])
 	document = append(document, `"hash":"`+hash+`",`...)
 	return append(document, canonical[at:]...), hash, nil
 }

@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"time"
@@ -81,26 +80,18 @@ func slackMessage(event []byte) ([]byte, error) {
 
 // slackFields are the members of an event's data, in their order.
 func slackFields(data jsontext.Value) (fields []slackText) {
-	dec := jsontext.NewDecoder(bytes.NewReader(data))
-	if token, err := dec.ReadToken(); err != nil || token.Kind() != '{' {
-		return nil
-	}
-	for dec.PeekKind() == '"' && len(fields) < maxSlackFields {
-		name, err := dec.ReadToken()
-		if err != nil {
-			return fields
+	_ = wire.EachMember(data, func(name string, _, value jsontext.Value) error {
+		if len(fields) == maxSlackFields {
+			return wire.ErrStop
 		}
-		label := escape(strings.ReplaceAll(name.String(), "_", " "))
-		value, err := dec.ReadValue()
-		if err != nil {
-			return fields
-		}
+		label := escape(strings.ReplaceAll(name, "_", " "))
 		text := string(value)
 		if unquoted, err := jsontext.AppendUnquote(nil, value); err == nil {
 			text = string(unquoted)
 		}
 		fields = append(fields, slackText{Type: "mrkdwn", Text: cut("*"+label+"*\n"+escape(text), maxSlackField), Verbatim: true})
-	}
+		return nil
+	})
 	return fields
 }
 

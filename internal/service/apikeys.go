@@ -104,20 +104,19 @@ func (x *Session) CreateAPIKey(p *CreateAPIKeyBody) (*promptrails.CreatedAPIKey,
 
 // mint gives a key its identity, and stores it.
 func (x *Session) mint(k *promptrails.APIKey) (*promptrails.CreatedAPIKey, error) {
-	secret := apikey.Mint()
+	secret := promptrails.NewSecret(apikey.Mint())
 	k.ID, k.WorkspaceID, k.CreatedBy, k.Version, k.CreatedAt = x.newID(), x.workspaceID(), x.userID(), 1, x.now
 	k.ExpiresAt = micro(k.ExpiresAt)
-	k.Prefix, k.Last4 = apikey.Shown(secret)
+	k.Prefix, k.Last4 = apikey.Shown(secret.Reveal())
 	k.Status = promptrails.APIKeyActive
-	hash := apikey.Hash(secret)
-	if err := x.tx.CreateAPIKey(k, hash[:]); err != nil {
+	if err := x.tx.CreateAPIKey(k, hash(secret)); err != nil {
 		return nil, err
 	}
 	k, err := x.tx.APIKey(k.ID, x.now) // as it will be read
 	if err != nil {
 		return nil, err
 	}
-	made := &promptrails.CreatedAPIKey{APIKey: *k, Key: promptrails.NewSecret(secret)}
+	made := &promptrails.CreatedAPIKey{APIKey: *k, Key: secret}
 	return made, x.record(x.tx, promptrails.ActionCreated, apiKeyRef(k), nil, apiKeyFields(k))
 }
 
@@ -381,8 +380,7 @@ func (x *Session) VerifyAPIKey(p *promptrails.VerifyAPIKeyParams) (*promptrails.
 	if err := bad.err(); err != nil {
 		return nil, err
 	}
-	hash := apikey.Hash(p.Key.Reveal())
-	k, err := x.tx.APIKeyByHash(hash[:], x.now)
+	k, err := x.tx.APIKeyByHash(hash(p.Key), x.now)
 	if err = missing(err, "API key"); err != nil {
 		if AsProblem(err).Status == http.StatusNotFound {
 			return &promptrails.APIKeyVerification{Code: promptrails.CodeInvalidAPIKey}, nil

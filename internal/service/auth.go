@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"strings"
 	"time"
@@ -12,11 +11,9 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// The beginnings of tokens that are the service's own. A person's token never
-// begins like an API key.
+// The prefixes of the service's own tokens, which differ from [apikey.Prefix].
 const (
 	accessTokenPrefix = "pat_"
-	apiKeyPrefix      = "pr_"
 	invitationPrefix  = "inv_"
 )
 
@@ -45,8 +42,12 @@ func (s *Service) KeyBySecret(ctx context.Context, secret promptrails.Secret) (k
 	return key, err
 }
 
+// newToken returns a random token that begins with prefix.
+func newToken(prefix string) promptrails.Secret { return promptrails.NewSecret(apikey.Token(prefix)) }
+
+// hash returns the hash by which a key or token is stored and looked up.
 func hash(s promptrails.Secret) []byte {
-	sum := sha256.Sum256([]byte(s.Reveal()))
+	sum := apikey.Hash(s.Reveal())
 	return sum[:]
 }
 
@@ -61,7 +62,7 @@ func (s *Service) UserByToken(ctx context.Context, token promptrails.Secret) (*p
 			return nil, refused
 		}
 		return user, err
-	case strings.HasPrefix(text, apiKeyPrefix):
+	case strings.HasPrefix(text, apikey.Prefix):
 		return nil, Unauthorized("an API key goes into X-API-Key, not into Authorization")
 	case s.AuthenticateUser == nil:
 		return nil, refused

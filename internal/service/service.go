@@ -8,7 +8,6 @@ package service
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -203,23 +202,3 @@ func (s *Service) Prune(ctx context.Context) error {
 
 // NewID returns an identifier.
 func (s *Service) NewID() string { return s.ids.next(s.Now()) }
-
-const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-// newToken returns prefix and 43 base62 characters, more than 256 random bits
-// hold.
-func newToken(prefix string) promptrails.Secret {
-	token := []byte(prefix)
-	var random [64]byte
-	for len(token) < len(prefix)+43 {
-		_, _ = rand.Read(random[:]) // never fails
-		for _, b := range random {
-			// The largest multiple of 62: beyond it some characters would be
-			// likelier than others.
-			if b < 248 && len(token) < len(prefix)+43 {
-				token = append(token, base62[b%62])
-			}
-		}
-	}
-	return promptrails.NewSecret(string(token))
-}

@@ -162,8 +162,12 @@ func normal(s string) string {
 	return fmt.Sprintf("%t %s %d", negative, trimmed, int(power)-len(fraction)+len(digits)-len(trimmed))
 }
 
+// ErrStop can be returned by the function of [EachMember] to stop early.
+var ErrStop = errors.New("stop")
+
 // EachMember calls fn with each member of an object: its name, and name and
-// value as they are written. The text of them is valid until fn returns.
+// value as they are written, which are valid until fn returns. It stops at the
+// first error and returns it.
 func EachMember(object jsontext.Value, fn func(name string, rawName, value jsontext.Value) error) error {
 	if len(object) == 0 {
 		return nil
