@@ -91,16 +91,12 @@ func answerRefusal(w http.ResponseWriter, err error, scopes []Scope) {
 	} else {
 		h.Set("WWW-Authenticate", e.challenge(scopes))
 	}
-	failure := wire.Failure{Error: wire.FailureBody{Code: string(e.Code), Message: e.Message}}
-	if len(e.Details) > 0 {
-		failure.Error.Details = e.Details
-	}
-	body, _ := wire.Encode(failure) // of text that is UTF-8
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("Cache-Control", "no-store")
-	w.WriteHeader(e.Status)
-	_, _ = w.Write(body) // a caller that is gone needs no answer
+	var details any
+	if len(e.Details) > 0 {
+		details = e.Details
+	}
+	wire.WriteFailure(w, e.Status, string(e.Code), e.Message, details)
 }
 
 // challenge is the value of WWW-Authenticate (RFC 6750, section 3). Who sent no

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
-	"github.com/promptrails-community/promptrails-go/internal/service"
+	"github.com/promptrails-community/promptrails-go/internal/policy"
 )
 
 // User is a person that the service knows.
@@ -82,12 +82,12 @@ func (s *Service) RevokeAccessToken(ctx context.Context, id string) error {
 
 // publicError gives a refusal the type that the client gives it.
 func publicError(err error) error {
-	p, ok := errors.AsType[*service.Problem](err)
+	refusal, ok := errors.AsType[*policy.Refusal](err)
 	if !ok {
 		return err
 	}
-	if fields, ok := p.Details["fields"].(map[string]string); ok && p.Status == http.StatusBadRequest {
+	if fields, ok := refusal.Details["fields"].(map[string]string); ok && refusal.Status == http.StatusBadRequest {
 		return &promptrails.ValidationError{Fields: fields}
 	}
-	return &promptrails.Error{Status: p.Status, Code: p.Code, Message: p.Message}
+	return &promptrails.Error{Status: refusal.Status, Code: promptrails.ErrorCode(refusal.Code), Message: refusal.Message}
 }

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strconv"
 
+	"github.com/promptrails-community/promptrails-go/internal/policy"
 	"github.com/promptrails-community/promptrails-go/internal/service"
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
@@ -56,30 +57,19 @@ func write(w http.ResponseWriter, a *service.Answer) {
 		w.WriteHeader(a.Status)
 		return
 	}
-	writeJSON(w, a.Status, a.Body)
+	wire.WriteJSON(w, a.Status, a.Body)
 }
 
-func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // a caller that is gone needs no answer
-}
-
-func writeProblem(w http.ResponseWriter, p *service.Problem) {
-	if p.Status == http.StatusUnauthorized {
+func writeRefusal(w http.ResponseWriter, refusal *policy.Refusal) {
+	if refusal.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="promptrails"`)
 	}
-	if p.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
+	if refusal.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(refusal.RetryAfter.Seconds()))))
 	}
-	failure := wire.Failure{Error: wire.FailureBody{Code: string(p.Code), Message: p.Message}}
-	if p.Details != nil {
-		failure.Error.Details = p.Details
+	var details any
+	if refusal.Details != nil {
+		details = refusal.Details
 	}
-	body, err := wire.Encode(failure)
-	if err != nil { // text of the caller's that is no UTF-8
-		body = []byte(`{"error":{"code":"` + string(p.Code) + `","message":"the request is not valid"}}`)
-	}
-	writeJSON(w, p.Status, body)
+	wire.WriteFailure(w, refusal.Status, refusal.Code, refusal.Message, details)
 }

@@ -144,10 +144,10 @@ func (a *api) serve(rt route) http.Handler {
 
 // fail answers with an error, and logs what the caller is not told.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
-	p := service.AsProblem(err)
-	if cause := p.Unwrap(); cause != nil && r.Context().Err() == nil {
+	refusal := service.AsRefusal(err)
+	if cause := refusal.Cause; cause != nil && r.Context().Err() == nil {
 		a.Logger.ErrorContext(r.Context(), "promptrails: request failed",
-			"method", r.Method, "code", p.Code, "request_id", r.Header.Get("X-Request-ID"), "error", cause)
+			"method", r.Method, "code", refusal.Code, "request_id", r.Header.Get("X-Request-ID"), "error", cause)
 	}
-	writeProblem(w, p)
+	writeRefusal(w, refusal)
 }

@@ -12,7 +12,7 @@ import (
 // refusal fails the test for an error that a caller's own fault must not be.
 func refusal(t *testing.T, err error) {
 	t.Helper()
-	if p := service.AsProblem(err); err != nil && (p.Status != http.StatusBadRequest || p.Message == "") {
+	if p := service.AsRefusal(err); err != nil && (p.Status != http.StatusBadRequest || p.Message == "") {
 		t.Errorf("a fault of the caller's is %v", err)
 	}
 }

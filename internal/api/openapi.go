@@ -29,5 +29,5 @@ func describe(w http.ResponseWriter, _ *http.Request) {
 	if err != nil {
 		panic(err) // the document is a part of the program
 	}
-	writeJSON(w, http.StatusOK, body)
+	wire.WriteJSON(w, http.StatusOK, body)
 }

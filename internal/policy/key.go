@@ -7,22 +7,14 @@ import (
 	"time"
 )
 
-// Refusal is why a key may not do what it was used for, as both sides of the
-// API say it.
-type Refusal struct {
-	Status  int
-	Code    string
-	Message string
-}
-
 // The refusals, in the order in which a key is judged.
 var (
-	KeyUnknown       = &Refusal{http.StatusUnauthorized, "invalid_api_key", "the API key is not known here"}
-	KeyRevoked       = &Refusal{http.StatusUnauthorized, "api_key_revoked", "the API key was revoked"}
-	KeyExpired       = &Refusal{http.StatusUnauthorized, "api_key_expired", "the API key has expired"}
-	IPNotAllowed     = &Refusal{http.StatusForbidden, "ip_not_allowed", "the API key is not allowed from this address"}
-	OriginNotAllowed = &Refusal{http.StatusForbidden, "origin_not_allowed", "the API key is not allowed from this origin"}
-	ScopeMissing     = &Refusal{http.StatusForbidden, "insufficient_scope", "the API key lacks a scope"}
+	KeyUnknown       = &Refusal{Status: http.StatusUnauthorized, Code: "invalid_api_key", Message: "the API key is not known here"}
+	KeyRevoked       = &Refusal{Status: http.StatusUnauthorized, Code: "api_key_revoked", Message: "the API key was revoked"}
+	KeyExpired       = &Refusal{Status: http.StatusUnauthorized, Code: "api_key_expired", Message: "the API key has expired"}
+	IPNotAllowed     = &Refusal{Status: http.StatusForbidden, Code: "ip_not_allowed", Message: "the API key is not allowed from this address"}
+	OriginNotAllowed = &Refusal{Status: http.StatusForbidden, Code: "origin_not_allowed", Message: "the API key is not allowed from this origin"}
+	ScopeMissing     = &Refusal{Status: http.StatusForbidden, Code: "insufficient_scope", Message: "the API key lacks a scope"}
 )
 
 // Key is what an API key may do, from where, and until when.

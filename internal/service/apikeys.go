@@ -295,7 +295,7 @@ func (x *Session) mayChange(before, after *promptrails.APIKey) error {
 }
 
 func keyState(k *promptrails.APIKey) error {
-	return conflict(promptrails.CodeInvalidState, "the API key is %s", k.Status).with(map[string]any{"status": k.Status})
+	return conflict(promptrails.CodeInvalidState, "the API key is %s", k.Status).With(map[string]any{"status": k.Status})
 }
 
 func (x *Session) updateAPIKey(before, after *promptrails.APIKey) error {
@@ -382,7 +382,7 @@ func (x *Session) VerifyAPIKey(p *promptrails.VerifyAPIKeyParams) (*promptrails.
 	}
 	k, err := x.tx.APIKeyByHash(hash(p.Key), x.now)
 	if err = missing(err, "API key"); err != nil {
-		if AsProblem(err).Status == http.StatusNotFound {
+		if AsRefusal(err).Status == http.StatusNotFound {
 			return &promptrails.APIKeyVerification{Code: promptrails.CodeInvalidAPIKey}, nil
 		}
 		return nil, err
@@ -411,13 +411,13 @@ func (x *Session) judge(c *Caller) error {
 	case nil:
 		return nil
 	case policy.IPNotAllowed:
-		return refused(refusal).with(map[string]any{"ip": ipText(c.IP)})
+		return refusal.With(map[string]any{"ip": ipText(c.IP)})
 	case policy.OriginNotAllowed:
-		return refused(refusal).with(map[string]any{"origin": strings.ToValidUTF8(strings.Join(c.Origins, ", "), "\ufffd")})
+		return refusal.With(map[string]any{"origin": strings.ToValidUTF8(strings.Join(c.Origins, ", "), "\ufffd")})
 	case policy.KeyRevoked: // so that a key that revokes itself can tell, on a retry
-		return refused(refusal).with(map[string]any{"api_key_id": x.key.ID})
+		return refusal.With(map[string]any{"api_key_id": x.key.ID})
 	default:
-		return refused(refusal)
+		return refusal
 	}
 }
 

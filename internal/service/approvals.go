@@ -179,7 +179,7 @@ func (x *Session) decide(id, decision, reason string) (*Resource, error) {
 		return nil, err
 	}
 	if r.Status != statusWaiting {
-		return nil, conflict(promptrails.CodeInvalidState, "the execution is %s: it does not wait for an approval", r.Status).with(map[string]any{"status": r.Status})
+		return nil, conflict(promptrails.CodeInvalidState, "the execution is %s: it does not wait for an approval", r.Status).With(map[string]any{"status": r.Status})
 	}
 	if err := x.match(r.Version); err != nil {
 		return nil, err
@@ -283,7 +283,7 @@ func (x *Session) DecideApproval(id string, p *ApprovalDecision) (*Resource, err
 		return nil, err
 	}
 	if document.get("decided_at").Kind() == '"' {
-		return nil, conflict(promptrails.CodeInvalidState, "the approval is %s already", r.Status).with(map[string]any{"status": r.Status})
+		return nil, conflict(promptrails.CodeInvalidState, "the approval is %s already", r.Status).With(map[string]any{"status": r.Status})
 	}
 	if err := x.match(r.Version); err != nil {
 		return nil, err

@@ -120,7 +120,7 @@ func (x *Session) fits(s *store.Subscription, to policy.Plan) error {
 		return nil
 	}
 	return conflict(promptrails.CodeOverLimit, "more is used than the plan %s has; details.limits names what, and how much", to.ID).
-		with(map[string]any{"limits": over, "plan": to.ID})
+		With(map[string]any{"limits": over, "plan": to.ID})
 }
 
 // Usage returns what is used of each limit.

@@ -257,7 +257,7 @@ func (x *Session) RotateChannelSecret(id string) (*promptrails.Channel, error) {
 		return nil, err
 	}
 	if c.Type != promptrails.ChannelWebhook {
-		return nil, conflict(promptrails.CodeInvalidState, "a channel of the type %s has no secret", c.Type).with(map[string]any{"status": c.Type})
+		return nil, conflict(promptrails.CodeInvalidState, "a channel of the type %s has no secret", c.Type).With(map[string]any{"status": c.Type})
 	}
 	before := channelFields(c)
 	old, err := x.open(c, "secret", c.SealedSecret)

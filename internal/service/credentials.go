@@ -263,7 +263,7 @@ func (x *Session) notInUse(id string) error {
 		usedBy[i] = map[string]any{"type": kindByName(u.Kind).Type, "id": u.ID}
 	}
 	return conflict(promptrails.CodeInUse, "the credential is in use; details.used_by names by what, and force=true deletes it all the same").
-		with(map[string]any{"used_by": usedBy})
+		With(map[string]any{"used_by": usedBy})
 }
 
 // maxUsage is how many resources the usage of a credential names.

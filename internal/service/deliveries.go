@@ -56,7 +56,7 @@ func (x *Session) activeChannel(id string) (*store.Channel, error) {
 		return nil, err
 	}
 	if !c.IsActive {
-		return nil, conflict(promptrails.CodeInvalidState, "nothing is sent over a channel that is not active; set is_active first").with(map[string]any{"status": "paused"})
+		return nil, conflict(promptrails.CodeInvalidState, "nothing is sent over a channel that is not active; set is_active first").With(map[string]any{"status": "paused"})
 	}
 	return c, nil
 }
@@ -68,7 +68,7 @@ func (x *Session) Redeliver(id string) (*promptrails.Delivery, error) {
 		return nil, missing(err, "delivery")
 	}
 	if d.Status == promptrails.DeliveryPending {
-		return nil, conflict(promptrails.CodeInvalidState, "the delivery is still being tried; next_attempt_at says when").with(map[string]any{"status": d.Status})
+		return nil, conflict(promptrails.CodeInvalidState, "the delivery is still being tried; next_attempt_at says when").With(map[string]any{"status": d.Status})
 	}
 	if _, err := x.activeChannel(d.ChannelID); err != nil {
 		return nil, err

@@ -126,7 +126,7 @@ func (d *Draft) merged(r *store.Resource) (*content, error) {
 		return nil, err
 	}
 	if len(merged.encoded) > maxDocument {
-		return nil, problem(http.StatusRequestEntityTooLarge, promptrails.CodePayloadTooLarge, "with these fields the object would have more than %d bytes", maxDocument)
+		return nil, refuse(http.StatusRequestEntityTooLarge, promptrails.CodePayloadTooLarge, "with these fields the object would have more than %d bytes", maxDocument)
 	}
 	merged.of, merged.version = r.ID, r.Version
 	return merged, nil

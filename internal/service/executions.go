@@ -125,7 +125,7 @@ func (x *Session) Execute(run *Run) (*Resource, error) {
 		return nil, err
 	}
 	if agent.Status == "archived" {
-		return nil, conflict(promptrails.CodeInvalidState, "the agent is archived").with(map[string]any{"status": agent.Status})
+		return nil, conflict(promptrails.CodeInvalidState, "the agent is archived").With(map[string]any{"status": agent.Status})
 	}
 	document, err := parseDocument(jsontext.Value(agent.Document))
 	if err != nil {

@@ -167,9 +167,9 @@ func (x *Session) AcceptInvitation(p *promptrails.AcceptInvitationParams) (*prom
 	case store.Fold(i.Email) != store.Fold(x.caller.User.Email):
 		return nil, notFound("invitation")
 	case i.Status == promptrails.InvitationExpired:
-		return nil, problem(http.StatusGone, promptrails.CodeInvitationExpired, "the invitation has expired; ask for it to be sent again")
+		return nil, refuse(http.StatusGone, promptrails.CodeInvitationExpired, "the invitation has expired; ask for it to be sent again")
 	case i.Status == promptrails.InvitationRevoked:
-		return nil, problem(http.StatusGone, promptrails.CodeInvitationRevoked, "the invitation was revoked")
+		return nil, refuse(http.StatusGone, promptrails.CodeInvitationRevoked, "the invitation was revoked")
 	}
 	if member, err := x.tx.IsMember(x.caller.User.Email); err != nil || member {
 		return nil, orElse(err, conflict(promptrails.CodeAlreadyMember, "you are a member already"))
@@ -187,7 +187,7 @@ func (x *Session) AcceptInvitation(p *promptrails.AcceptInvitationParams) (*prom
 
 // over is the refusal to change an invitation that is no longer pending.
 func over(i *promptrails.Invitation) error {
-	return conflict(promptrails.CodeInvalidState, "the invitation is %s; make a new one", i.Status).with(map[string]any{"status": i.Status})
+	return conflict(promptrails.CodeInvalidState, "the invitation is %s; make a new one", i.Status).With(map[string]any{"status": i.Status})
 }
 
 func (x *Session) updateInvitation(i *promptrails.Invitation, before map[string]any) error {

@@ -27,8 +27,8 @@ func (x *Session) takePlace(limit promptrails.LimitKey, used int64, advice strin
 		return nil
 	}
 	if used >= most {
-		return problem(http.StatusPaymentRequired, promptrails.CodeQuotaExceeded, "the plan %s has %d %s", s.Plan, most, advice).
-			with(map[string]any{"limit": limit, "max": most, "used": used, "plan": s.Plan})
+		return refuse(http.StatusPaymentRequired, promptrails.CodeQuotaExceeded, "the plan %s has %d %s", s.Plan, most, advice).
+			With(map[string]any{"limit": limit, "max": most, "used": used, "plan": s.Plan})
 	}
 	start, end := policy.Period(s.Began, x.now)
 	for _, percent := range policy.Crossings(used, used+1, most) {
@@ -62,8 +62,8 @@ func (x *Session) needFeature(feature promptrails.Feature) error {
 	if policy.HasFeature(string(s.Plan), string(feature)) {
 		return nil
 	}
-	return problem(http.StatusForbidden, promptrails.CodeFeatureNotInPlan, "%s is not in the plan %s", feature, s.Plan).
-		with(map[string]any{"feature": feature, "plan": s.Plan, "available_in": policy.PlansWith(string(feature))})
+	return refuse(http.StatusForbidden, promptrails.CodeFeatureNotInPlan, "%s is not in the plan %s", feature, s.Plan).
+		With(map[string]any{"feature": feature, "plan": s.Plan, "available_in": policy.PlansWith(string(feature))})
 }
 
 // used counts what is used of each limit that a plan sets.

@@ -85,7 +85,7 @@ func (p Preconditions) given() (names []string) {
 // is about, which is empty if there is none.
 func (p Preconditions) judge(tag string) error {
 	failed := func(format string, args ...any) error {
-		return problem(http.StatusPreconditionFailed, promptrails.CodePreconditionFailed, format, args...)
+		return refuse(http.StatusPreconditionFailed, promptrails.CodePreconditionFailed, format, args...)
 	}
 	switch {
 	case p.match != nil && !p.match.has(tag) && tag == "":

@@ -124,7 +124,7 @@ func (x *Session) resolve(references []reference) error {
 			return err
 		}
 		if !exists {
-			return problem(http.StatusNotFound, promptrails.CodeNotFound, "%.100s names nothing that is here", r.field).with(map[string]any{"field": r.field})
+			return refuse(http.StatusNotFound, promptrails.CodeNotFound, "%.100s names nothing that is here", r.field).With(map[string]any{"field": r.field})
 		}
 	}
 	return nil

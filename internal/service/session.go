@@ -141,7 +141,7 @@ func (x *Session) enterWithKey(r *Request) (err error) {
 	case r.Need.AnyKey:
 		return nil
 	case r.Need.Scope == "":
-		return problem(http.StatusForbidden, promptrails.CodeUserTokenRequired, "this takes a person's access token; no API key will do")
+		return refuse(http.StatusForbidden, promptrails.CodeUserTokenRequired, "this takes a person's access token; no API key will do")
 	case !x.key.Scopes.Covers(r.Need.Scope):
 		return insufficientScope(r.Need.Scope, x.key.Scopes)
 	default:

@@ -2,6 +2,7 @@ package service
 
 import (
 	"errors"
+	"net/http"
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -15,7 +16,7 @@ const maxSpans = 100
 // trace_id.
 func (x *Session) Trace(id string) (any, error) {
 	span, err := x.Resource(Collection{Kind: kindByName(traces)}, id)
-	if err == nil || AsProblem(err).Code != promptrails.CodeNotFound {
+	if err == nil || AsRefusal(err).Status != http.StatusNotFound {
 		return span, err
 	}
 	spans, listErr := x.tx.TraceSpans(id, maxSpans)

@@ -5,6 +5,7 @@ import (
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/internal/changelog"
+	"github.com/promptrails-community/promptrails-go/internal/policy"
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
@@ -106,7 +107,7 @@ func (x *Session) CreateWorkspace(p *promptrails.CreateWorkspaceParams) (*prompt
 }
 
 // orElse returns err, or refusal where there is none.
-func orElse(err error, refusal *Problem) error {
+func orElse(err error, refusal *policy.Refusal) error {
 	if err != nil {
 		return err
 	}
@@ -182,7 +183,7 @@ func (x *Session) TransferOwnership(p *promptrails.TransferOwnershipParams) (*pr
 		return nil, missing(err, "member")
 	}
 	if next.ID == x.member.ID {
-		return nil, conflict(promptrails.CodeInvalidState, "you own the workspace already").with(map[string]any{"status": next.Role})
+		return nil, conflict(promptrails.CodeInvalidState, "you own the workspace already").With(map[string]any{"status": next.Role})
 	}
 	w, err := x.changeWorkspace(func(w *promptrails.Workspace) error { w.OwnerID = next.UserID; return nil })
 	if err != nil {

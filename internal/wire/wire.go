@@ -31,18 +31,6 @@ const TimeFormat = "2006-01-02T15:04:05.000000Z"
 // if it were the secret that it stands for.
 var ErrRedacted = errors.New(`"` + Redacted + `" marks a secret that was taken out; it is not a value`)
 
-// Failure is the envelope of an error.
-type Failure struct {
-	Error FailureBody `json:"error"`
-}
-
-// FailureBody says what went wrong.
-type FailureBody struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
-	Details any    `json:"details,omitzero"`
-}
-
 // revealer is promptrails.Secret, seen from below.
 type revealer interface{ Reveal() string }
 

@@ -1,0 +1,31 @@
+package policy
+
+import (
+	"fmt"
+	"time"
+)
+
+// Refusal is an error response of the API before it is written: the reason why a
+// request is not carried out.
+type Refusal struct {
+	Status     int
+	Code       string
+	Message    string
+	Details    map[string]any
+	RetryAfter time.Duration // 0: no Retry-After header
+	Cause      error         // logged, and not sent
+}
+
+func (r *Refusal) Error() string {
+	return fmt.Sprintf("%d %s: %s", r.Status, r.Code, r.Message)
+}
+
+// Unwrap returns the cause, which the caller does not see.
+func (r *Refusal) Unwrap() error { return r.Cause }
+
+// With returns a copy of the refusal with details.
+func (r *Refusal) With(details map[string]any) *Refusal {
+	detailed := *r
+	detailed.Details = details
+	return &detailed
+}
