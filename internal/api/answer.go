@@ -4,8 +4,10 @@ import (
 	"math"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 
+	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/internal/policy"
 	"github.com/promptrails-community/promptrails-go/internal/service"
 	"github.com/promptrails-community/promptrails-go/internal/wire"
@@ -16,20 +18,48 @@ type object struct {
 	Data any `json:"data"`
 }
 
-// newAnswer encodes what is answered with: an object, in its envelope, or a
-// page, which brings its own.
+// newAnswer encodes a response: an object in its envelope, or a page, which is an
+// envelope itself.
 func newAnswer(status int, v any) (*service.Answer, error) {
+	tag := ""
+	if _, ok := v.(interface{ IsPage() }); !ok {
+		tag = etag(v)
+		v = object{v}
+	}
 	body, err := wire.Encode(v)
-	if err != nil {
-		return nil, err
+	return &service.Answer{Status: status, Body: body, ETag: tag}, err
+}
+
+// showsSecret reports whether a response shows a token or key. Only values whose
+// type can hold one are encoded again to find out.
+func showsSecret(v any) bool {
+	if sealed, ok := v.(interface{ HoldsSecret() bool }); ok {
+		return sealed.HoldsSecret()
 	}
-	answer := &service.Answer{Status: status, Body: body}
-	if o, ok := v.(object); ok {
-		answer.ETag = etag(o.Data)
-		sealed, ok := o.Data.(interface{ HoldsSecret() bool })
-		answer.Secret = ok && sealed.HoldsSecret() || len(wire.Secrets(v)) > 0
+	return canHoldSecret(reflect.TypeOf(v), nil) && len(wire.Secrets(v)) > 0
+}
+
+// canHoldSecret reports whether a Secret is a part of values of a type, other than
+// through an interface.
+func canHoldSecret(t reflect.Type, within []reflect.Type) bool {
+	if t == reflect.TypeFor[promptrails.Secret]() {
+		return true
 	}
-	return answer, nil
+	if slices.Contains(within, t) {
+		return false
+	}
+	within = append(within, t)
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+		return canHoldSecret(t.Elem(), within)
+	case reflect.Struct:
+		for _, field := range reflect.VisibleFields(t) {
+			if canHoldSecret(field.Type, within) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // etag is the version of an object, where it has one.
@@ -45,7 +75,7 @@ func etag(v any) string {
 	return strconv.Quote(strconv.FormatInt(version.Int(), 10))
 }
 
-func write(w http.ResponseWriter, a *service.Answer) {
+func writeAnswer(w http.ResponseWriter, a *service.Answer) {
 	h := w.Header()
 	if a.ETag != "" {
 		h.Set("ETag", a.ETag)

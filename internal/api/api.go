@@ -35,6 +35,7 @@ func New(cfg Config) http.Handler {
 	for _, r := range routes() {
 		a.mux.Handle(r.method+" "+Prefix+r.path, a.serve(r))
 	}
+	a.mux.HandleFunc("/", a.unrouted)
 	a.mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	a.mux.HandleFunc("GET /readyz", a.ready)
 	a.mux.HandleFunc("GET /openapi.json", describe)
@@ -73,10 +74,6 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, service.NoRoute())
 		return
 	}
-	if _, pattern := a.mux.Handler(r); pattern == "" {
-		a.unrouted(w, r)
-		return
-	}
 	a.mux.ServeHTTP(w, r)
 }
 
@@ -88,36 +85,33 @@ func isClean(p string) bool {
 	return strings.HasPrefix(p, "/") && (path.Clean(p) == p || path.Clean(p)+"/" == p) && !strings.ContainsRune(p, 0)
 }
 
-// unrouted answers for the router, in the envelope that every error has.
+// unrouted handles the requests that match no route.
 func (a *api) unrouted(w http.ResponseWriter, r *http.Request) {
-	var router statusRecorder
-	a.mux.ServeHTTP(&router, r)
 	if isNotServed(r) {
 		a.fail(w, r, service.NotServed())
 		return
 	}
-	if router.status != http.StatusMethodNotAllowed {
+	allowed := a.allowedMethods(r)
+	if allowed == "" {
 		a.fail(w, r, service.NoRoute())
 		return
 	}
-	w.Header().Set("Allow", router.Header().Get("Allow"))
+	w.Header().Set("Allow", allowed)
 	a.fail(w, r, service.NoMethod())
 }
 
-// statusRecorder drops an answer but for its status and headers.
-type statusRecorder struct {
-	header http.Header
-	status int
-}
-
-func (s *statusRecorder) Header() http.Header {
-	if s.header == nil {
-		s.header = http.Header{}
+// allowedMethods returns the methods of the routes at a request's path.
+func (a *api) allowedMethods(r *http.Request) string {
+	var allowed []string
+	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost, http.MethodPut} {
+		other := *r
+		other.Method = method
+		if _, pattern := a.mux.Handler(&other); pattern != "/" {
+			allowed = append(allowed, method)
+		}
 	}
-	return s.header
+	return strings.Join(allowed, ", ")
 }
-func (s *statusRecorder) WriteHeader(status int)         { s.status = status }
-func (s *statusRecorder) Write(text []byte) (int, error) { return len(text), nil }
 
 func (a *api) ready(w http.ResponseWriter, r *http.Request) {
 	if err := a.Service.Ready(r.Context()); err != nil {
@@ -136,7 +130,7 @@ func (a *api) serve(rt route) http.Handler {
 			a.fail(w, r, err)
 			return
 		}
-		write(w, answer)
+		writeAnswer(w, answer)
 		a.Logger.DebugContext(r.Context(), "promptrails: request",
 			"route", rt.method+" "+rt.path, "status", answer.Status, "request_id", r.Header.Get("X-Request-ID"), "duration", time.Since(started))
 	})

@@ -2,32 +2,122 @@ package api
 
 import (
 	_ "embed"
+	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync"
 
 	"go.yaml.in/yaml/v4"
 
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/service"
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// Description is the OpenAPI document of the API, as it is written.
+// Description is the OpenAPI document of the API in YAML. It declares the path,
+// method, scope, role and status of each route.
 //
 //go:embed openapi.yaml
 var Description []byte
 
-// description is the document as it is served.
-var description = sync.OnceValues(func() ([]byte, error) {
+// description is the document as GET /openapi.json returns it.
+var description = sync.OnceValue(func() []byte {
 	var document any
-	if err := yaml.Unmarshal(Description, &document); err != nil {
-		return nil, err
-	}
-	return wire.Encode(document)
+	must(yaml.Unmarshal(Description, &document))
+	body, err := wire.Encode(document)
+	must(err)
+	return body
 })
 
 func describe(w http.ResponseWriter, _ *http.Request) {
-	body, err := description()
+	wire.WriteJSON(w, http.StatusOK, description())
+}
+
+// must panics: the document is part of the program.
+func must(err error) {
 	if err != nil {
-		panic(err) // the document is a part of the program
+		panic(fmt.Sprintf("openapi.yaml: %v", err))
 	}
-	wire.WriteJSON(w, http.StatusOK, body)
+}
+
+// operation is an operation of the document.
+type operation struct {
+	method string
+	path   string // below Prefix
+
+	ID         string            `yaml:"operationId"`
+	Scope      promptrails.Scope `yaml:"x-scope"`   // empty: API keys are refused
+	AnyKey     bool              `yaml:"x-any-key"` // every API key is accepted
+	Role       promptrails.Role  `yaml:"x-role"`
+	Self       bool              `yaml:"x-self"` // members need no role for their own membership
+	Parameters []reference       `yaml:"parameters"`
+	Responses  map[string]any    `yaml:"responses"`
+}
+
+type reference struct {
+	Ref string `yaml:"$ref"`
+}
+
+// operations are the operations of the document.
+var operations = sync.OnceValue(func() (all []operation) {
+	type pathItem struct {
+		Parameters []reference `yaml:"parameters"`
+		Get        *operation  `yaml:"get"`
+		Post       *operation  `yaml:"post"`
+		Put        *operation  `yaml:"put"`
+		Patch      *operation  `yaml:"patch"`
+		Delete     *operation  `yaml:"delete"`
+	}
+	var document struct {
+		Paths map[string]pathItem `yaml:"paths"`
+	}
+	must(yaml.Unmarshal(Description, &document))
+	for path, item := range document.Paths {
+		for method, op := range map[string]*operation{
+			http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPut: item.Put, http.MethodPatch: item.Patch, http.MethodDelete: item.Delete,
+		} {
+			if op != nil {
+				op.method, op.path, op.Parameters = method, path, append(op.Parameters, item.Parameters...)
+				all = append(all, *op)
+			}
+		}
+	}
+	return all
+})
+
+// name is the operation's key in the table of handlers: its id, or its method
+// and path if it has none.
+func (op operation) name() string {
+	if op.ID != "" {
+		return op.ID
+	}
+	return op.method + " " + op.path
+}
+
+// need returns the permission that the operation requires.
+func (op operation) need() service.Need {
+	n := service.Need{Scope: op.Scope, AnyKey: op.AnyKey, Role: op.Role, Place: service.Nowhere}
+	if op.Self { // the session checks the role of the others
+		n.Role = promptrails.RoleUser
+	}
+	if strings.HasPrefix(op.path, "/workspaces/{id}") {
+		n.Place = service.ByPath
+	}
+	for _, p := range op.Parameters {
+		if p.Ref == "#/components/parameters/workspace" {
+			n.Place = service.ByHeader
+		}
+	}
+	return n
+}
+
+// status returns the status of the operation's success.
+func (op operation) status() int {
+	for text := range op.Responses {
+		if status, err := strconv.Atoi(text); err == nil && status < 300 {
+			return status
+		}
+	}
+	panic("openapi.yaml: no success of " + op.name())
 }

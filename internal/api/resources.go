@@ -2,83 +2,74 @@ package api
 
 import (
 	"cmp"
-	"net/http"
 
 	"github.com/promptrails-community/promptrails-go/internal/service"
 )
 
-// resourceRoutes are the collections of resources, each at its path, and at an
-// older one if there is one.
-func resourceRoutes() (all []route) {
+// resourceHandlers returns the handlers of the collections of resources. A
+// collection may have an older path as well.
+func resourceHandlers() map[string]handler {
+	all := map[string]handler{}
 	for _, k := range service.Kinds() {
 		path := "/" + k.Element()
 		switch {
 		case k.Path == "versions":
-			all = append(all, versionRoutes(k, "/"+k.Under+"/{"+k.Parent+"}"+path)...)
+			addVersions(all, k, "/"+k.Under+"/{"+k.Parent+"}"+path)
 			continue
 		case k.Under != "":
-			all = append(all, itemRoutes(k, path)...)
+			addItem(all, k, path)
 			path = "/" + k.Under + "/{" + k.Parent + "}" + path
 		}
-		all = append(all, collectionRoutes(k, path)...)
+		addCollection(all, k, path)
 		if k.Name == "triggers" {
-			all = append(all, collectionRoutes(k, "/webhook-triggers")...)
+			addCollection(all, k, "/webhook-triggers")
 		}
 	}
 	return all
 }
 
-func collectionRoutes(k service.Kind, path string) []route {
-	routes := append(itemRoutes(k, path), route{"GET", path, reads(k), listResources(k)})
-	if k.ReadOnly {
-		return routes
+func addCollection(all map[string]handler, k service.Kind, path string) {
+	addItem(all, k, path)
+	all["GET "+path] = listResources(k)
+	if !k.ReadOnly {
+		all["POST "+path] = createResource(k)
 	}
-	return append(routes, route{"POST", path, writes(k), createResource(k)})
 }
 
-func itemRoutes(k service.Kind, path string) []route {
+func addItem(all map[string]handler, k service.Kind, path string) {
 	path += "/{id}"
-	get := route{"GET", path, reads(k), func(c *call) (*service.Answer, error) {
-		return c.read(func(x *service.Session) (any, error) {
-			if k.Name == "traces" {
-				return inEnvelope(x.Trace(c.id()))
-			}
-			return inEnvelope(x.Resource(c.in(k), c.id()))
-		})
-	}}
+	all["GET "+path] = read(inCollection(k, func(x *service.Session, in service.Collection, id string) (any, error) {
+		if k.Name == "traces" {
+			return x.Trace(id)
+		}
+		return x.Resource(in, id)
+	}))
 	if k.ReadOnly {
-		return []route{get}
+		return
 	}
-	return []route{
-		get,
-		{"PATCH", path, writes(k), updateResource(k)},
-		{"DELETE", path, writes(k), func(c *call) (*service.Answer, error) {
-			return c.act(http.StatusNoContent, func(x *service.Session) (any, error) { return nil, x.DeleteResource(c.in(k), c.id()) })
-		}},
-	}
+	all["PATCH "+path] = updateResource(k)
+	all["DELETE "+path] = write(inCollection(k, func(x *service.Session, in service.Collection, id string) (any, error) {
+		return nil, x.DeleteResource(in, id)
+	}))
 }
 
-// versionRoutes are those of a kind of versions, which are created and promoted,
-// and never changed.
-func versionRoutes(k service.Kind, path string) []route {
-	promote := func(c *call) (*service.Answer, error) {
-		return c.act(http.StatusOK, func(x *service.Session) (any, error) { return inEnvelope(x.Promote(c.in(k), c.id())) })
-	}
-	return []route{
-		{"GET", path, reads(k), listResources(k)},
-		{"POST", path, writes(k), createResource(k)},
-		{"GET", path + "/{id}", reads(k), func(c *call) (*service.Answer, error) {
-			return c.read(func(x *service.Session) (any, error) { return inEnvelope(x.Resource(c.in(k), c.id())) })
-		}},
-		{"POST", path + "/{id}/promote", writes(k), promote},
-		{"PUT", path + "/{id}/promote", writes(k), promote},
-	}
+// addVersions adds the handlers of versions, which are created and promoted, and
+// never changed.
+func addVersions(all map[string]handler, k service.Kind, path string) {
+	promote := write(inCollection(k, func(x *service.Session, in service.Collection, id string) (any, error) { return x.Promote(in, id) }))
+	all["GET "+path] = listResources(k)
+	all["POST "+path] = createResource(k)
+	all["GET "+path+"/{id}"] = read(inCollection(k, func(x *service.Session, in service.Collection, id string) (any, error) { return x.Resource(in, id) }))
+	all["POST "+path+"/{id}/promote"] = promote
+	all["PUT "+path+"/{id}/promote"] = promote
 }
 
-func reads(k service.Kind) need { return need{Scope: k.Read, Role: user} }
-
-// writes is what writing needs; what a user created is checked inside.
-func writes(k service.Kind) need { return need{Scope: k.Write, Role: user} }
+// inCollection passes the collection and the id in the path.
+func inCollection(k service.Kind, fn func(*service.Session, service.Collection, string) (any, error)) input {
+	return func(c *call) func(*service.Session) (any, error) {
+		return func(x *service.Session) (any, error) { return fn(x, c.in(k), c.id()) }
+	}
+}
 
 func listResources(k service.Kind) handler {
 	return func(c *call) (*service.Answer, error) {
@@ -87,20 +78,14 @@ func listResources(k service.Kind) handler {
 		for _, name := range k.Filters {
 			params.Filter[name] = c.r.URL.Query().Get(name)
 		}
-		return c.read(func(x *service.Session) (any, error) {
-			page, err := x.Resources(c.in(k), params)
-			if err == nil && page.WithoutMeta {
-				return object{page.Data}, nil
-			}
-			return page, err
-		})
+		return c.read(func(x *service.Session) (any, error) { return x.Resources(c.in(k), params) })
 	}
 }
 
 func createResource(k service.Kind) handler {
 	return func(c *call) (*service.Answer, error) {
 		d := c.draft(c.in(k).Draft)
-		return c.act(http.StatusCreated, func(x *service.Session) (any, error) { return inEnvelope(x.CreateResource(d)) })
+		return c.write(func(x *service.Session) (any, error) { return x.CreateResource(d) })
 	}
 }
 
@@ -108,11 +93,11 @@ func updateResource(k service.Kind) handler {
 	return func(c *call) (*service.Answer, error) {
 		d := c.draft(c.in(k).Patch)
 		c.api.Service.Prepare(c.r.Context(), &c.request, d, c.id())
-		return c.act(http.StatusOK, func(x *service.Session) (any, error) { return inEnvelope(x.UpdateResource(c.id(), d)) })
+		return c.write(func(x *service.Session) (any, error) { return x.UpdateResource(c.id(), d) })
 	}
 }
 
-// draft makes a draft of the document in the body.
+// draft returns the draft of the document in the body.
 func (c *call) draft(of func(service.Document) (*service.Draft, error)) *service.Draft {
 	c.noQuery()
 	var document service.Document
@@ -125,7 +110,7 @@ func (c *call) draft(of func(service.Document) (*service.Draft, error)) *service
 	return d
 }
 
-// execute answers with the execution of an agent.
+// execute handles the execution of an agent.
 func execute(c *call) (*service.Answer, error) {
 	body := new(service.ExecuteBody)
 	c.noQuery()
@@ -133,10 +118,10 @@ func execute(c *call) (*service.Answer, error) {
 	run, err := service.NewRun(c.id(), body)
 	c.fault(err)
 	c.api.Service.PrepareRun(c.r.Context(), &c.request, run)
-	return c.act(http.StatusCreated, func(x *service.Session) (any, error) { return inEnvelope(x.Execute(run)) })
+	return c.write(func(x *service.Session) (any, error) { return x.Execute(run) })
 }
 
-// in is the collection of a kind that the path names.
+// in returns the collection of a kind that the path names.
 func (c *call) in(k service.Kind) service.Collection {
 	return service.Collection{Kind: k, ParentID: c.r.PathValue(k.Parent)}
 }

@@ -19,7 +19,7 @@ var planNames = map[string]string{"free": "Free", "starter": "Starter", "pro": "
 // Plans returns the catalogue.
 func (x *Session) Plans(*struct{}) (*Page[*promptrails.Plan], error) {
 	all := policy.Catalogue()
-	page := &Page[*promptrails.Plan]{Meta: Meta{Limit: len(all)}}
+	page := &Page[*promptrails.Plan]{Meta: &Meta{Limit: len(all)}}
 	total, one := len(all), 1
 	page.Meta.Total, page.Meta.Page, page.Meta.Pages = &total, &one, &one
 	for _, p := range all {

@@ -13,13 +13,12 @@ import (
 
 // Page is one page of a list, as it is answered.
 type Page[T any] struct {
-	Data []T  `json:"data"`
-	Meta Meta `json:"meta"`
-
-	// WithoutMeta says that Meta is not served, since the page is all that was
-	// asked for.
-	WithoutMeta bool `json:"-"`
+	Data []T   `json:"data"`
+	Meta *Meta `json:"meta,omitzero"` // nil: the page is the whole list
 }
+
+// IsPage marks the type as an envelope of its own.
+func (p *Page[T]) IsPage() {}
 
 // Meta tells where a page is. A page asked for with a cursor has no number.
 type Meta struct {
@@ -131,7 +130,7 @@ func (l *listing) open(cursor string) (*store.Position, bool) {
 // finish makes a page of rows, of which there is one more than the page has
 // where it is not the last.
 func finish[T any](l *listing, rows []T, total int, at func(T) store.Position) *Page[T] {
-	page := &Page[T]{Data: rows, Meta: Meta{Limit: l.options.Limit}}
+	page := &Page[T]{Data: rows, Meta: &Meta{Limit: l.options.Limit}}
 	if shown := min(len(rows), l.options.Limit); shown < len(rows) || l.store.Size.Full {
 		page.Data = rows[:shown]
 		page.Meta.NextCursor = l.cursor(at(page.Data[shown-1]))
@@ -141,7 +140,7 @@ func finish[T any](l *listing, rows []T, total int, at func(T) store.Position) *
 	}
 	if l.store.After == nil && !l.sequenced {
 		pages := (total + l.options.Limit - 1) / l.options.Limit
-		page.Meta = Meta{&total, &l.options.Page, l.options.Limit, &pages, &pages, page.Meta.NextCursor}
+		page.Meta = &Meta{&total, &l.options.Page, l.options.Limit, &pages, &pages, page.Meta.NextCursor}
 	}
 	return page
 }

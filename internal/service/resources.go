@@ -120,9 +120,11 @@ func (x *Session) Resources(in Collection, p *ListResourcesQuery) (*Page[*Resour
 	page := finish(l, rows, total, func(r *store.Resource) store.Position {
 		return store.Position{At: r.CreatedAt.UnixMicro(), ID: r.ID}
 	})
-	// What is cut says where it goes on.
-	without := in.Name == guardrails && !l.store.Size.Full && (!whole || page.Meta.NextCursor == "")
-	return &Page[*Resource]{Data: servedAll(page.Data), Meta: page.Meta, WithoutMeta: without}, nil
+	served := &Page[*Resource]{Data: servedAll(page.Data), Meta: page.Meta}
+	if in.Name == guardrails && !l.store.Size.Full && (!whole || page.Meta.NextCursor == "") {
+		served.Meta = nil
+	}
+	return served, nil
 }
 
 // maxGuardrails is how many guardrails of an agent a list without a limit has:

@@ -1,0 +1,195 @@
+package api
+
+import (
+	"cmp"
+	"net/http"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/service"
+)
+
+// handler handles one request of a route.
+type handler func(*call) (*service.Answer, error)
+
+// input reads the parameters of a method of Session from a request. It returns
+// the call of the method, which runs in a transaction.
+type input func(*call) func(*service.Session) (any, error)
+
+// read handles a request with a method that only reads.
+func read(in input) handler {
+	return func(c *call) (*service.Answer, error) { return c.read(in(c)) }
+}
+
+// write handles a request with a method that changes something.
+func write(in input) handler {
+	return func(c *call) (*service.Answer, error) { return c.write(in(c)) }
+}
+
+// remove handles a request with a method that removes the object of the path.
+func remove(fn func(*service.Session, string) error) handler {
+	return write(byID(func(x *service.Session, id string) (any, error) { return nil, fn(x, id) }))
+}
+
+// removeBy is remove with parameters in the query.
+func removeBy[P any](fn func(*service.Session, string, *P) error) handler {
+	return write(byIDAndQuery(func(x *service.Session, id string, params *P) (any, error) { return nil, fn(x, id, params) }))
+}
+
+// plain is the input of a method without parameters.
+func plain[T any](fn func(*service.Session) (T, error)) input {
+	return func(*call) func(*service.Session) (any, error) {
+		return func(x *service.Session) (any, error) { return fn(x) }
+	}
+}
+
+// byID passes the id in the path.
+func byID[T any](fn func(*service.Session, string) (T, error)) input {
+	return func(c *call) func(*service.Session) (any, error) {
+		return func(x *service.Session) (any, error) { return fn(x, c.id()) }
+	}
+}
+
+// byQuery passes the parameters of the query.
+func byQuery[P, T any](fn func(*service.Session, *P) (T, error)) input {
+	return byIDAndQuery(func(x *service.Session, _ string, params *P) (T, error) { return fn(x, params) })
+}
+
+// byIDAndQuery passes the id in the path and the parameters of the query.
+func byIDAndQuery[P, T any](fn func(*service.Session, string, *P) (T, error)) input {
+	return func(c *call) func(*service.Session) (any, error) {
+		params := new(P)
+		c.query(params)
+		return func(x *service.Session) (any, error) { return fn(x, c.id(), params) }
+	}
+}
+
+// byBody passes the body.
+func byBody[P, T any](fn func(*service.Session, *P) (T, error)) input {
+	return byIDAndBody(func(x *service.Session, _ string, params *P) (T, error) { return fn(x, params) })
+}
+
+// byIDAndBody passes the id in the path and the body.
+func byIDAndBody[P, T any](fn func(*service.Session, string, *P) (T, error)) input {
+	return func(c *call) func(*service.Session) (any, error) {
+		params := new(P)
+		c.fault(decodeBody(c.body, params))
+		return func(x *service.Session) (any, error) { return fn(x, c.id(), params) }
+	}
+}
+
+// orEmpty is in for a body that may be omitted.
+func orEmpty(in input) input {
+	return func(c *call) func(*service.Session) (any, error) {
+		if len(c.body) == 0 {
+			c.body = []byte("{}")
+		}
+		return in(c)
+	}
+}
+
+// id returns the id of the object in the path. In a path without {id}, it is that
+// of the resource that a collection is under.
+func (c *call) id() string { return cmp.Or(c.r.PathValue("id"), c.parentID()) }
+
+// read runs fn in a transaction that only reads.
+func (c *call) read(fn func(*service.Session) (any, error)) (*service.Answer, error) {
+	c.noQuery()
+	var found any
+	err := c.api.Service.Read(c.r.Context(), &c.request, func(x *service.Session) (err error) {
+		found, err = fn(x)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	answer, err := newAnswer(c.route.status, found)
+	if err != nil || c.mutates() {
+		return answer, err
+	}
+	has, err := c.request.Preconditions.NotModified(answer.ETag)
+	if has {
+		return &service.Answer{Status: http.StatusNotModified, ETag: answer.ETag}, nil
+	}
+	return answer, err
+}
+
+// write runs fn in a transaction.
+func (c *call) write(fn func(*service.Session) (any, error)) (*service.Answer, error) {
+	c.noQuery()
+	return c.api.Service.Act(c.r.Context(), &c.request, func(x *service.Session) (*service.Answer, error) {
+		done, err := fn(x)
+		if err != nil {
+			return nil, err
+		}
+		if c.route.status == http.StatusNoContent {
+			return &service.Answer{Status: c.route.status}, nil
+		}
+		answer, err := newAnswer(c.route.status, done)
+		if err == nil {
+			answer.Secret = showsSecret(done)
+		}
+		return answer, err
+	})
+}
+
+// updateMember passes the id in the path, the query and the body.
+func updateMember(c *call) (*service.Answer, error) {
+	var query service.RevokeQuery
+	var params promptrails.UpdateMemberParams
+	c.query(&query)
+	c.fault(decodeBody(c.body, &params))
+	return c.write(func(x *service.Session) (any, error) { return x.UpdateMember(c.id(), &query, &params) })
+}
+
+// checkCredential asks others before it opens the transaction that keeps what
+// they said.
+func checkCredential(c *call) (*service.Answer, error) {
+	c.noQuery()
+	check, err := c.api.Service.CheckCredential(c.r.Context(), &c.request, c.id())
+	if err != nil {
+		return nil, err
+	}
+	return c.write(func(x *service.Session) (any, error) { return check, x.KeepCheck(c.id(), check) })
+}
+
+// createChannel looks a URL up before it opens the transaction that keeps it.
+func createChannel(c *call) (*service.Answer, error) {
+	var params promptrails.CreateChannelParams
+	c.noQuery()
+	c.fault(decodeBody(c.body, &params))
+	c.fault(c.api.Service.ChannelURLFault(c.r.Context(), &c.request, params.URL))
+	return c.write(func(x *service.Session) (any, error) { return x.CreateChannel(&params) })
+}
+
+// updateChannel does so for one that changes.
+func updateChannel(c *call) (*service.Answer, error) {
+	var params service.UpdateChannelBody
+	c.noQuery()
+	c.fault(decodeBody(c.body, &params))
+	if params.URL != nil {
+		c.fault(c.api.Service.ChannelURLFault(c.r.Context(), &c.request, *params.URL))
+	}
+	return c.write(func(x *service.Session) (any, error) { return x.UpdateChannel(c.id(), &params) })
+}
+
+// settled invoices what is due before it answers.
+func settled(answer handler) handler {
+	return func(c *call) (*service.Answer, error) {
+		if err := c.api.Service.Settle(c.r.Context(), &c.request); err != nil {
+			return nil, err
+		}
+		return answer(c)
+	}
+}
+
+// flushed stores when keys were last used before it lists them by that.
+func flushed(answer handler) handler {
+	return func(c *call) (*service.Answer, error) {
+		if c.r.URL.Query().Has("unused_since") {
+			if err := c.api.Service.FlushActivity(c.r.Context()); err != nil {
+				return nil, err
+			}
+		}
+		return answer(c)
+	}
+}
