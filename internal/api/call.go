@@ -53,8 +53,8 @@ func (c *call) run() (*service.Answer, error) {
 	if len(c.r.Header.Values("X-Workspace-ID")) > 1 {
 		return nil, service.Invalid(map[string]string{"X-Workspace-ID": "must be sent once"})
 	}
-	switch c.route.need.Place {
-	case service.ByHeader:
+	switch c.route.need.Workspace {
+	case service.FromHeader:
 		c.request.Workspace = c.r.Header.Get("X-Workspace-ID")
 		switch {
 		case c.request.Workspace != "":
@@ -63,9 +63,9 @@ func (c *call) run() (*service.Answer, error) {
 		default:
 			return nil, service.Invalid(map[string]string{"X-Workspace-ID": "is missing: a person acts in one workspace, and names it by its id"})
 		}
-	case service.ByPath:
+	case service.FromPath:
 		c.request.Workspace = c.r.PathValue("id")
-	case service.Nowhere:
+	case service.NoWorkspace:
 	}
 	if !isID(c.request.Workspace) || !isID(c.id()) || !isID(c.parentID()) {
 		return nil, service.NoRoute()
@@ -109,7 +109,7 @@ func isID(s string) bool {
 
 // authenticate returns the person whose access token the request carries, or
 // the key.
-func (c *call) authenticate() (*promptrails.User, *service.CallingKey, error) {
+func (c *call) authenticate() (*promptrails.User, *promptrails.APIKey, error) {
 	keys, tokens := c.r.Header.Values("X-API-Key"), c.r.Header.Values("Authorization")
 	switch {
 	case len(keys)+len(tokens) > 1:

@@ -97,16 +97,16 @@ func (op operation) name() string {
 
 // need returns the permission that the operation requires.
 func (op operation) need() service.Need {
-	n := service.Need{Scope: op.Scope, AnyKey: op.AnyKey, Role: op.Role, Place: service.Nowhere}
+	n := service.Need{Scope: op.Scope, AnyKey: op.AnyKey, Role: op.Role, Workspace: service.NoWorkspace}
 	if op.Self { // the session checks the role of the others
 		n.Role = promptrails.RoleUser
 	}
 	if strings.HasPrefix(op.path, "/workspaces/{id}") {
-		n.Place = service.ByPath
+		n.Workspace = service.FromPath
 	}
 	for _, p := range op.Parameters {
 		if p.Ref == "#/components/parameters/workspace" {
-			n.Place = service.ByHeader
+			n.Workspace = service.FromHeader
 		}
 	}
 	return n

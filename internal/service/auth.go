@@ -3,11 +3,14 @@ package service
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/internal/apikey"
+	"github.com/promptrails-community/promptrails-go/internal/policy"
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
@@ -17,27 +20,51 @@ const (
 	invitationPrefix  = "inv_"
 )
 
-// KeyBySecret finds the key that a secret is. What it may do is judged in the
-// transaction of what it does.
-func (s *Service) KeyBySecret(ctx context.Context, secret promptrails.Secret) (key *CallingKey, err error) {
+// Caller is who makes a call, and from where: a person or a key.
+type Caller struct {
+	User      *promptrails.User   // nil for a key
+	Key       *promptrails.APIKey // as it was when the request came; nil for a person
+	IP        netip.Addr
+	Origins   []string // the Origin headers
+	UserAgent string
+	RequestID string
+}
+
+// principal names the caller among all that can have outcomes.
+func (c *Caller) principal() string {
+	if c.Key != nil {
+		return "api_key:" + c.Key.ID
+	}
+	return "user:" + c.User.ID
+}
+
+// Need is what a call takes.
+type Need struct {
+	Scope     promptrails.Scope // of a key; empty: closed to keys
+	AnyKey    bool              // any key will do
+	Role      promptrails.Role  // the least one of a person
+	Workspace WorkspaceSource
+}
+
+// WorkspaceSource is the part of a request that names its workspace.
+type WorkspaceSource int
+
+// The sources of a request's workspace.
+const (
+	FromHeader  WorkspaceSource = iota // an id, in X-Workspace-ID
+	FromPath                           // an id or slug, in the path
+	NoWorkspace                        // the request is in no workspace
+)
+
+// KeyBySecret returns the key that a secret is. Its permissions are checked in the
+// transaction of the request.
+func (s *Service) KeyBySecret(ctx context.Context, secret promptrails.Secret) (key *promptrails.APIKey, err error) {
 	if !apikey.IsKey(secret.Reveal()) {
 		return nil, UnknownAPIKey()
 	}
 	err = s.Store.Read(ctx, func(g *store.Global) error {
-		workspace, err := g.APIKeyWorkspace(hash(secret))
-		if err != nil {
-			return orUnknownKey(err)
-		}
-		tx, err := g.Workspace(workspace)
-		if err != nil {
-			return orUnknownKey(err)
-		}
-		k, err := tx.APIKeyByHash(hash(secret), s.Now())
-		if err != nil {
-			return orUnknownKey(err)
-		}
-		key = &CallingKey{ID: k.ID, WorkspaceID: k.WorkspaceID}
-		return nil
+		key, err = g.APIKeyByHash(hash(secret), s.Now())
+		return orUnknownKey(err)
 	})
 	return key, err
 }
@@ -122,76 +149,77 @@ func (s *Service) knownAs(ctx context.Context, email, name string) (user *prompt
 	return user, err
 }
 
-// CreateUser adds a person, with an access token that has no end.
-func (s *Service) CreateUser(ctx context.Context, email, name string) (*promptrails.User, promptrails.Secret, error) {
-	bad := faults{}
-	bad.add("email", emailFault(email))
-	bad.add("name", lineFault(name, 0, 200))
-	if err := bad.err(); err != nil {
-		return nil, promptrails.Secret{}, err
-	}
-	now := s.Now().UTC().Truncate(time.Microsecond)
-	user := &promptrails.User{ID: s.ids.next(now), Email: email, Name: name}
-	var token promptrails.Secret
-	err := s.Store.Write(ctx, func(g *store.Global) (err error) {
-		if err = g.CreateUser(user, now); err == nil {
-			_, token, err = s.issue(g, user.ID, now, 0)
+// admit judges a request: membership, then role, then form.
+func (s *Service) admit(g *store.Global, r *Request) (*Session, error) {
+	x := &Session{service: s, global: g, caller: r.Caller, preconditions: r.Preconditions, now: s.Now().UTC().Truncate(time.Microsecond)}
+	switch {
+	case r.Caller.Key != nil:
+		if err := x.enterWithKey(r); err != nil {
+			return nil, err
 		}
-		return err
-	})
-	if isExists(err) {
-		err = conflict("already_exists", "there is a user with the address %s", email)
-	}
-	return user, token, err
-}
-
-// UserByEmail returns the person with an address.
-func (s *Service) UserByEmail(ctx context.Context, email string) (user *promptrails.User, err error) {
-	err = s.Store.Read(ctx, func(g *store.Global) error {
-		user, err = g.UserByEmail(email)
-		return missing(err, "user")
-	})
-	return user, err
-}
-
-// IssueAccessToken makes a token for a person; ttl 0 is without end.
-func (s *Service) IssueAccessToken(ctx context.Context, userID string, ttl time.Duration) (row *store.AccessToken, token promptrails.Secret, err error) {
-	if ttl < 0 {
-		return nil, promptrails.Secret{}, invalid("ttl", "must not be negative")
-	}
-	now := s.Now().UTC().Truncate(time.Microsecond)
-	err = s.Store.Write(ctx, func(g *store.Global) (err error) {
-		if _, err := g.User(userID); err != nil {
-			return missing(err, "user")
+	case r.Workspace != "":
+		if err := x.enter(r); err != nil {
+			return nil, err
 		}
-		row, token, err = s.issue(g, userID, now, ttl)
-		return err
-	})
-	return row, token, err
-}
-
-func (s *Service) issue(g *store.Global, userID string, now time.Time, ttl time.Duration) (*store.AccessToken, promptrails.Secret, error) {
-	row := &store.AccessToken{ID: s.ids.next(now), CreatedAt: now}
-	if ttl > 0 {
-		row.ExpiresAt = now.Add(ttl)
 	}
-	token := newToken(accessTokenPrefix)
-	return row, token, g.CreateAccessToken(userID, row, hash(token))
+	return x, r.Fault
 }
 
-// AccessTokens returns a person's tokens, without the tokens themselves.
-func (s *Service) AccessTokens(ctx context.Context, userID string) (tokens []*store.AccessToken, err error) {
-	err = s.Store.Read(ctx, func(g *store.Global) error {
-		if _, err := g.User(userID); err != nil {
-			return missing(err, "user")
-		}
-		tokens, err = g.AccessTokens(userID)
+// enterWithKey binds the session to the workspace of the key that calls, and
+// judges the key in the transaction of what it does.
+func (x *Session) enterWithKey(r *Request) (err error) {
+	calling := r.Caller.Key
+	x.tx = x.global.Workspace(calling.WorkspaceID)
+	if x.key, err = x.tx.APIKey(calling.ID, x.now); err != nil {
+		return orUnknownKey(err)
+	}
+	if err := x.judge(r.Caller); err != nil {
 		return err
-	})
-	return tokens, err
+	}
+	id := r.Workspace
+	if id != "" && r.Need.Workspace == FromPath {
+		if id, err = x.global.WorkspaceID(id); err != nil {
+			return missing(err, "workspace")
+		}
+	}
+	if id != "" && id != calling.WorkspaceID {
+		return notFound("workspace")
+	}
+	x.service.activity.saw(seat{workspace: calling.WorkspaceID, key: calling.ID}, x.now, ipText(r.Caller.IP))
+	switch {
+	case r.Need.AnyKey:
+		return nil
+	case r.Need.Scope == "":
+		return refuse(http.StatusForbidden, promptrails.CodeUserTokenRequired, "this takes a person's access token; no API key will do")
+	case !x.key.Scopes.Covers(r.Need.Scope):
+		return insufficientScope(r.Need.Scope, x.key.Scopes)
+	default:
+		return nil
+	}
 }
 
-// RevokeAccessToken ends a token at once.
-func (s *Service) RevokeAccessToken(ctx context.Context, id string) error {
-	return s.Store.Write(ctx, func(g *store.Global) error { return missing(g.DeleteAccessToken(id), "access token") })
+func orUnknownKey(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return UnknownAPIKey()
+	}
+	return err
+}
+
+// enter binds the session to a workspace that the caller is a member of.
+func (x *Session) enter(r *Request) (err error) {
+	id := r.Workspace
+	if r.Need.Workspace == FromPath {
+		if id, err = x.global.WorkspaceID(id); err != nil {
+			return missing(err, "workspace")
+		}
+	}
+	x.tx = x.global.Workspace(id)
+	if x.member, err = x.tx.MemberByUser(x.caller.User.ID); err != nil {
+		return missing(err, "workspace")
+	}
+	x.service.activity.saw(seat{workspace: id, user: x.caller.User.ID}, x.now, "")
+	if !policy.AtLeast(string(x.member.Role), string(r.Need.Role)) {
+		return insufficientRole(r.Need.Role, x.member.Role)
+	}
+	return nil
 }

@@ -180,10 +180,7 @@ func (s *Service) attempt(ctx context.Context, c store.ChannelRef) {
 // [store.ErrNotFound] where there is nothing any more.
 func (s *Service) prepare(ctx context.Context, ref store.ChannelRef) (channel *store.Channel, d *store.Delivery, m *notify.Message, err error) {
 	err = s.Store.Read(ctx, func(g *store.Global) error {
-		x, err := s.asSystem(g, ref.Workspace)
-		if err != nil {
-			return err
-		}
+		x := s.asSystem(g, ref.Workspace)
 		if channel, err = x.tx.Channel(ref.ID); err != nil {
 			return err
 		}
@@ -242,10 +239,7 @@ func (s *Service) note(ctx context.Context, c *store.Channel, d *store.Delivery,
 		d.Status, d.NextAttemptAt = promptrails.DeliveryFailed, time.Time{}
 	}
 	return s.Store.Write(ctx, func(g *store.Global) error {
-		x, err := s.asSystem(g, c.WorkspaceID)
-		if err != nil {
-			return err
-		}
+		x := s.asSystem(g, c.WorkspaceID)
 		if err := x.tx.UpdateDelivery(d); err != nil {
 			return err
 		}
@@ -259,13 +253,7 @@ func (s *Service) note(ctx context.Context, c *store.Channel, d *store.Delivery,
 // reschedule is for a channel whose delivery is not there any more. It may be
 // gone itself, or its workspace.
 func (s *Service) reschedule(ctx context.Context, c store.ChannelRef) error {
-	err := s.Store.Write(ctx, func(g *store.Global) error {
-		tx, err := g.Workspace(c.Workspace)
-		if err != nil {
-			return err
-		}
-		return tx.Schedule(c.ID)
-	})
+	err := s.Store.Write(ctx, func(g *store.Global) error { return g.Workspace(c.Workspace).Schedule(c.ID) })
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}

@@ -43,11 +43,7 @@ func TestPruneDeliveries(t *testing.T) {
 	}
 	left := func() (deliveries, channels int) {
 		err := s.Store.Read(t.Context(), func(g *store.Global) error {
-			tx, err := g.Workspace("w")
-			if err != nil {
-				return err
-			}
-			page, err := tx.Deliveries("c", "", store.Paging{Limit: 10})
+			page, err := g.Workspace("w").Deliveries("c", "", store.Paging{Limit: 10})
 			if err != nil {
 				return err
 			}

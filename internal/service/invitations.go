@@ -157,9 +157,7 @@ func (x *Session) AcceptInvitation(p *promptrails.AcceptInvitationParams) (*prom
 	if err != nil {
 		return nil, missing(err, "invitation")
 	}
-	if x.tx, err = x.global.Workspace(workspaceID); err != nil {
-		return nil, missing(err, "invitation")
-	}
+	x.tx = x.global.Workspace(workspaceID)
 	i, err := x.Invitation(id)
 	switch {
 	case err != nil:

@@ -11,15 +11,9 @@ import (
 // Everything in this file reaches across workspaces: people and their tokens,
 // slugs, outcomes, and the look-ups that find a workspace.
 
-// Workspace binds the transaction to a workspace, and locks its row where it
-// writes: everything that takes a place does so first, in one order.
-func (g *Global) Workspace(id string) (*Tx, error) {
-	var found string
-	if err := g.row("SELECT id FROM workspaces WHERE id = $1", []any{id}, &found); err != nil {
-		return nil, err
-	}
-	return &Tx{global: g, workspace: found}, nil
-}
+// Workspace binds the transaction to a workspace, without checking that it
+// exists: a workspace that does not exist has no rows.
+func (g *Global) Workspace(id string) *Tx { return &Tx{global: g, workspace: id} }
 
 // WorkspaceID returns the id of the workspace with that id or slug.
 func (g *Global) WorkspaceID(idOrSlug string) (id string, err error) {
@@ -86,10 +80,12 @@ func (g *Global) InvitationByToken(hash []byte) (workspaceID, id string, err err
 	return workspaceID, id, err
 }
 
-// APIKeyWorkspace returns the workspace of the key with that hash.
-func (g *Global) APIKeyWorkspace(hash []byte) (workspaceID string, err error) {
-	err = g.row("SELECT workspace_id FROM api_keys WHERE hash = $1", []any{hash}, &workspaceID)
-	return workspaceID, err
+// APIKeyByHash returns the key with that hash, as it is at a moment.
+func (g *Global) APIKeyByHash(hash []byte, now time.Time) (*promptrails.APIKey, error) {
+	k := new(promptrails.APIKey)
+	err := g.row("SELECT "+apiKeyColumns+" FROM api_keys k WHERE k.hash = $1", []any{hash}, apiKeyFields(k)...)
+	keyAt(k, now)
+	return k, err
 }
 
 // countWorkspace keeps how many workspaces a person is in.

@@ -283,11 +283,7 @@ func TestWritesStayInTheirWorkspace(t *testing.T) {
 			s := twins(t)
 			mine, theirs := rows(t, s, "a"), rows(t, s, "b")
 			err := s.Write(t.Context(), func(g *Global) error {
-				x, err := g.Workspace("a")
-				if err != nil {
-					return err
-				}
-				return write(x)
+				return write(g.Workspace("a"))
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -420,11 +416,7 @@ func TestReadsStayInTheirWorkspace(t *testing.T) {
 		for in, twin := range map[string]string{"a": "b", "b": "a"} {
 			alone := twins(t)
 			if err := alone.Write(t.Context(), func(g *Global) error {
-				x, err := g.Workspace(twin)
-				if err != nil {
-					return err
-				}
-				return x.DeleteWorkspace()
+				return g.Workspace(twin).DeleteWorkspace()
 			}); err != nil {
 				t.Fatal(err)
 			}
@@ -441,11 +433,7 @@ func result(t *testing.T, s *Store, in string, read func(*Tx) (any, error)) stri
 	t.Helper()
 	var text []byte
 	err := s.Read(context.WithoutCancel(t.Context()), func(g *Global) error {
-		x, err := g.Workspace(in)
-		if err != nil {
-			return err
-		}
-		v, err := read(x)
+		v, err := read(g.Workspace(in))
 		if err != nil {
 			return err
 		}

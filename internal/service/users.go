@@ -1,0 +1,83 @@
+package service
+
+import (
+	"context"
+	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/store"
+)
+
+// CreateUser adds a person, with an access token that has no end.
+func (s *Service) CreateUser(ctx context.Context, email, name string) (*promptrails.User, promptrails.Secret, error) {
+	bad := faults{}
+	bad.add("email", emailFault(email))
+	bad.add("name", lineFault(name, 0, 200))
+	if err := bad.err(); err != nil {
+		return nil, promptrails.Secret{}, err
+	}
+	now := s.Now().UTC().Truncate(time.Microsecond)
+	user := &promptrails.User{ID: s.ids.next(now), Email: email, Name: name}
+	var token promptrails.Secret
+	err := s.Store.Write(ctx, func(g *store.Global) (err error) {
+		if err = g.CreateUser(user, now); err == nil {
+			_, token, err = s.issue(g, user.ID, now, 0)
+		}
+		return err
+	})
+	if isExists(err) {
+		err = conflict("already_exists", "there is a user with the address %s", email)
+	}
+	return user, token, err
+}
+
+// UserByEmail returns the person with an address.
+func (s *Service) UserByEmail(ctx context.Context, email string) (user *promptrails.User, err error) {
+	err = s.Store.Read(ctx, func(g *store.Global) error {
+		user, err = g.UserByEmail(email)
+		return missing(err, "user")
+	})
+	return user, err
+}
+
+// IssueAccessToken makes a token for a person; ttl 0 is without end.
+func (s *Service) IssueAccessToken(ctx context.Context, userID string, ttl time.Duration) (row *store.AccessToken, token promptrails.Secret, err error) {
+	if ttl < 0 {
+		return nil, promptrails.Secret{}, invalid("ttl", "must not be negative")
+	}
+	now := s.Now().UTC().Truncate(time.Microsecond)
+	err = s.Store.Write(ctx, func(g *store.Global) (err error) {
+		if _, err := g.User(userID); err != nil {
+			return missing(err, "user")
+		}
+		row, token, err = s.issue(g, userID, now, ttl)
+		return err
+	})
+	return row, token, err
+}
+
+func (s *Service) issue(g *store.Global, userID string, now time.Time, ttl time.Duration) (*store.AccessToken, promptrails.Secret, error) {
+	row := &store.AccessToken{ID: s.ids.next(now), CreatedAt: now}
+	if ttl > 0 {
+		row.ExpiresAt = now.Add(ttl)
+	}
+	token := newToken(accessTokenPrefix)
+	return row, token, g.CreateAccessToken(userID, row, hash(token))
+}
+
+// AccessTokens returns a person's tokens, without the tokens themselves.
+func (s *Service) AccessTokens(ctx context.Context, userID string) (tokens []*store.AccessToken, err error) {
+	err = s.Store.Read(ctx, func(g *store.Global) error {
+		if _, err := g.User(userID); err != nil {
+			return missing(err, "user")
+		}
+		tokens, err = g.AccessTokens(userID)
+		return err
+	})
+	return tokens, err
+}
+
+// RevokeAccessToken ends a token at once.
+func (s *Service) RevokeAccessToken(ctx context.Context, id string) error {
+	return s.Store.Write(ctx, func(g *store.Global) error { return missing(g.DeleteAccessToken(id), "access token") })
+}
