@@ -31,7 +31,7 @@ type Authenticator struct {
 	workspace    string // of the keys that are accepted; empty: any that the verifier knows
 	keysCarrySum bool
 	proxies      policy.Proxies
-	keys         *keyring
+	keys         *keyCache
 }
 
 // AuthenticatorOption configures an [Authenticator].
@@ -162,7 +162,7 @@ func NewAuthenticator(c *Client, opts ...AuthenticatorOption) (*Authenticator, e
 	if err := cfg.check(c); err != nil {
 		return nil, err
 	}
-	a := &Authenticator{verifier: cfg.verifier, keysCarrySum: cfg.keysCarrySum, proxies: cfg.proxies, keys: newKeyring(&cfg)}
+	a := &Authenticator{verifier: cfg.verifier, keysCarrySum: cfg.keysCarrySum, proxies: cfg.proxies, keys: newKeyCache(&cfg)}
 	a.keys.verify, a.keys.logger, a.keys.epoch = a.verify, slog.New(slog.DiscardHandler), new(atomic.Uint64)
 	if c != nil {
 		a.keys.logger, a.keys.epoch = c.conn.logger, &c.conn.keyChanges

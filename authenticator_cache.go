@@ -23,10 +23,10 @@ const (
 	stalePause    = time.Second      // between two verifications of a key that is served stale
 )
 
-// keyring remembers what keys are: a set number of them, under their hashes
+// keyCache remembers what keys are: a set number of them, under their hashes
 // and never the keys, and as many refusals apart from them, so that no flood of
 // bad keys puts out a good one.
-type keyring struct {
+type keyCache struct {
 	verify                     func(context.Context, Secret) (*APIKey, *Error)
 	ttl, negativeTTL, maxStale time.Duration
 	staleWait                  time.Duration
@@ -61,11 +61,11 @@ type refusal struct {
 	until time.Time
 }
 
-func newKeyring(cfg *authenticatorConfig) *keyring {
+func newKeyCache(cfg *authenticatorConfig) *keyCache {
 	// An error would be a size below 1, which cfg.check refuses.
 	held, _ := simplelru.NewLRU[keyHash, *heldKey](cfg.size, nil)
 	refusals, _ := simplelru.NewLRU[keyHash, *refusal](cfg.size, nil)
-	return &keyring{
+	return &keyCache{
 		ttl: cfg.ttl, negativeTTL: cfg.negativeTTL, maxStale: cfg.maxStale, staleWait: cfg.staleWait,
 		unknown: rate.NewLimiter(rate.Limit(min(cfg.rate, math.MaxFloat64)), cfg.burst),
 		held:    held, refusals: refusals,
@@ -75,7 +75,7 @@ func newKeyring(cfg *authenticatorConfig) *keyring {
 // get returns what a key is, and the moment to judge it at: from memory, or by
 // a verification that concurrent callers share and that outlives one that
 // leaves.
-func (r *keyring) get(ctx context.Context, key string) (*heldKey, time.Time, error) {
+func (r *keyCache) get(ctx context.Context, key string) (*heldKey, time.Time, error) {
 	hash, epoch, now := keyHash(apikey.Hash(key)), r.epoch.Load(), time.Now()
 	k, refused := r.remembered(hash, epoch, now)
 	if refused != nil {
@@ -131,7 +131,7 @@ func (k *heldKey) usableStale(epoch uint64, now time.Time) bool {
 
 // remembered returns a key that is held, fresh or not, or why it is refused. A
 // refusal from before a change to keys may no longer hold.
-func (r *keyring) remembered(hash keyHash, epoch uint64, now time.Time) (*heldKey, *Error) {
+func (r *keyCache) remembered(hash keyHash, epoch uint64, now time.Time) (*heldKey, *Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if k, ok := r.held.Get(hash); ok {
@@ -151,7 +151,7 @@ type verified struct {
 
 // refresh verifies a key, unless somebody has just done so, and remembers what
 // came of it.
-func (r *keyring) refresh(ctx context.Context, key string, hash keyHash, epoch uint64) verified {
+func (r *keyCache) refresh(ctx context.Context, key string, hash keyHash, epoch uint64) verified {
 	asked := time.Now()
 	k, refused := r.remembered(hash, epoch, asked)
 	switch {
@@ -187,7 +187,7 @@ func (r *keyring) refresh(ctx context.Context, key string, hash keyHash, epoch u
 
 // newHeldKey counts from the moment that the verification began: it may be as
 // old as that.
-func (r *keyring) newHeldKey(k *APIKey, epoch uint64, asked time.Time) *heldKey {
+func (r *keyCache) newHeldKey(k *APIKey, epoch uint64, asked time.Time) *heldKey {
 	end := asked.Add(r.ttl).Add(r.maxStale) // their sum may be more than a Duration holds
 	for _, at := range []time.Time{k.ExpiresAt, k.OverlapEndsAt} {
 		if !at.IsZero() && at.Before(end) {
@@ -208,7 +208,7 @@ func (r *keyring) newHeldKey(k *APIKey, epoch uint64, asked time.Time) *heldKey 
 }
 
 // hold remembers a key, unless what is remembered is younger.
-func (r *keyring) hold(hash keyHash, k *heldKey) {
+func (r *keyCache) hold(hash keyHash, k *heldKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.younger(hash, k.epoch) {
@@ -217,7 +217,7 @@ func (r *keyring) hold(hash keyHash, k *heldKey) {
 }
 
 // refuse remembers a refusal, unless what is remembered is younger.
-func (r *keyring) refuse(hash keyHash, x *refusal) {
+func (r *keyCache) refuse(hash keyHash, x *refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.younger(hash, x.epoch) {
@@ -228,14 +228,14 @@ func (r *keyring) refuse(hash keyHash, x *refusal) {
 
 // younger reports whether what is remembered was asked in a later epoch: an
 // answer that was long in flight must not bring a revoked key back.
-func (r *keyring) younger(hash keyHash, epoch uint64) bool {
+func (r *keyCache) younger(hash keyHash, epoch uint64) bool {
 	k, held := r.held.Peek(hash)
 	x, refused := r.refusals.Peek(hash)
 	return held && k.epoch > epoch || refused && x.epoch > epoch
 }
 
 // failed marks a key that could not be verified.
-func (r *keyring) failed(hash keyHash) {
+func (r *keyCache) failed(hash keyHash) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if k, ok := r.held.Peek(hash); ok {

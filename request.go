@@ -38,12 +38,12 @@ func one[T any](ctx context.Context, c *Client, call call) (*T, error) {
 // none sends a call whose answer has no body to speak of.
 func none(ctx context.Context, c *Client, call call) error { return c.send(ctx, call, nil) }
 
-// missing stands for parameters that the caller left nil but must give.
-type missing struct{}
+// omittedBody stands for parameters that the caller left nil but must give.
+type omittedBody struct{}
 
 func required[T any](params *T) any {
 	if params == nil {
-		return missing{}
+		return omittedBody{}
 	}
 	return params
 }
@@ -80,7 +80,7 @@ func (c *Client) build(ctx context.Context, call call, options *requestOptions, 
 		return nil, invalid("ctx", "must not be nil; use context.Background")
 	case options.err != nil:
 		return nil, options.err
-	case call.body == (missing{}):
+	case call.body == (omittedBody{}):
 		return nil, invalid("params", "must not be nil")
 	}
 	if err := c.checkWorkspace(call.op); err != nil {

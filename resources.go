@@ -159,7 +159,7 @@ func (s *ResourcesService) Delete(ctx context.Context, kind ResourceKind, id str
 // given refuses fields that are nil, which would be sent as no body.
 func given(fields any) any {
 	if fields == nil {
-		return missing{}
+		return omittedBody{}
 	}
 	return fields
 }

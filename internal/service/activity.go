@@ -13,32 +13,32 @@ import (
 // stored: once a minute, and not with every request.
 type activity struct {
 	mu   sync.Mutex
-	seen map[seat]sight
+	seen map[actorID]lastSeen
 }
 
-// seat is a member or a key of a workspace.
-type seat struct{ workspace, user, key string }
+// actorID is a member or a key of a workspace.
+type actorID struct{ workspace, user, key string }
 
-// sight is when one was last seen, and from where.
-type sight struct {
+// lastSeen is when one was last seen, and from where.
+type lastSeen struct {
 	at time.Time
 	ip string
 }
 
-func (a *activity) saw(who seat, now time.Time, ip string) {
+func (a *activity) saw(who actorID, now time.Time, ip string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.seen == nil {
-		a.seen = map[seat]sight{}
+		a.seen = map[actorID]lastSeen{}
 	}
-	a.seen[who] = sight{now.Truncate(time.Minute), ip}
+	a.seen[who] = lastSeen{now.Truncate(time.Minute), ip}
 }
 
 // overlay puts what is not stored yet on a member.
 func (a *activity) overlay(m *promptrails.Member) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if last := a.seen[seat{workspace: m.WorkspaceID, user: m.UserID}]; last.at.After(m.LastActiveAt) {
+	if last := a.seen[actorID{workspace: m.WorkspaceID, user: m.UserID}]; last.at.After(m.LastActiveAt) {
 		m.LastActiveAt = last.at
 	}
 }
@@ -47,7 +47,7 @@ func (a *activity) overlay(m *promptrails.Member) {
 func (a *activity) overlayKey(k *promptrails.APIKey) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if last, ok := a.seen[seat{workspace: k.WorkspaceID, key: k.ID}]; ok && !last.at.Before(k.LastUsedAt) {
+	if last, ok := a.seen[actorID{workspace: k.WorkspaceID, key: k.ID}]; ok && !last.at.Before(k.LastUsedAt) {
 		k.LastUsedAt, k.LastUsedIP = last.at, last.ip
 	}
 }

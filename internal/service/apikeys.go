@@ -53,7 +53,7 @@ func (x *Session) APIKeys(p *promptrails.ListAPIKeysParams) (*Page[*promptrails.
 func (x *Session) APIKey(id string) (*promptrails.APIKey, error) {
 	k, err := x.tx.APIKey(id, x.now)
 	if err != nil {
-		return nil, missing(err, "API key")
+		return nil, orNotFound(err, "API key")
 	}
 	x.service.activity.overlayKey(k)
 	return k, nil
@@ -381,7 +381,7 @@ func (x *Session) VerifyAPIKey(p *promptrails.VerifyAPIKeyParams) (*promptrails.
 		return nil, err
 	}
 	k, err := x.tx.APIKeyByHash(hash(p.Key), x.now)
-	if err = missing(err, "API key"); err != nil {
+	if err = orNotFound(err, "API key"); err != nil {
 		if AsRefusal(err).Status == http.StatusNotFound {
 			return &promptrails.APIKeyVerification{Code: promptrails.CodeInvalidAPIKey}, nil
 		}
@@ -398,7 +398,7 @@ func (x *Session) VerifyAPIKey(p *promptrails.VerifyAPIKeyParams) (*promptrails.
 	if refusal, _ := rules(k).Judge(use, p.Scopes...); refusal != nil {
 		verdict.Valid, verdict.Code = false, promptrails.ErrorCode(refusal.Code)
 	} else {
-		x.service.activity.saw(seat{workspace: k.WorkspaceID, key: k.ID}, x.now, p.IP)
+		x.service.activity.saw(actorID{workspace: k.WorkspaceID, key: k.ID}, x.now, p.IP)
 	}
 	x.service.activity.overlayKey(k)
 	return verdict, nil

@@ -75,7 +75,7 @@ func (x *Session) mayRequireApproval(k Kind, isNew bool, d Document) error {
 	}
 	for _, id := range p.MemberIDs {
 		if _, err := x.tx.Member(id); err != nil {
-			return missing(err, "member")
+			return orNotFound(err, "member")
 		}
 	}
 	return nil
@@ -102,8 +102,8 @@ func (x *Session) waitForApproval(r *store.Resource, execution Document, require
 	}
 	execution = append(
 		execution,
-		Member{"approval_id", value(approval.ID)}, Member{"approval_policy", required}, Member{"approval_expires_at", null},
-		Member{"output", null}, Member{"error", null}, Member{"trace_id", null},
+		Field{"approval_id", value(approval.ID)}, Field{"approval_policy", required}, Field{"approval_expires_at", null},
+		Field{"output", null}, Field{"error", null}, Field{"trace_id", null},
 	)
 	x.put(r, kindByName(executions).unlogged(append(execution, usage{}.document()...)))
 	if err := x.tx.CreateResource(r); err != nil {

@@ -179,13 +179,13 @@ func (x *Session) enterWithKey(r *Request) (err error) {
 	id := r.Workspace
 	if id != "" && r.Need.Workspace == FromPath {
 		if id, err = x.global.WorkspaceID(id); err != nil {
-			return missing(err, "workspace")
+			return orNotFound(err, "workspace")
 		}
 	}
 	if id != "" && id != calling.WorkspaceID {
 		return notFound("workspace")
 	}
-	x.service.activity.saw(seat{workspace: calling.WorkspaceID, key: calling.ID}, x.now, ipText(r.Caller.IP))
+	x.service.activity.saw(actorID{workspace: calling.WorkspaceID, key: calling.ID}, x.now, ipText(r.Caller.IP))
 	switch {
 	case r.Need.AnyKey:
 		return nil
@@ -210,14 +210,14 @@ func (x *Session) enter(r *Request) (err error) {
 	id := r.Workspace
 	if r.Need.Workspace == FromPath {
 		if id, err = x.global.WorkspaceID(id); err != nil {
-			return missing(err, "workspace")
+			return orNotFound(err, "workspace")
 		}
 	}
 	x.tx = x.global.Workspace(id)
 	if x.member, err = x.tx.MemberByUser(x.caller.User.ID); err != nil {
-		return missing(err, "workspace")
+		return orNotFound(err, "workspace")
 	}
-	x.service.activity.saw(seat{workspace: id, user: x.caller.User.ID}, x.now, "")
+	x.service.activity.saw(actorID{workspace: id, user: x.caller.User.ID}, x.now, "")
 	if !policy.AtLeast(string(x.member.Role), string(r.Need.Role)) {
 		return insufficientRole(r.Need.Role, x.member.Role)
 	}

@@ -71,7 +71,7 @@ func changelogFaults(p *promptrails.ListChangelogParams) faults {
 // ChangelogEntry returns one entry as it is stored.
 func (x *Session) ChangelogEntry(id string) (*jsontext.Value, error) {
 	document, err := x.tx.ChangelogEntry(id)
-	return (*jsontext.Value)(&document), missing(err, "changelog entry")
+	return (*jsontext.Value)(&document), orNotFound(err, "changelog entry")
 }
 
 // ChangelogHead returns the newest entry's sequence and hash.

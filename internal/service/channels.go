@@ -53,7 +53,7 @@ func (x *Session) Channel(id string) (*promptrails.Channel, error) {
 
 func (x *Session) channel(id string) (*store.Channel, error) {
 	c, err := x.tx.Channel(id)
-	return c, missing(err, "notification channel")
+	return c, orNotFound(err, "notification channel")
 }
 
 func channelTypeFault(t promptrails.ChannelType) string {

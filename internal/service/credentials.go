@@ -38,7 +38,7 @@ func (x *Session) Credentials(p *promptrails.ListCredentialsParams) (*Page[*prom
 // Credential returns one credential.
 func (x *Session) Credential(id string) (*promptrails.Credential, error) {
 	c, err := x.tx.Credential(id)
-	return c, missing(err, "credential")
+	return c, orNotFound(err, "credential")
 }
 
 // CreateCredentialBody is the body of a creation, with the names that older

@@ -65,7 +65,7 @@ func (x *Session) activeChannel(id string) (*store.Channel, error) {
 func (x *Session) Redeliver(id string) (*promptrails.Delivery, error) {
 	d, err := x.tx.Delivery(id)
 	if err != nil {
-		return nil, missing(err, "delivery")
+		return nil, orNotFound(err, "delivery")
 	}
 	if d.Status == promptrails.DeliveryPending {
 		return nil, conflict(promptrails.CodeInvalidState, "the delivery is still being tried; next_attempt_at says when").With(map[string]any{"status": d.Status})

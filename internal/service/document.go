@@ -12,10 +12,10 @@ import (
 
 // Document is a JSON object whose members are kept as they came: in their
 // order, and byte for byte, but for white space between the tokens.
-type Document []Member
+type Document []Field
 
-// Member is one member of a document.
-type Member struct {
+// Field is one member of a document.
+type Field struct {
 	Name  string
 	Value jsontext.Value
 }
@@ -34,7 +34,7 @@ func (d *Document) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 func parseDocument(object jsontext.Value) (Document, error) {
 	var d Document
 	err := wire.EachMember(object, func(name string, _, value jsontext.Value) error {
-		d = append(d, Member{name, value.Clone()})
+		d = append(d, Field{name, value.Clone()})
 		return nil
 	})
 	return d, err
@@ -58,7 +58,7 @@ func (d Document) MarshalJSONTo(enc *jsontext.Encoder) error {
 
 // get returns a member's value, or nil.
 func (d Document) get(name string) jsontext.Value {
-	if i := slices.IndexFunc(d, func(m Member) bool { return m.Name == name }); i >= 0 {
+	if i := slices.IndexFunc(d, func(m Field) bool { return m.Name == name }); i >= 0 {
 		return d[i].Value
 	}
 	return nil
@@ -77,11 +77,11 @@ func (d Document) text(name string) string {
 // the one that it had.
 func (d Document) with(name string, value jsontext.Value) Document {
 	d = slices.Clone(d)
-	if i := slices.IndexFunc(d, func(m Member) bool { return m.Name == name }); i >= 0 {
+	if i := slices.IndexFunc(d, func(m Field) bool { return m.Name == name }); i >= 0 {
 		d[i].Value = value
 		return d
 	}
-	return append(d, Member{name, value})
+	return append(d, Field{name, value})
 }
 
 // or returns the document with a member that it may lack.
@@ -89,7 +89,7 @@ func (d Document) or(name string, value jsontext.Value) Document {
 	if d.get(name) != nil {
 		return d
 	}
-	return append(slices.Clip(d), Member{name, value})
+	return append(slices.Clip(d), Field{name, value})
 }
 
 // merge returns the document with the members of another one, each in the place
@@ -112,7 +112,7 @@ func (d Document) merge(patch Document) Document {
 
 // without returns the document without some members.
 func (d Document) without(names ...string) Document {
-	return slices.DeleteFunc(slices.Clone(d), func(m Member) bool { return slices.Contains(names, m.Name) })
+	return slices.DeleteFunc(slices.Clone(d), func(m Field) bool { return slices.Contains(names, m.Name) })
 }
 
 // value encodes what has no secret in it.

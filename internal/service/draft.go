@@ -83,7 +83,7 @@ func (d *Draft) mintToken(document Document, withSecret bool) Document {
 	token := newToken("trg_").Reveal()
 	d.once = Document{{"token", value(token)}}
 	if withSecret {
-		d.once = append(d.once, Member{"secret", value(newSigningSecret())})
+		d.once = append(d.once, Field{"secret", value(newSigningSecret())})
 	}
 	return document.with("token_prefix", value(token[:8])).with("has_secret", value(withSecret))
 }
@@ -169,7 +169,7 @@ func (x *Session) put(r *store.Resource, c *content) {
 	first := value(Document{{"id", value(r.ID)}, {"workspace_id", value(x.workspaceID())}})
 	last := Document{{"created_by", value(r.CreatedBy)}, {"created_at", value(r.CreatedAt)}, {"updated_at", value(r.UpdatedAt)}}
 	if !kindByName(r.Kind).isVersions() {
-		last = slices.Insert(last, 1, Member{"version", value(r.Version)})
+		last = slices.Insert(last, 1, Field{"version", value(r.Version)})
 	}
 	// There is always a status.
 	r.Document = string(slices.Concat(first[:len(first)-1], []byte{','}, c.encoded, []byte{','}, value(last)[1:]))

@@ -138,7 +138,7 @@ func (x *Session) Execute(run *Run) (*Resource, error) {
 	if versionID != "" {
 		version, err := x.tx.Resource(versionsOf(agents), agent.ID, versionID)
 		if err != nil {
-			return nil, missing(err, "agent version")
+			return nil, orNotFound(err, "agent version")
 		}
 		of, err := parseDocument(jsontext.Value(version.Document))
 		if err != nil {
@@ -166,7 +166,7 @@ func (x *Session) Execute(run *Run) (*Resource, error) {
 		{"simulated", value(true)},
 	}
 	if run.body.Metadata != nil {
-		execution = append(execution, Member{"metadata", run.body.Metadata})
+		execution = append(execution, Field{"metadata", run.body.Metadata})
 	}
 	if policy.Kind() == '{' {
 		return x.waitForApproval(r, execution, policy)

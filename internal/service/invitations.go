@@ -36,7 +36,7 @@ func (x *Session) Invitations(p *promptrails.ListInvitationsParams) (*Page[*prom
 // Invitation returns one invitation, without its token.
 func (x *Session) Invitation(id string) (*promptrails.Invitation, error) {
 	i, err := x.tx.Invitation(id, x.now)
-	return i, missing(err, "invitation")
+	return i, orNotFound(err, "invitation")
 }
 
 // CreateInvitation invites an address.
@@ -155,7 +155,7 @@ func (x *Session) AcceptInvitation(p *promptrails.AcceptInvitationParams) (*prom
 	}
 	workspaceID, id, err := x.global.InvitationByToken(hash(p.Token))
 	if err != nil {
-		return nil, missing(err, "invitation")
+		return nil, orNotFound(err, "invitation")
 	}
 	x.tx = x.global.Workspace(workspaceID)
 	i, err := x.Invitation(id)

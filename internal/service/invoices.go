@@ -32,7 +32,7 @@ func (x *Session) Invoices(p *promptrails.ListInvoicesParams) (*Page[*promptrail
 // Invoice returns one invoice.
 func (x *Session) Invoice(id string) (*promptrails.Invoice, error) {
 	i, err := x.tx.Invoice(id)
-	return i, missing(err, "invoice")
+	return i, orNotFound(err, "invoice")
 }
 
 // invoiceChange invoices what a change of plan costs now. Nothing is invoiced

@@ -170,7 +170,7 @@ func (x *Session) DeleteMaskingOverride(agentID string) error {
 	}
 	o, err := x.tx.MaskingOverride(agentID)
 	if err != nil {
-		return missing(err, "masking override")
+		return orNotFound(err, "masking override")
 	}
 	if err := x.match(o.Version); err != nil {
 		return err

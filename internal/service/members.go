@@ -34,7 +34,7 @@ func (x *Session) Members(p *promptrails.ListMembersParams) (*Page[*promptrails.
 func (x *Session) Member(id string) (*promptrails.Member, error) {
 	m, err := x.tx.Member(id)
 	if err != nil {
-		return nil, missing(err, "member")
+		return nil, orNotFound(err, "member")
 	}
 	x.service.activity.overlay(m)
 	return m, nil
@@ -148,7 +148,7 @@ func (x *Session) RemoveMember(id string, q *RevokeQuery) error {
 	m, err := x.tx.Member(id)
 	switch {
 	case err != nil:
-		return missing(err, "member")
+		return orNotFound(err, "member")
 	case self && m.Role == promptrails.RoleOwner:
 		return conflict(promptrails.CodeOwnerRequired, "a workspace needs its owner: transfer it before you leave")
 	case m.Role == promptrails.RoleOwner:

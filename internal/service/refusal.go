@@ -110,8 +110,8 @@ func AsRefusal(err error) *policy.Refusal {
 	return r
 }
 
-// missing turns a row that is not there into a 404.
-func missing(err error, what string) error {
+// orNotFound turns a row that is not there into a 404.
+func orNotFound(err error, what string) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return notFound(what)
 	}

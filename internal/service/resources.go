@@ -134,12 +134,12 @@ const maxGuardrails = 1000
 // parent returns the resource that a nested collection is under.
 func (x *Session) parent(in Collection) (*store.Resource, error) {
 	r, err := x.tx.Resource(in.Under, "", in.ParentID)
-	return r, missing(err, kindByName(in.Under).Singular)
+	return r, orNotFound(err, kindByName(in.Under).Singular)
 }
 
 func (x *Session) agent(id string) (*store.Resource, error) {
 	a, err := x.tx.Resource(agents, "", id)
-	return a, missing(err, "agent")
+	return a, orNotFound(err, "agent")
 }
 
 // Resource returns one resource.
@@ -154,10 +154,10 @@ func (x *Session) Resource(in Collection, id string) (*Resource, error) {
 func (x *Session) resource(in Collection, id string) (*store.Resource, error) {
 	if in.Under != "" && in.ParentID == "" {
 		r, err := x.tx.ResourceOfKind(in.Name, id)
-		return r, missing(err, in.Singular)
+		return r, orNotFound(err, in.Singular)
 	}
 	r, err := x.tx.Resource(in.Name, in.ParentID, id)
-	return r, missing(err, in.Singular)
+	return r, orNotFound(err, in.Singular)
 }
 
 // CreateResource stores a new resource.

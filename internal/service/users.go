@@ -35,7 +35,7 @@ func (s *Service) CreateUser(ctx context.Context, email, name string) (*promptra
 func (s *Service) UserByEmail(ctx context.Context, email string) (user *promptrails.User, err error) {
 	err = s.Store.Read(ctx, func(g *store.Global) error {
 		user, err = g.UserByEmail(email)
-		return missing(err, "user")
+		return orNotFound(err, "user")
 	})
 	return user, err
 }
@@ -48,7 +48,7 @@ func (s *Service) IssueAccessToken(ctx context.Context, userID string, ttl time.
 	now := s.Now().UTC().Truncate(time.Microsecond)
 	err = s.Store.Write(ctx, func(g *store.Global) (err error) {
 		if _, err := g.User(userID); err != nil {
-			return missing(err, "user")
+			return orNotFound(err, "user")
 		}
 		row, token, err = s.issue(g, userID, now, ttl)
 		return err
@@ -69,7 +69,7 @@ func (s *Service) issue(g *store.Global, userID string, now time.Time, ttl time.
 func (s *Service) AccessTokens(ctx context.Context, userID string) (tokens []*store.AccessToken, err error) {
 	err = s.Store.Read(ctx, func(g *store.Global) error {
 		if _, err := g.User(userID); err != nil {
-			return missing(err, "user")
+			return orNotFound(err, "user")
 		}
 		tokens, err = g.AccessTokens(userID)
 		return err
@@ -79,5 +79,5 @@ func (s *Service) AccessTokens(ctx context.Context, userID string) (tokens []*st
 
 // RevokeAccessToken ends a token at once.
 func (s *Service) RevokeAccessToken(ctx context.Context, id string) error {
-	return s.Store.Write(ctx, func(g *store.Global) error { return missing(g.DeleteAccessToken(id), "access token") })
+	return s.Store.Write(ctx, func(g *store.Global) error { return orNotFound(g.DeleteAccessToken(id), "access token") })
 }

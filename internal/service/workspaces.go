@@ -180,7 +180,7 @@ func (x *Session) TransferOwnership(p *promptrails.TransferOwnershipParams) (*pr
 	}
 	next, err := x.tx.Member(p.MemberID)
 	if err != nil {
-		return nil, missing(err, "member")
+		return nil, orNotFound(err, "member")
 	}
 	if next.ID == x.member.ID {
 		return nil, conflict(promptrails.CodeInvalidState, "you own the workspace already").With(map[string]any{"status": next.Role})

@@ -189,7 +189,7 @@ func (t *Tx) UpdateAPIKey(k *promptrails.APIKey) error {
 	if err != nil {
 		return err
 	}
-	return one(t.exec(`UPDATE api_keys SET name = $3, scopes = $4, allowed_ips = $5, allowed_origins = $6, expires_at = $7, rotated_to = $8,
+	return affected(t.exec(`UPDATE api_keys SET name = $3, scopes = $4, allowed_ips = $5, allowed_origins = $6, expires_at = $7, rotated_to = $8,
 		overlap_ends_at = $9, version = $10, revoked_at = $11 WHERE workspace_id = $1 AND id = $2`,
 		k.ID, k.Name, lists[0], lists[1], lists[2], micros(k.ExpiresAt), k.RotatedTo, micros(k.OverlapEndsAt), k.Version, micros(k.RevokedAt)))
 }

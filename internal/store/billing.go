@@ -34,7 +34,7 @@ func (t *Tx) Subscription() (*Subscription, error) {
 
 // UpdateSubscription stores a subscription.
 func (t *Tx) UpdateSubscription(s *Subscription) error {
-	return one(t.exec(`UPDATE workspaces SET plan = $2, subscribed_at = $3, subscription_version = $4, subscription_updated_at = $5, invoiced_until = $6,
+	return affected(t.exec(`UPDATE workspaces SET plan = $2, subscribed_at = $3, subscription_version = $4, subscription_updated_at = $5, invoiced_until = $6,
 		executions_period = $7, executions_used = $8, paid_price = $9 WHERE id = $1`,
 		string(s.Plan), micros(s.Began), s.Version, micros(s.UpdatedAt), micros(s.InvoicedUntil), micros(s.ExecutionsPeriod), s.ExecutionsUsed, s.PaidPrice))
 }

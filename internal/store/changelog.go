@@ -32,7 +32,7 @@ func (t *Tx) Append(e *changelog.Entry) error {
 	if err != nil {
 		return err
 	}
-	return one(t.exec("UPDATE workspaces SET changelog_sequence = $2, changelog_hash = $3 WHERE id = $1", e.Sequence, hash))
+	return affected(t.exec("UPDATE workspaces SET changelog_sequence = $2, changelog_hash = $3 WHERE id = $1", e.Sequence, hash))
 }
 
 // ChangelogFilter narrows a list of entries; what is zero is not looked at.

@@ -94,7 +94,7 @@ func (t *Tx) UpdateChannel(c *Channel) error {
 	if err != nil {
 		return err
 	}
-	err = one(t.exec(`UPDATE notification_channels SET name = $3, url = $4, shown_url = $5, events = $6, is_active = $7, paused_reason = $8, secret = $9,
+	err = affected(t.exec(`UPDATE notification_channels SET name = $3, url = $4, shown_url = $5, events = $6, is_active = $7, paused_reason = $8, secret = $9,
 		previous_secret = $10, previous_ends_at = $11, failing_since = $12, version = $13, updated_at = $14 WHERE workspace_id = $1 AND id = $2`,
 		c.ID, c.Name, c.SealedURL, c.URL, string(events), flag(c.IsActive), c.PausedReason, c.SealedSecret,
 		c.PreviousSecret, micros(c.PreviousEndsAt), micros(c.FailingSince), c.Version, micros(c.UpdatedAt)))
@@ -106,7 +106,7 @@ func (t *Tx) UpdateChannel(c *Channel) error {
 
 // DeleteChannel removes a channel, and its deliveries.
 func (t *Tx) DeleteChannel(id string) error {
-	if err := one(t.exec("DELETE FROM notification_channels WHERE workspace_id = $1 AND id = $2", id)); err != nil {
+	if err := affected(t.exec("DELETE FROM notification_channels WHERE workspace_id = $1 AND id = $2", id)); err != nil {
 		return err
 	}
 	return t.count(countChannels, -1)
@@ -115,7 +115,7 @@ func (t *Tx) DeleteChannel(id string) error {
 // Schedule sets when a channel is to be looked at next: at the earliest of its
 // deliveries that wait, and never while it is not active.
 func (t *Tx) Schedule(id string) error {
-	return one(t.exec(`UPDATE notification_channels SET next_attempt_at = CASE is_active WHEN 1 THEN coalesce((SELECT min(d.next_attempt_at)
+	return affected(t.exec(`UPDATE notification_channels SET next_attempt_at = CASE is_active WHEN 1 THEN coalesce((SELECT min(d.next_attempt_at)
 		FROM notification_deliveries d WHERE d.workspace_id = $1 AND d.channel_id = $2 AND d.next_attempt_at > 0), 0) ELSE 0 END
 		WHERE workspace_id = $1 AND id = $2`, id))
 }

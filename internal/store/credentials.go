@@ -71,7 +71,7 @@ func (t *Tx) CreateCredential(c *promptrails.Credential, sealed []byte) error {
 
 // UpdateCredential stores everything of a credential but its value.
 func (t *Tx) UpdateCredential(c *promptrails.Credential) error {
-	return one(t.exec(`UPDATE credentials SET name = $3, search = $4, category = $5, description = $6, masked_content = $7, is_default = $8, schema_type = $9,
+	return affected(t.exec(`UPDATE credentials SET name = $3, search = $4, category = $5, description = $6, masked_content = $7, is_default = $8, schema_type = $9,
 		is_valid = $10, version = $11, updated_at = $12 WHERE workspace_id = $1 AND id = $2`,
 		c.ID, c.Name, searchable(c.Name), string(c.Category), c.Description, c.MaskedContent, flag(c.IsDefault), c.SchemaType,
 		c.IsValid, c.Version, micros(c.UpdatedAt)))
@@ -79,12 +79,12 @@ func (t *Tx) UpdateCredential(c *promptrails.Credential) error {
 
 // SetCredentialValue puts another sealed value in the place of a credential's.
 func (t *Tx) SetCredentialValue(id string, sealed []byte) error {
-	return one(t.exec("UPDATE credentials SET value = $3 WHERE workspace_id = $1 AND id = $2", id, sealed))
+	return affected(t.exec("UPDATE credentials SET value = $3 WHERE workspace_id = $1 AND id = $2", id, sealed))
 }
 
 // DeleteCredential removes a credential.
 func (t *Tx) DeleteCredential(id string) error {
-	if err := one(t.exec("DELETE FROM credentials WHERE workspace_id = $1 AND id = $2", id)); err != nil {
+	if err := affected(t.exec("DELETE FROM credentials WHERE workspace_id = $1 AND id = $2", id)); err != nil {
 		return err
 	}
 	return t.count(countCredentials, -1)

@@ -82,7 +82,7 @@ func (t *Tx) UpdateDelivery(d *Delivery) error {
 	if err != nil {
 		return err
 	}
-	err = one(t.exec("UPDATE notification_deliveries SET status = $3, attempts = $4, next_attempt_at = $5 WHERE workspace_id = $1 AND id = $2",
+	err = affected(t.exec("UPDATE notification_deliveries SET status = $3, attempts = $4, next_attempt_at = $5 WHERE workspace_id = $1 AND id = $2",
 		d.ID, string(d.Status), string(attempts), micros(d.NextAttemptAt)))
 	if err != nil {
 		return err

@@ -90,7 +90,7 @@ func (g *Global) APIKeyByHash(hash []byte, now time.Time) (*promptrails.APIKey, 
 
 // countWorkspace keeps how many workspaces a person is in.
 func (g *Global) countWorkspace(userID string, by int) error {
-	return one(g.exec("UPDATE users SET workspace_count = workspace_count + $2 WHERE id = $1", userID, by))
+	return affected(g.exec("UPDATE users SET workspace_count = workspace_count + $2 WHERE id = $1", userID, by))
 }
 
 // CreateUser adds a person. An address that is known is ErrExists.
@@ -102,7 +102,7 @@ func (g *Global) CreateUser(u *promptrails.User, at time.Time) error {
 
 // RenameUser changes a person's name.
 func (g *Global) RenameUser(u *promptrails.User, name string) error {
-	return one(g.exec("UPDATE users SET name = $2, search = $3 WHERE id = $1", u.ID, name, searchable(name, u.Email)))
+	return affected(g.exec("UPDATE users SET name = $2, search = $3 WHERE id = $1", u.ID, name, searchable(name, u.Email)))
 }
 
 const userColumns = "u.id, u.email, u.name"
@@ -154,7 +154,7 @@ func (g *Global) AccessTokens(userID string) (tokens []*AccessToken, err error) 
 
 // DeleteAccessToken ends a token.
 func (g *Global) DeleteAccessToken(id string) error {
-	return one(g.exec("DELETE FROM access_tokens WHERE id = $1", id))
+	return affected(g.exec("DELETE FROM access_tokens WHERE id = $1", id))
 }
 
 // OutcomeKey says whose idempotency key it is.
@@ -275,7 +275,7 @@ func (g *Global) Stale(c SealedColumn, prefix []byte, after SealedRow, limit int
 
 // Replace stores a value that was sealed anew.
 func (g *Global) Replace(c SealedColumn, row SealedRow) error {
-	return one(g.exec(fmt.Sprintf("UPDATE %s SET %s = $3 WHERE workspace_id = $1 AND id = $2", c.Table, c.Name), row.Workspace, row.ID, row.Value))
+	return affected(g.exec(fmt.Sprintf("UPDATE %s SET %s = $3 WHERE workspace_id = $1 AND id = $2", c.Table, c.Name), row.Workspace, row.ID, row.Value))
 }
 
 // StaleOutcomes returns sealed answers that do not begin with a prefix.

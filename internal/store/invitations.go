@@ -91,11 +91,11 @@ func (t *Tx) CreateInvitation(i *promptrails.Invitation, tokenHash []byte) error
 
 // UpdateInvitation stores an invitation's status, expiry and version.
 func (t *Tx) UpdateInvitation(i *promptrails.Invitation) error {
-	return one(t.exec("UPDATE invitations SET status = $3, expires_at = $4, version = $5 WHERE workspace_id = $1 AND id = $2",
+	return affected(t.exec("UPDATE invitations SET status = $3, expires_at = $4, version = $5 WHERE workspace_id = $1 AND id = $2",
 		i.ID, stored(i.Status), micros(i.ExpiresAt), i.Version))
 }
 
 // SetInvitationToken puts another token in the place of an invitation's.
 func (t *Tx) SetInvitationToken(id string, tokenHash []byte) error {
-	return one(t.exec("UPDATE invitations SET token_hash = $3 WHERE workspace_id = $1 AND id = $2", id, tokenHash))
+	return affected(t.exec("UPDATE invitations SET token_hash = $3 WHERE workspace_id = $1 AND id = $2", id, tokenHash))
 }

@@ -86,13 +86,13 @@ func (t *Tx) UpdateMaskingOverride(o *promptrails.MaskingOverride) error {
 	if err != nil {
 		return err
 	}
-	return one(t.exec("UPDATE masking_overrides SET enabled = $3, detectors = $4, version = $5, updated_at = $6 WHERE workspace_id = $1 AND agent_id = $2",
+	return affected(t.exec("UPDATE masking_overrides SET enabled = $3, detectors = $4, version = $5, updated_at = $6 WHERE workspace_id = $1 AND agent_id = $2",
 		o.AgentID, flag(o.Enabled), string(detectors), o.Version, micros(o.UpdatedAt)))
 }
 
 // DeleteMaskingOverride takes an agent's settings away.
 func (t *Tx) DeleteMaskingOverride(agentID string) error {
-	if err := one(t.exec("DELETE FROM masking_overrides WHERE workspace_id = $1 AND agent_id = $2", agentID)); err != nil {
+	if err := affected(t.exec("DELETE FROM masking_overrides WHERE workspace_id = $1 AND agent_id = $2", agentID)); err != nil {
 		return err
 	}
 	return t.count(countOverrides, -1)

@@ -67,12 +67,12 @@ func (t *Tx) CreateMember(m *promptrails.Member) error {
 
 // UpdateMember stores a member's role and version.
 func (t *Tx) UpdateMember(m *promptrails.Member) error {
-	return one(t.exec("UPDATE members SET role = $3, version = $4 WHERE workspace_id = $1 AND id = $2", m.ID, string(m.Role), m.Version))
+	return affected(t.exec("UPDATE members SET role = $3, version = $4 WHERE workspace_id = $1 AND id = $2", m.ID, string(m.Role), m.Version))
 }
 
 // DeleteMember removes a member.
 func (t *Tx) DeleteMember(m *promptrails.Member) error {
-	if err := one(t.exec("DELETE FROM members WHERE workspace_id = $1 AND id = $2", m.ID)); err != nil {
+	if err := affected(t.exec("DELETE FROM members WHERE workspace_id = $1 AND id = $2", m.ID)); err != nil {
 		return err
 	}
 	if err := t.global.countWorkspace(m.UserID, -1); err != nil {

@@ -156,7 +156,7 @@ func (t *Tx) createResource(r *Resource, counters map[string]int) error {
 
 // UpdateResource stores what can change of a resource.
 func (t *Tx) UpdateResource(r *Resource) error {
-	err := one(t.exec("UPDATE resources SET name = $3, search = $4, status = $5, version = $6, updated_at = $7, document = $8, ("+scoped(indexColumns())+
+	err := affected(t.exec("UPDATE resources SET name = $3, search = $4, status = $5, version = $6, updated_at = $7, document = $8, ("+scoped(indexColumns())+
 		") = ($9, $10, $11, $12, $13, $14, $15, $16, $17, $18) WHERE workspace_id = $1 AND id = $2",
 		append([]any{r.ID, r.Name, searchable(r.Name), r.Status, r.Version, micros(r.UpdatedAt), r.Document}, r.indexValues()...)...))
 	if err != nil {
@@ -179,7 +179,7 @@ func (t *Tx) refer(r *Resource) error {
 
 // DeleteResource removes a resource, with what stands under it.
 func (t *Tx) DeleteResource(r *Resource) error {
-	if err := one(t.exec("DELETE FROM resources WHERE workspace_id = $1 AND id = $2", r.ID)); err != nil {
+	if err := affected(t.exec("DELETE FROM resources WHERE workspace_id = $1 AND id = $2", r.ID)); err != nil {
 		return err
 	}
 	if _, err := t.exec("DELETE FROM counters WHERE workspace_id = $1 AND kind LIKE $2", "%/"+r.ID+"/%"); err != nil {

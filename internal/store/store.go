@@ -217,8 +217,8 @@ func (g *Global) rows(query string, args []any, scan func(*sql.Rows) error) erro
 	return translate(rows.Err())
 }
 
-// one turns a count of rows that were changed into ErrNotFound for none.
-func one(n int64, err error) error {
+// affected turns a count of rows that were changed into ErrNotFound for none.
+func affected(n int64, err error) error {
 	if err == nil && n == 0 {
 		return ErrNotFound
 	}

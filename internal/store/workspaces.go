@@ -24,7 +24,7 @@ func (t *Tx) Workspace() (*promptrails.Workspace, error) {
 
 // UpdateWorkspace stores the name, owner, version and time of the last change.
 func (t *Tx) UpdateWorkspace(w *promptrails.Workspace) error {
-	return one(t.exec("UPDATE workspaces SET name = $2, search = $3, owner_id = $4, version = $5, updated_at = $6 WHERE id = $1",
+	return affected(t.exec("UPDATE workspaces SET name = $2, search = $3, owner_id = $4, version = $5, updated_at = $6 WHERE id = $1",
 		w.Name, searchable(w.Name, w.Slug), w.OwnerID, w.Version, micros(w.UpdatedAt)))
 }
 
@@ -33,7 +33,7 @@ func (t *Tx) DeleteWorkspace() error {
 	if _, err := t.exec("UPDATE users SET workspace_count = workspace_count - 1 WHERE id IN (SELECT m.user_id FROM members m WHERE m.workspace_id = $1)"); err != nil {
 		return err
 	}
-	return one(t.exec("DELETE FROM workspaces WHERE id = $1"))
+	return affected(t.exec("DELETE FROM workspaces WHERE id = $1"))
 }
 
 // The kinds that are counted.
