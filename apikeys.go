@@ -74,7 +74,7 @@ func (s *APIKeysService) Rotate(ctx context.Context, id string, overlap time.Dur
 	if overlap < 0 || overlap%time.Second != 0 {
 		return nil, invalid("overlap", "must be whole seconds, 0 or more")
 	}
-	body := &RotateAPIKeyParams{OverlapSeconds: int64(overlap / time.Second)}
+	body := &rotateAPIKeyBody{OverlapSeconds: int64(overlap / time.Second)}
 	return one[CreatedAPIKey](ctx, s.client, call{op: opAPIKeysRotate, ids: []string{id}, body: body, opts: opts})
 }
 
@@ -116,8 +116,8 @@ type UpdateAPIKeyParams struct {
 	ExpiresAt      *time.Time
 }
 
-// RotateAPIKeyParams is the body of [APIKeysService.Rotate].
-type RotateAPIKeyParams struct {
+// rotateAPIKeyBody is the body of [APIKeysService.Rotate].
+type rotateAPIKeyBody struct {
 	OverlapSeconds int64 `json:"overlap_seconds"`
 }
 

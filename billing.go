@@ -39,7 +39,7 @@ func (s *BillingService) Subscription(ctx context.Context, opts ...RequestOption
 // billing:write, or the role admin. A plan that is too small for what is used is
 // [ErrConflict], with the code [CodeOverLimit] and each limit in the details.
 func (s *BillingService) ChangePlan(ctx context.Context, plan PlanID, opts ...RequestOption) (*Subscription, error) {
-	return one[Subscription](ctx, s.client, call{op: opBillingChangePlan, body: &ChangePlanParams{Plan: plan}, opts: opts})
+	return one[Subscription](ctx, s.client, call{op: opBillingChangePlan, body: &changePlanBody{Plan: plan}, opts: opts})
 }
 
 // Usage returns what is used of each limit, and which features the plan has. It
@@ -88,16 +88,16 @@ func (s *BillingService) AllTransactions(ctx context.Context, params *ListTransa
 // TopUp adds to the balance: 1.00 to 10,000.00 USD. It needs the scope
 // billing:write, or the role admin.
 func (s *BillingService) TopUp(ctx context.Context, amount Money, opts ...RequestOption) (*Transaction, error) {
-	return one[Transaction](ctx, s.client, call{op: opBillingTopUp, body: &TopUpParams{Amount: amount}, opts: opts})
+	return one[Transaction](ctx, s.client, call{op: opBillingTopUp, body: &topUpBody{Amount: amount}, opts: opts})
 }
 
-// ChangePlanParams is the body of [BillingService.ChangePlan].
-type ChangePlanParams struct {
+// changePlanBody is the body of [BillingService.ChangePlan].
+type changePlanBody struct {
 	Plan PlanID `json:"plan"`
 }
 
-// TopUpParams is the body of [BillingService.TopUp].
-type TopUpParams struct {
+// topUpBody is the body of [BillingService.TopUp].
+type topUpBody struct {
 	Amount Money `json:"amount"`
 }
 

@@ -62,7 +62,7 @@ func (s *InvitationsService) Revoke(ctx context.Context, id string, opts ...Requ
 // their address. It needs an access token. A token for another address is
 // [ErrNotFound], one that has expired or was revoked [ErrGone].
 func (s *InvitationsService) Accept(ctx context.Context, token Secret, opts ...RequestOption) (*Member, error) {
-	return one[Member](ctx, s.client, call{op: opInvitationsAccept, body: &AcceptInvitationParams{Token: token}, opts: opts})
+	return one[Member](ctx, s.client, call{op: opInvitationsAccept, body: &acceptInvitationBody{Token: token}, opts: opts})
 }
 
 // ListInvitationsParams narrows a list of invitations.
@@ -77,8 +77,8 @@ type CreateInvitationParams struct {
 	Role  Role   `json:"role"` // RoleAdmin or RoleUser
 }
 
-// AcceptInvitationParams is the body of [InvitationsService.Accept].
-type AcceptInvitationParams struct {
+// acceptInvitationBody is the body of [InvitationsService.Accept].
+type acceptInvitationBody struct {
 	Token Secret `json:"token"`
 }
 

@@ -62,7 +62,7 @@ func (s *WorkspacesService) Delete(ctx context.Context, id string, params *Delet
 // TransferOwnership makes the member with that id the owner; the owner until
 // then becomes an admin. It needs the access token of the owner.
 func (s *WorkspacesService) TransferOwnership(ctx context.Context, id, memberID string, opts ...RequestOption) (*Workspace, error) {
-	return one[Workspace](ctx, s.client, call{op: opWorkspacesTransfer, ids: []string{id}, body: &TransferOwnershipParams{MemberID: memberID}, opts: opts})
+	return one[Workspace](ctx, s.client, call{op: opWorkspacesTransfer, ids: []string{id}, body: &transferOwnershipBody{MemberID: memberID}, opts: opts})
 }
 
 // ListWorkspacesParams narrows a list of workspaces.
@@ -90,8 +90,8 @@ type DeleteWorkspaceParams struct {
 	ConfirmSlug string `url:"confirm_slug,omitempty"` // the slug of the workspace
 }
 
-// TransferOwnershipParams is the body of [WorkspacesService.TransferOwnership].
-type TransferOwnershipParams struct {
+// transferOwnershipBody is the body of [WorkspacesService.TransferOwnership].
+type transferOwnershipBody struct {
 	MemberID string `json:"member_id"`
 }
 

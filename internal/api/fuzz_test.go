@@ -23,7 +23,7 @@ func FuzzBody(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		refusal(t, decodeBody(body, new(promptrails.CreateInvitationParams)))
-		refusal(t, decodeBody(body, new(promptrails.AcceptInvitationParams)))
+		refusal(t, decodeBody(body, new(service.AcceptInvitationBody)))
 		refusal(t, decodeBody(body, new(promptrails.UpdateWorkspaceParams)))
 	})
 }

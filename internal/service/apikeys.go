@@ -67,13 +67,6 @@ func (x *Session) CurrentAPIKey() (*promptrails.APIKey, error) {
 	return x.APIKey(x.key.ID)
 }
 
-// CreateAPIKeyBody is the body of a new key: only an expiry that is null or
-// omitted means that there is no end.
-type CreateAPIKeyBody struct {
-	promptrails.CreateAPIKeyParams
-	ExpiresAt Nullable[time.Time] `json:"expires_at"`
-}
-
 // CreateAPIKey makes a key.
 func (x *Session) CreateAPIKey(p *CreateAPIKeyBody) (*promptrails.CreatedAPIKey, error) {
 	if err := expiryFault(p.ExpiresAt); err != nil {
@@ -235,15 +228,6 @@ func (n *Nullable[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return json.UnmarshalDecode(dec, &n.Value)
 }
 
-// UpdateAPIKeyBody is the body of an update: null lifts a list or the expiry.
-type UpdateAPIKeyBody struct {
-	Name           *string             `json:"name"`
-	Scopes         *promptrails.Scopes `json:"scopes"`
-	AllowedIPs     Nullable[[]string]  `json:"allowed_ips"`
-	AllowedOrigins Nullable[[]string]  `json:"allowed_origins"`
-	ExpiresAt      Nullable[time.Time] `json:"expires_at"`
-}
-
 // UpdateAPIKey changes a key.
 func (x *Session) UpdateAPIKey(id string, p *UpdateAPIKeyBody) (*promptrails.APIKey, error) {
 	if err := expiryFault(p.ExpiresAt); err != nil {
@@ -339,7 +323,7 @@ func (x *Session) revoke(k *promptrails.APIKey) error {
 
 // RotateAPIKey makes a key in the place of another, which goes on for the
 // overlap.
-func (x *Session) RotateAPIKey(id string, p *promptrails.RotateAPIKeyParams) (*promptrails.CreatedAPIKey, error) {
+func (x *Session) RotateAPIKey(id string, p *RotateAPIKeyBody) (*promptrails.CreatedAPIKey, error) {
 	if p.OverlapSeconds < 0 || p.OverlapSeconds > maxOverlap {
 		return nil, invalid("overlap_seconds", fmt.Sprintf("must be 0 to %d", maxOverlap))
 	}

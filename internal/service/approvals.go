@@ -128,17 +128,6 @@ func (x *Session) ApprovalInbox(p *ListInboxQuery) (*Page[*Resource], error) {
 	})
 }
 
-// ListInboxQuery is the query of the inbox.
-type ListInboxQuery struct {
-	promptrails.ListOptions
-	AgentID string `url:"agent_id"`
-}
-
-// DecisionBody is the reason of a decision.
-type DecisionBody struct {
-	Reason string `json:"reason"`
-}
-
 // maxReason is the maximum number of characters of a reason.
 const maxReason = 1000
 

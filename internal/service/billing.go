@@ -64,7 +64,7 @@ func (x *Session) shown(s *store.Subscription) *promptrails.Subscription {
 }
 
 // ChangePlan changes the plan at once.
-func (x *Session) ChangePlan(p *promptrails.ChangePlanParams) (*promptrails.Subscription, error) {
+func (x *Session) ChangePlan(p *ChangePlanBody) (*promptrails.Subscription, error) {
 	to, ok := policy.PlanByID(string(p.Plan))
 	if !ok {
 		return nil, invalid("plan", "must be free, starter, pro or enterprise")
@@ -186,7 +186,7 @@ const (
 )
 
 // TopUp adds to the balance.
-func (x *Session) TopUp(p *promptrails.TopUpParams) (*promptrails.Transaction, error) {
+func (x *Session) TopUp(p *TopUpBody) (*promptrails.Transaction, error) {
 	bad := faults{}
 	if p.Amount.Currency != store.Currency {
 		bad.add("amount.currency", "must be "+store.Currency)

@@ -155,12 +155,6 @@ func newSigningSecret() string {
 	return notify.NewSecret(random[:])
 }
 
-// UpdateChannelBody is the body of an update: null for events is all.
-type UpdateChannelBody struct {
-	promptrails.UpdateChannelParams
-	Events Nullable[[]promptrails.EventType] `json:"events"`
-}
-
 // UpdateChannel changes a channel.
 func (x *Session) UpdateChannel(id string, p *UpdateChannelBody) (*promptrails.Channel, error) {
 	bad := faults{}

@@ -41,20 +41,6 @@ func (x *Session) Credential(id string) (*promptrails.Credential, error) {
 	return c, orNotFound(err, "credential")
 }
 
-// CreateCredentialBody is the body of a creation, with the names that older
-// clients have for two of its fields.
-type CreateCredentialBody struct {
-	promptrails.CreateCredentialParams
-	Provider promptrails.CredentialType `json:"provider"`
-	APIKey   promptrails.Secret         `json:"api_key"`
-}
-
-// UpdateCredentialBody is the body of an update, likewise.
-type UpdateCredentialBody struct {
-	promptrails.UpdateCredentialParams
-	APIKey *promptrails.Secret `json:"api_key"`
-}
-
 // CreateCredential stores a secret.
 func (x *Session) CreateCredential(p *CreateCredentialBody) (*promptrails.Credential, error) {
 	bad := faults{}

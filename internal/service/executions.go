@@ -24,15 +24,6 @@ const (
 // maxSessionID is the maximum number of characters of a session's name.
 const maxSessionID = 200
 
-// ExecuteBody is the body of an execution.
-type ExecuteBody struct {
-	Input     jsontext.Value `json:"input"`
-	SessionID string         `json:"session_id"` // any text of the caller's
-	VersionID string         `json:"version_id"`
-	Sync      *bool          `json:"sync"` // an execution has always ended, or waits for an approval, when it is returned
-	Metadata  jsontext.Value `json:"metadata"`
-}
-
 // Run is an execution that a request asks for. The work that grows with its input is
 // done on a snapshot, before the transaction that stores it.
 type Run struct {

@@ -146,7 +146,7 @@ func (x *Session) RevokeInvitation(id string) error {
 
 // AcceptInvitation makes the caller a member. The session is in no workspace
 // until the token has found one.
-func (x *Session) AcceptInvitation(p *promptrails.AcceptInvitationParams) (*promptrails.Member, error) {
+func (x *Session) AcceptInvitation(p *AcceptInvitationBody) (*promptrails.Member, error) {
 	switch p.Token.Reveal() {
 	case "":
 		return nil, invalid("token", "must not be empty")

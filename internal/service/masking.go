@@ -222,12 +222,6 @@ func (x *Session) maskingOf(agentID string) (*promptrails.MaskingSettings, error
 	return &promptrails.MaskingSettings{Enabled: o.Enabled, Detectors: merged(o.Detectors, nil)}, nil
 }
 
-// PreviewMaskingBody is a text to mask, and for whom.
-type PreviewMaskingBody struct {
-	Text    string `json:"text"`
-	AgentID string `json:"agent_id"`
-}
-
 // PreviewMasking masks a text as an execution would now.
 func (x *Session) PreviewMasking(p *PreviewMaskingBody) (*promptrails.MaskingPreview, error) {
 	if p.AgentID != "" {

@@ -43,11 +43,6 @@ func (x *Session) Member(id string) (*promptrails.Member, error) {
 // Self returns the caller's own membership.
 func (x *Session) Self() (*promptrails.Member, error) { return x.Member(x.member.ID) }
 
-// RevokeQuery says what happens to the keys that a member made.
-type RevokeQuery struct {
-	APIKeys string `url:"api_keys"` // "revoke"
-}
-
 func (q *RevokeQuery) fault() error {
 	if q.APIKeys != "" && q.APIKeys != "revoke" {
 		return invalid("api_keys", "must be revoke, or omitted")

@@ -80,15 +80,6 @@ func (k Kind) defaults() Document {
 	return d
 }
 
-// ListResourcesQuery is the query of a list of resources.
-type ListResourcesQuery struct {
-	promptrails.ListOptions
-	Status string            `url:"status"`
-	Query  string            `url:"q"`
-	Search string            `url:"search"` // the same as q
-	Filter map[string]string `url:"-"`      // by the kind's members
-}
-
 // Resources returns a page of a collection.
 func (x *Session) Resources(in Collection, p *ListResourcesQuery) (*Page[*Resource], error) {
 	if p.Query == "" {

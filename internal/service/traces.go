@@ -3,7 +3,6 @@ package service
 import (
 	"errors"
 	"net/http"
-	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/internal/store"
@@ -47,13 +46,6 @@ func (x *Session) SummarizeTraces() (*TraceSummary, error) {
 		Traces: t.Traces, Tokens: t.Tokens, Cost: float64(t.CostMicros) / 1e6, AverageMillis: float64(t.DurationMillis) / float64(max(1, t.Traces)),
 		UniqueModels: min(1, t.Traces), UniqueSessions: t.Sessions,
 	}, nil
-}
-
-// MaskedReportQuery narrows a report on what was masked.
-type MaskedReportQuery struct {
-	Since   time.Time `url:"since"`
-	Until   time.Time `url:"until"` // exclusive
-	AgentID string    `url:"agent_id"`
 }
 
 // MaskedReport returns how many values the traces had masked.

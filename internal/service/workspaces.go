@@ -174,7 +174,7 @@ func (x *Session) DeleteWorkspace(_ string, p *promptrails.DeleteWorkspaceParams
 }
 
 // TransferOwnership makes another member the owner, and the owner an admin.
-func (x *Session) TransferOwnership(p *promptrails.TransferOwnershipParams) (*promptrails.Workspace, error) {
+func (x *Session) TransferOwnership(p *TransferOwnershipBody) (*promptrails.Workspace, error) {
 	if p.MemberID == "" {
 		return nil, invalid("member_id", "must not be empty")
 	}
