@@ -2,49 +2,42 @@ package store
 
 import (
 	"database/sql"
-	"fmt"
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/internal/policy"
-	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-const (
-	apiKeyColumns = `k.id, k.workspace_id, k.name, k.prefix, k.last4, k.scopes, k.allowed_ips, k.allowed_origins, k.expires_at, k.last_used_at, k.last_used_ip,
-	k.rotated_to, k.overlap_ends_at, k.created_by, k.version, k.created_at, k.revoked_at,
-	coalesce((SELECT m.id FROM members m WHERE m.workspace_id = k.workspace_id AND m.user_id = k.created_by), '')`
-	apiKeyRows scoped = "FROM api_keys k WHERE k.workspace_id = $1"
-)
+const apiKeyRows scoped = "FROM api_keys k WHERE k.workspace_id = $1"
 
-func apiKeyFields(k *promptrails.APIKey) []any {
-	return []any{
-		&k.ID, &k.WorkspaceID, &k.Name, &k.Prefix, &k.Last4,
-		document{&k.Scopes},
-		document{&k.AllowedIPs},
-		document{&k.AllowedOrigins},
-		stamp{&k.ExpiresAt},
-		stamp{&k.LastUsedAt},
-		&k.LastUsedIP,
-		&k.RotatedTo,
-		stamp{&k.OverlapEndsAt},
-		&k.CreatedBy, &k.Version,
-		stamp{&k.CreatedAt},
-		stamp{&k.RevokedAt},
-		&k.CreatedByMember,
+var apiKeyColumns = scoped(apiKeyRow(new(promptrails.APIKey)).names("k")) +
+	", coalesce((SELECT m.id FROM members m WHERE m.workspace_id = k.workspace_id AND m.user_id = k.created_by), '')"
+
+func apiKeyRow(k *promptrails.APIKey) row {
+	return row{
+		{"id", &k.ID, onceSet},
+		{"workspace_id", &k.WorkspaceID, onlyRead},
+		{"name", &k.Name, everywhere},
+		{"prefix", &k.Prefix, onceSet},
+		{"last4", &k.Last4, onceSet},
+		{"scopes", document{&k.Scopes}, everywhere},
+		{"allowed_ips", document{&k.AllowedIPs}, everywhere},
+		{"allowed_origins", document{&k.AllowedOrigins}, everywhere},
+		{"expires_at", stamp{&k.ExpiresAt}, everywhere},
+		{"last_used_at", stamp{&k.LastUsedAt}, onlyRead}, // written by [Global.Touch]
+		{"last_used_ip", &k.LastUsedIP, onlyRead},
+		{"rotated_to", &k.RotatedTo, everywhere},
+		{"overlap_ends_at", stamp{&k.OverlapEndsAt}, everywhere},
+		{"created_by", &k.CreatedBy, onceSet},
+		{"version", &k.Version, everywhere},
+		{"created_at", stamp{&k.CreatedAt}, onceSet},
+		{"revoked_at", stamp{&k.RevokedAt}, everywhere},
 	}
 }
 
-// document scans stored JSON.
-type document struct{ into any }
-
-// Scan implements [sql.Scanner].
-func (d document) Scan(v any) error {
-	text, ok := v.(string)
-	if !ok {
-		return fmt.Errorf("store: JSON is %T", v)
-	}
-	return wire.Decode([]byte(text), d.into)
+// apiKeyFields returns the destinations of apiKeyColumns.
+func apiKeyFields(k *promptrails.APIKey) []any {
+	return append(apiKeyRow(k).into(), &k.CreatedByMember)
 }
 
 // keyAt sets the status that a key has at a moment: a matter of the clock.
@@ -170,13 +163,7 @@ func (t *Tx) LiveAPIKeysBy(userID string, now time.Time) (keys []*promptrails.AP
 
 // CreateAPIKey adds a key by its hash.
 func (t *Tx) CreateAPIKey(k *promptrails.APIKey, hash []byte) error {
-	lists, err := keyLists(k)
-	if err != nil {
-		return err
-	}
-	_, err = t.exec(`INSERT INTO api_keys (workspace_id, id, name, hash, prefix, last4, scopes, allowed_ips, allowed_origins, expires_at, rotated_to, overlap_ends_at, created_by, version, created_at, revoked_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '', 0, $11, $12, $13, 0)`,
-		k.ID, k.Name, hash, k.Prefix, k.Last4, lists[0], lists[1], lists[2], micros(k.ExpiresAt), k.CreatedBy, k.Version, micros(k.CreatedAt))
+	err := t.insert("api_keys", apiKeyRow(k), column{"hash", hash, onceSet})
 	if err != nil {
 		return err
 	}
@@ -185,22 +172,5 @@ func (t *Tx) CreateAPIKey(k *promptrails.APIKey, hash []byte) error {
 
 // UpdateAPIKey stores what can change of a key.
 func (t *Tx) UpdateAPIKey(k *promptrails.APIKey) error {
-	lists, err := keyLists(k)
-	if err != nil {
-		return err
-	}
-	return affected(t.exec(`UPDATE api_keys SET name = $3, scopes = $4, allowed_ips = $5, allowed_origins = $6, expires_at = $7, rotated_to = $8,
-		overlap_ends_at = $9, version = $10, revoked_at = $11 WHERE workspace_id = $1 AND id = $2`,
-		k.ID, k.Name, lists[0], lists[1], lists[2], micros(k.ExpiresAt), k.RotatedTo, micros(k.OverlapEndsAt), k.Version, micros(k.RevokedAt)))
-}
-
-func keyLists(k *promptrails.APIKey) (lists [3]string, err error) {
-	for i, list := range []any{k.Scopes, k.AllowedIPs, k.AllowedOrigins} {
-		text, err := wire.Encode(list)
-		if err != nil {
-			return lists, err
-		}
-		lists[i] = string(text)
-	}
-	return lists, nil
+	return t.update("api_keys", k.ID, apiKeyRow(k))
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
-	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
 // Currency is the one that the service bills in.
@@ -55,21 +54,24 @@ func (t *Tx) Cross(limit string, percent int, period, at time.Time) (first bool,
 }
 
 const (
-	invoiceColumns        = "i.id, i.number, i.status, i.lines, i.total, i.period_start, i.period_end, i.issued_at, i.paid_at"
-	invoiceRows    scoped = "FROM invoices i WHERE i.workspace_id = $1"
-	countInvoices         = "invoices"
+	invoiceRows   scoped = "FROM invoices i WHERE i.workspace_id = $1"
+	countInvoices        = "invoices"
 )
 
-func invoiceFields(i *promptrails.Invoice) []any {
+var invoiceColumns = scoped(invoiceRow(new(promptrails.Invoice)).names("i"))
+
+func invoiceRow(i *promptrails.Invoice) row {
 	i.Total.Currency = Currency
-	return []any{
-		&i.ID, &i.Number, &i.Status,
-		document{&i.Lines},
-		&i.Total.Amount,
-		stamp{&i.PeriodStart},
-		stamp{&i.PeriodEnd},
-		stamp{&i.IssuedAt},
-		stamp{&i.PaidAt},
+	return row{
+		{"id", &i.ID, onceSet},
+		{"number", &i.Number, onceSet},
+		{"status", &i.Status, onceSet},
+		{"lines", document{&i.Lines}, onceSet},
+		{"total", &i.Total.Amount, onceSet},
+		{"period_start", stamp{&i.PeriodStart}, onceSet},
+		{"period_end", stamp{&i.PeriodEnd}, onceSet},
+		{"issued_at", stamp{&i.IssuedAt}, onceSet},
+		{"paid_at", stamp{&i.PaidAt}, onceSet},
 	}
 }
 
@@ -84,7 +86,7 @@ func (t *Tx) Invoices(status string, p Paging) (page []*promptrails.Invoice, tot
 	err = t.rows(query, f.args, func(r *sql.Rows) error {
 		i := new(promptrails.Invoice)
 		page = append(page, i)
-		return r.Scan(invoiceFields(i)...)
+		return r.Scan(invoiceRow(i).into()...)
 	})
 	return page, total, err
 }
@@ -92,7 +94,7 @@ func (t *Tx) Invoices(status string, p Paging) (page []*promptrails.Invoice, tot
 // Invoice returns one invoice.
 func (t *Tx) Invoice(id string) (*promptrails.Invoice, error) {
 	i := new(promptrails.Invoice)
-	return i, t.row("SELECT "+invoiceColumns+" "+invoiceRows+" AND i.id = $2", []any{id}, invoiceFields(i)...)
+	return i, t.row("SELECT "+invoiceColumns+" "+invoiceRows+" AND i.id = $2", []any{id}, invoiceRow(i).into()...)
 }
 
 // CreateInvoice adds an invoice, and gives it the next number.
@@ -102,13 +104,7 @@ func (t *Tx) CreateInvoice(i *promptrails.Invoice) error {
 		return err
 	}
 	i.Number = fmt.Sprintf("INV-%06d", n+1)
-	lines, err := wire.Encode(i.Lines)
-	if err != nil {
-		return err
-	}
-	_, err = t.exec(`INSERT INTO invoices (workspace_id, id, number, status, lines, total, period_start, period_end, issued_at, paid_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		i.ID, i.Number, string(i.Status), string(lines), i.Total.Amount, micros(i.PeriodStart), micros(i.PeriodEnd), micros(i.IssuedAt), micros(i.PaidAt))
+	err = t.insert("invoices", invoiceRow(i))
 	if err != nil {
 		return err
 	}

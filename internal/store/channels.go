@@ -5,7 +5,6 @@ import (
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
-	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
 // Channel is a channel with what is not shown of it.
@@ -19,22 +18,30 @@ type Channel struct {
 }
 
 const (
-	channelColumns = `c.id, c.workspace_id, c.name, c.type, c.url, c.shown_url, c.events, c.is_active, c.paused_reason, c.secret, c.previous_secret,
-	c.previous_ends_at, c.failing_since, c.version, c.created_at, c.updated_at`
 	channelRows   scoped = "FROM notification_channels c WHERE c.workspace_id = $1"
 	countChannels        = "notification_channels"
 )
 
-func channelFields(c *Channel) []any {
-	return []any{
-		&c.ID, &c.WorkspaceID, &c.Name, &c.Type, &c.SealedURL, &c.URL,
-		document{&c.Events},
-		&c.IsActive, &c.PausedReason, &c.SealedSecret, &c.PreviousSecret,
-		stamp{&c.PreviousEndsAt},
-		stamp{&c.FailingSince},
-		&c.Version,
-		stamp{&c.CreatedAt},
-		stamp{&c.UpdatedAt},
+var channelColumns = scoped(channelRow(new(Channel)).names("c"))
+
+func channelRow(c *Channel) row {
+	return row{
+		{"id", &c.ID, onceSet},
+		{"workspace_id", &c.WorkspaceID, onlyRead},
+		{"name", &c.Name, everywhere},
+		{"type", &c.Type, onceSet},
+		{"url", &c.SealedURL, everywhere},
+		{"shown_url", &c.URL, everywhere},
+		{"events", document{&c.Events}, everywhere},
+		{"is_active", switched[bool]{&c.IsActive}, everywhere},
+		{"paused_reason", &c.PausedReason, everywhere},
+		{"secret", &c.SealedSecret, everywhere},
+		{"previous_secret", &c.PreviousSecret, everywhere},
+		{"previous_ends_at", stamp{&c.PreviousEndsAt}, everywhere},
+		{"failing_since", stamp{&c.FailingSince}, everywhere},
+		{"version", &c.Version, everywhere},
+		{"created_at", stamp{&c.CreatedAt}, onceSet},
+		{"updated_at", stamp{&c.UpdatedAt}, everywhere},
 	}
 }
 
@@ -58,7 +65,7 @@ func (t *Tx) channels(rest scoped, args []any) (found []*Channel, err error) {
 	err = t.rows("SELECT "+channelColumns+" "+channelRows+rest, args, func(r *sql.Rows) error {
 		c := new(Channel)
 		found = append(found, c)
-		return r.Scan(channelFields(c)...)
+		return r.Scan(channelRow(c).into()...)
 	})
 	return found, err
 }
@@ -66,7 +73,7 @@ func (t *Tx) channels(rest scoped, args []any) (found []*Channel, err error) {
 // Channel returns one channel.
 func (t *Tx) Channel(id string) (*Channel, error) {
 	c := new(Channel)
-	return c, t.row("SELECT "+channelColumns+" "+channelRows+" AND c.id = $2", []any{id}, channelFields(c)...)
+	return c, t.row("SELECT "+channelColumns+" "+channelRows+" AND c.id = $2", []any{id}, channelRow(c).into()...)
 }
 
 // CountChannels returns how many channels there are.
@@ -74,14 +81,7 @@ func (t *Tx) CountChannels() (int, error) { return t.counted(countChannels) }
 
 // CreateChannel adds a channel.
 func (t *Tx) CreateChannel(c *Channel) error {
-	events, err := wire.Encode(c.Events)
-	if err != nil {
-		return err
-	}
-	_, err = t.exec(`INSERT INTO notification_channels (workspace_id, id, name, type, url, shown_url, events, is_active, paused_reason, secret, version, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-		c.ID, c.Name, string(c.Type), c.SealedURL, c.URL, string(events), flag(c.IsActive), c.PausedReason, c.SealedSecret,
-		c.Version, micros(c.CreatedAt), micros(c.UpdatedAt))
+	err := t.insert("notification_channels", channelRow(c))
 	if err != nil {
 		return err
 	}
@@ -90,14 +90,7 @@ func (t *Tx) CreateChannel(c *Channel) error {
 
 // UpdateChannel stores everything of a channel that can change.
 func (t *Tx) UpdateChannel(c *Channel) error {
-	events, err := wire.Encode(c.Events)
-	if err != nil {
-		return err
-	}
-	err = affected(t.exec(`UPDATE notification_channels SET name = $3, url = $4, shown_url = $5, events = $6, is_active = $7, paused_reason = $8, secret = $9,
-		previous_secret = $10, previous_ends_at = $11, failing_since = $12, version = $13, updated_at = $14 WHERE workspace_id = $1 AND id = $2`,
-		c.ID, c.Name, c.SealedURL, c.URL, string(events), flag(c.IsActive), c.PausedReason, c.SealedSecret,
-		c.PreviousSecret, micros(c.PreviousEndsAt), micros(c.FailingSince), c.Version, micros(c.UpdatedAt)))
+	err := t.update("notification_channels", c.ID, channelRow(c))
 	if err != nil {
 		return err
 	}

@@ -6,18 +6,25 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-const (
-	credentialColumns = `c.id, c.workspace_id, c.name, c.type, c.category, c.description, c.masked_content, c.is_default,
-	c.schema_type, c.is_valid, c.version, c.created_at, c.updated_at`
-	credentialRows scoped = "FROM credentials c WHERE c.workspace_id = $1"
-)
+const credentialRows scoped = "FROM credentials c WHERE c.workspace_id = $1"
 
-func credentialFields(c *promptrails.Credential) []any {
-	return []any{
-		&c.ID, &c.WorkspaceID, &c.Name, &c.Type, &c.Category, &c.Description, &c.MaskedContent, &c.IsDefault,
-		&c.SchemaType, &c.IsValid, &c.Version,
-		stamp{&c.CreatedAt},
-		stamp{&c.UpdatedAt},
+var credentialColumns = scoped(credentialRow(new(promptrails.Credential)).names("c"))
+
+func credentialRow(c *promptrails.Credential) row {
+	return row{
+		{"id", &c.ID, onceSet},
+		{"workspace_id", &c.WorkspaceID, onlyRead},
+		{"name", &c.Name, everywhere},
+		{"type", &c.Type, onceSet},
+		{"category", &c.Category, everywhere},
+		{"description", &c.Description, everywhere},
+		{"masked_content", &c.MaskedContent, everywhere},
+		{"is_default", switched[bool]{&c.IsDefault}, everywhere},
+		{"schema_type", &c.SchemaType, everywhere},
+		{"is_valid", switched[*bool]{&c.IsValid}, everywhere},
+		{"version", &c.Version, everywhere},
+		{"created_at", stamp{&c.CreatedAt}, onceSet},
+		{"updated_at", stamp{&c.UpdatedAt}, everywhere},
 	}
 }
 
@@ -34,7 +41,7 @@ func (t *Tx) Credentials(category, kind, q string, p Paging) (page []*promptrail
 	err = t.rows(query, f.args, func(r *sql.Rows) error {
 		c := new(promptrails.Credential)
 		page = append(page, c)
-		return r.Scan(credentialFields(c)...)
+		return r.Scan(credentialRow(c).into()...)
 	})
 	return page, total, err
 }
@@ -42,13 +49,13 @@ func (t *Tx) Credentials(category, kind, q string, p Paging) (page []*promptrail
 // Credential returns one credential, without its value.
 func (t *Tx) Credential(id string) (*promptrails.Credential, error) {
 	c := new(promptrails.Credential)
-	return c, t.row("SELECT "+credentialColumns+" "+credentialRows+" AND c.id = $2", []any{id}, credentialFields(c)...)
+	return c, t.row("SELECT "+credentialColumns+" "+credentialRows+" AND c.id = $2", []any{id}, credentialRow(c).into()...)
 }
 
 // DefaultCredential returns the default of a type.
 func (t *Tx) DefaultCredential(kind promptrails.CredentialType) (*promptrails.Credential, error) {
 	c := new(promptrails.Credential)
-	return c, t.row("SELECT "+credentialColumns+" "+credentialRows+" AND c.type = $2 AND c.is_default = 1", []any{string(kind)}, credentialFields(c)...)
+	return c, t.row("SELECT "+credentialColumns+" "+credentialRows+" AND c.type = $2 AND c.is_default = 1", []any{string(kind)}, credentialRow(c).into()...)
 }
 
 // CredentialValue returns the sealed value.
@@ -59,10 +66,7 @@ func (t *Tx) CredentialValue(id string) (sealed []byte, err error) {
 
 // CreateCredential adds a credential with its sealed value.
 func (t *Tx) CreateCredential(c *promptrails.Credential, sealed []byte) error {
-	_, err := t.exec(`INSERT INTO credentials (workspace_id, id, name, search, type, category, description, value, masked_content, is_default, schema_type, version, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-		c.ID, c.Name, searchable(c.Name), string(c.Type), string(c.Category), c.Description, sealed, c.MaskedContent, flag(c.IsDefault), c.SchemaType,
-		c.Version, micros(c.CreatedAt), micros(c.UpdatedAt))
+	err := t.insert("credentials", credentialRow(c), column{"search", searchable(c.Name), onceSet}, column{"value", sealed, onceSet})
 	if err != nil {
 		return err
 	}
@@ -71,10 +75,7 @@ func (t *Tx) CreateCredential(c *promptrails.Credential, sealed []byte) error {
 
 // UpdateCredential stores everything of a credential but its value.
 func (t *Tx) UpdateCredential(c *promptrails.Credential) error {
-	return affected(t.exec(`UPDATE credentials SET name = $3, search = $4, category = $5, description = $6, masked_content = $7, is_default = $8, schema_type = $9,
-		is_valid = $10, version = $11, updated_at = $12 WHERE workspace_id = $1 AND id = $2`,
-		c.ID, c.Name, searchable(c.Name), string(c.Category), c.Description, c.MaskedContent, flag(c.IsDefault), c.SchemaType,
-		c.IsValid, c.Version, micros(c.UpdatedAt)))
+	return t.update("credentials", c.ID, credentialRow(c), column{"search", searchable(c.Name), everywhere})
 }
 
 // SetCredentialValue puts another sealed value in the place of a credential's.

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
-	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
 // Delivery is a delivery with what is sent, and its place in the list.
@@ -15,17 +14,22 @@ type Delivery struct {
 	Body     []byte
 }
 
-const (
-	deliveryColumns        = "d.sequence, d.id, d.channel_id, d.webhook_id, d.event, d.body, d.status, d.attempts, d.next_attempt_at, d.created_at"
-	deliveryRows    scoped = "FROM notification_deliveries d WHERE d.workspace_id = $1"
-)
+const deliveryRows scoped = "FROM notification_deliveries d WHERE d.workspace_id = $1"
 
-func deliveryFields(d *Delivery) []any {
-	return []any{
-		&d.Sequence, &d.ID, &d.ChannelID, &d.WebhookID, &d.Event, &d.Body, &d.Status,
-		document{&d.Attempts},
-		stamp{&d.NextAttemptAt},
-		stamp{&d.CreatedAt},
+var deliveryColumns = scoped(deliveryRow(new(Delivery)).names("d"))
+
+func deliveryRow(d *Delivery) row {
+	return row{
+		{"sequence", &d.Sequence, onceSet},
+		{"id", &d.ID, onceSet},
+		{"channel_id", &d.ChannelID, onceSet},
+		{"webhook_id", &d.WebhookID, onceSet},
+		{"event", &d.Event, onceSet},
+		{"body", text{&d.Body}, onceSet},
+		{"status", &d.Status, everywhere},
+		{"attempts", document{&d.Attempts}, everywhere},
+		{"next_attempt_at", stamp{&d.NextAttemptAt}, everywhere},
+		{"created_at", stamp{&d.CreatedAt}, onceSet},
 	}
 }
 
@@ -40,7 +44,7 @@ func (t *Tx) Deliveries(channelID, status string, p Paging) (page []*Delivery, e
 	err = t.rows(query, append([]any{channelID}, f.args...), func(r *sql.Rows) error {
 		d := new(Delivery)
 		page = append(page, d)
-		return r.Scan(deliveryFields(d)...)
+		return r.Scan(deliveryRow(d).into()...)
 	})
 	return page, err
 }
@@ -48,14 +52,14 @@ func (t *Tx) Deliveries(channelID, status string, p Paging) (page []*Delivery, e
 // Delivery returns one delivery.
 func (t *Tx) Delivery(id string) (*Delivery, error) {
 	d := new(Delivery)
-	return d, t.row("SELECT "+deliveryColumns+" "+deliveryRows+" AND d.id = $2", []any{id}, deliveryFields(d)...)
+	return d, t.row("SELECT "+deliveryColumns+" "+deliveryRows+" AND d.id = $2", []any{id}, deliveryRow(d).into()...)
 }
 
 // NextDelivery returns the delivery of a channel that has been due for longest.
 func (t *Tx) NextDelivery(channelID string, now time.Time) (*Delivery, error) {
 	d := new(Delivery)
 	return d, t.row("SELECT "+deliveryColumns+" "+deliveryRows+" AND d.channel_id = $2 AND d.next_attempt_at > 0 AND d.next_attempt_at <= $3 ORDER BY d.next_attempt_at, d.sequence LIMIT 1",
-		[]any{channelID, micros(now)}, deliveryFields(d)...)
+		[]any{channelID, micros(now)}, deliveryRow(d).into()...)
 }
 
 // CreateDelivery adds a delivery to its channel's, and gives it its place.
@@ -63,13 +67,7 @@ func (t *Tx) CreateDelivery(d *Delivery) error {
 	if err := t.row("UPDATE workspaces SET delivery_sequence = delivery_sequence + 1 WHERE id = $1 RETURNING delivery_sequence", nil, &d.Sequence); err != nil {
 		return err
 	}
-	attempts, err := wire.Encode(d.Attempts)
-	if err != nil {
-		return err
-	}
-	_, err = t.exec(`INSERT INTO notification_deliveries (workspace_id, sequence, id, channel_id, webhook_id, event, body, status, attempts, next_attempt_at, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		d.Sequence, d.ID, d.ChannelID, d.WebhookID, string(d.Event), string(d.Body), string(d.Status), string(attempts), micros(d.NextAttemptAt), micros(d.CreatedAt))
+	err := t.insert("notification_deliveries", deliveryRow(d))
 	if err != nil {
 		return err
 	}
@@ -78,12 +76,7 @@ func (t *Tx) CreateDelivery(d *Delivery) error {
 
 // UpdateDelivery stores what came of an attempt.
 func (t *Tx) UpdateDelivery(d *Delivery) error {
-	attempts, err := wire.Encode(d.Attempts)
-	if err != nil {
-		return err
-	}
-	err = affected(t.exec("UPDATE notification_deliveries SET status = $3, attempts = $4, next_attempt_at = $5 WHERE workspace_id = $1 AND id = $2",
-		d.ID, string(d.Status), string(attempts), micros(d.NextAttemptAt)))
+	err := t.update("notification_deliveries", d.ID, deliveryRow(d))
 	if err != nil {
 		return err
 	}

@@ -83,7 +83,7 @@ func (g *Global) InvitationByToken(hash []byte) (workspaceID, id string, err err
 // APIKeyByHash returns the key with that hash, as it is at a moment.
 func (g *Global) APIKeyByHash(hash []byte, now time.Time) (*promptrails.APIKey, error) {
 	k := new(promptrails.APIKey)
-	err := g.row("SELECT "+apiKeyColumns+" FROM api_keys k WHERE k.hash = $1", []any{hash}, apiKeyFields(k)...)
+	err := g.row("SELECT "+string(apiKeyColumns)+" FROM api_keys k WHERE k.hash = $1", []any{hash}, apiKeyFields(k)...)
 	keyAt(k, now)
 	return k, err
 }

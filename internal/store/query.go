@@ -4,40 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 )
-
-// micros is how a time is stored: microseconds since 1970, 0 for none.
-func micros(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMicro()
-}
-
-// stamp scans a stored time.
-type stamp struct{ into *time.Time }
-
-// Scan implements [sql.Scanner].
-func (s stamp) Scan(v any) error {
-	n, ok := v.(int64)
-	if !ok {
-		return fmt.Errorf("store: a time is %T", v)
-	}
-	*s.into = time.Time{}
-	if n != 0 {
-		*s.into = time.UnixMicro(n).UTC()
-	}
-	return nil
-}
-
-// flag is how a bool is stored.
-func flag(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
 
 // Fold returns an address as it is compared: ASCII letters folded, nothing
 // else.
