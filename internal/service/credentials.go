@@ -54,24 +54,21 @@ func (x *Session) CreateCredential(p *CreateCredentialBody) (*promptrails.Creden
 	} else if !p.APIKey.IsZero() {
 		bad.add("api_key", "is the older name of value; send one of them")
 	}
-	name := strings.TrimSpace(p.Name)
-	bad.add("name", nameFault(name))
 	bad.add("type", textFault(string(p.Type), 1, 100))
-	bad.add("category", textFault(string(p.Category), 0, 100))
-	bad.add("description", textFault(p.Description, 0, maxDescription))
-	bad.add("schema_type", textFault(p.SchemaType, 0, 100))
-	bad.add("value", valueFault(p.Value))
-	if err := bad.err(); err != nil {
+	fields := &promptrails.UpdateCredentialParams{
+		Name: &p.Name, Category: &p.Category, Description: &p.Description, SchemaType: &p.SchemaType, IsDefault: &p.IsDefault, Value: &p.Value,
+	}
+	if err := checkCredential(fields, bad).err(); err != nil {
 		return nil, err
 	}
 	if p.Category == "" {
 		p.Category = promptrails.CredentialCategory(credential.Category(string(p.Type)))
 	}
 	c := &promptrails.Credential{
-		ID: x.newID(), WorkspaceID: x.workspaceID(), Name: name, Type: p.Type, Category: p.Category, Description: p.Description,
-		MaskedContent: credential.Mask(p.Value.Reveal()), IsDefault: p.IsDefault, SchemaType: p.SchemaType,
+		ID: x.newID(), WorkspaceID: x.workspaceID(), Type: p.Type, MaskedContent: credential.Mask(p.Value.Reveal()),
 		Version: 1, CreatedAt: x.now, UpdatedAt: x.now,
 	}
+	setCredential(c, fields)
 	if c.IsDefault {
 		if err := x.noDefault(c.Type); err != nil {
 			return nil, err
@@ -107,6 +104,14 @@ func (x *Session) UpdateCredential(id string, p *UpdateCredentialBody) (*promptr
 	} else if p.APIKey != nil {
 		bad.add("api_key", "is the older name of value; send one of them")
 	}
+	if err := checkCredential(&p.UpdateCredentialParams, bad).err(); err != nil {
+		return nil, err
+	}
+	return x.changeCredential(id, p.Value, func(c *promptrails.Credential) { setCredential(c, &p.UpdateCredentialParams) })
+}
+
+// checkCredential adds the faults of the fields that are given.
+func checkCredential(p *promptrails.UpdateCredentialParams, bad faults) faults {
 	if p.Name != nil {
 		*p.Name = strings.TrimSpace(*p.Name)
 		bad.add("name", nameFault(*p.Name))
@@ -123,16 +128,16 @@ func (x *Session) UpdateCredential(id string, p *UpdateCredentialBody) (*promptr
 	if p.Value != nil {
 		bad.add("value", valueFault(*p.Value))
 	}
-	if err := bad.err(); err != nil {
-		return nil, err
-	}
-	return x.changeCredential(id, p.Value, func(c *promptrails.Credential) {
-		set(&c.Name, p.Name)
-		set(&c.Category, p.Category)
-		set(&c.Description, p.Description)
-		set(&c.SchemaType, p.SchemaType)
-		set(&c.IsDefault, p.IsDefault)
-	})
+	return bad
+}
+
+// setCredential sets the fields that are given, except for the value.
+func setCredential(c *promptrails.Credential, p *promptrails.UpdateCredentialParams) {
+	set(&c.Name, p.Name)
+	set(&c.Category, p.Category)
+	set(&c.Description, p.Description)
+	set(&c.SchemaType, p.SchemaType)
+	set(&c.IsDefault, p.IsDefault)
 }
 
 // set stores what is given.
