@@ -17,9 +17,7 @@ func (cfg *config) newHTTPClient() (*http.Client, http.RoundTripper) {
 	if transport == nil {
 		transport = sharedTransport{}
 	}
-	// retryablehttp closes all idle connections when it gives up on one call;
-	// without this method on the transport it cannot.
-	c.Transport = struct{ http.RoundTripper }{transport}
+	c.Transport = transport
 	c.CheckRedirect = withinOrigin(c.CheckRedirect)
 	switch {
 	case cfg.timeout > 0:
