@@ -39,6 +39,7 @@ func TestOperationsAreTheDescribedOnes(t *testing.T) {
 type described struct {
 	OperationID string `yaml:"operationId"`
 	Scope       string `yaml:"x-scope"`
+	Role        string `yaml:"x-role"`
 }
 
 // describedPaths reads the API's description: operations by path and method.
