@@ -260,11 +260,8 @@ func TestNoKeyMakesItselfWider(t *testing.T) {
 			}
 		}
 		outer := promptrails.Scopes{"api_keys:write", "api_keys:read", "members:read"}
+		client := ada.client()
 		for _, k := range chain {
-			client, err := s.Client(promptrails.WithAccessToken(ada.user.AccessToken.Reveal()), promptrails.WithWorkspace(ada.workspace))
-			if err != nil {
-				rt.Fatal(err)
-			}
 			got, err := client.APIKeys.Get(t.Context(), k.id)
 			if err != nil {
 				rt.Fatal(err)

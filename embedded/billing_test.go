@@ -129,9 +129,7 @@ func TestNothingIsInvoicedTwice(t *testing.T) {
 		clock.at.Store(now.UnixMicro())
 		service := must[*embedded.Service](t)(embedded.Open(t.Context(), embedded.Config{DefaultPlan: promptrails.PlanFree, Now: clock.now}))
 		defer func() { _ = service.Close() }()
-		owner := must[*embedded.User](t)(service.CreateUser(t.Context(), "ada@example.com", ""))
-		c := must[*promptrails.Client](t)(service.Client(promptrails.WithAccessToken(owner.AccessToken.Reveal())))
-		c = c.InWorkspace(must[*promptrails.Workspace](t)(c.Workspaces.Create(t.Context(), &promptrails.CreateWorkspaceParams{Name: "W", Slug: "w"})).ID)
+		c := ownerClient(t, service)
 		// The model: what is paid for the month that runs, counted from an anchor.
 		var paid, total int64
 		anchor, n := now, -1
@@ -178,17 +176,6 @@ func monthsAfter(t time.Time, n int) time.Time {
 	first := time.Date(t.Year(), t.Month()+time.Month(n), 1, t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
 	last := first.AddDate(0, 1, -1).Day()
 	return first.AddDate(0, 0, min(t.Day(), last)-1)
-}
-
-// must returns v, or fails the test.
-func must[T any](t testing.TB) func(v T, err error) T {
-	return func(v T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
 }
 
 // A plan that is too small for what is used is refused, with each limit.

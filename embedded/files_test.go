@@ -299,9 +299,7 @@ func TestClosedService(t *testing.T) {
 			return &promptrails.CredentialCheck{}, nil
 		},
 	}))
-	owner := must[*embedded.User](t)(service.CreateUser(t.Context(), "ada@example.com", ""))
-	c := must[*promptrails.Client](t)(service.Client(promptrails.WithAccessToken(owner.AccessToken.Reveal()), promptrails.WithMaxRetries(0)))
-	c = c.InWorkspace(must[*promptrails.Workspace](t)(c.Workspaces.Create(t.Context(), &promptrails.CreateWorkspaceParams{Name: "W", Slug: "w"})).ID)
+	c := ownerClient(t, service, promptrails.WithMaxRetries(0))
 	credential := must[*promptrails.Credential](t)(c.Credentials.Create(t.Context(), &promptrails.CreateCredentialParams{Name: "c", Type: "openai", Value: promptrails.NewSecret("sk-value")}))
 	checked := make(chan error, 1)
 	go func() {

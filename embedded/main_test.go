@@ -101,6 +101,23 @@ func (s *server) owner(email, slug string) *person {
 	return p
 }
 
+// ownerClient creates a user and a workspace in service, and returns the user's
+// client for that workspace. The user is its owner.
+func ownerClient(t testing.TB, service *embedded.Service, opts ...promptrails.Option) *promptrails.Client {
+	t.Helper()
+	owner := must[*embedded.User](t)(service.CreateUser(t.Context(), "ada@example.com", ""))
+	opts = append([]promptrails.Option{promptrails.WithAccessToken(owner.AccessToken.Reveal())}, opts...)
+	c := must[*promptrails.Client](t)(service.Client(opts...))
+	w := must[*promptrails.Workspace](t)(c.Workspaces.Create(t.Context(), &promptrails.CreateWorkspaceParams{Name: "W", Slug: "w"}))
+	return c.InWorkspace(w.ID)
+}
+
+// client returns p's client for their workspace.
+func (p *person) client() *promptrails.Client {
+	p.s.t.Helper()
+	return must[*promptrails.Client](p.s.t)(p.s.Client(promptrails.WithAccessToken(p.user.AccessToken.Reveal()), promptrails.WithWorkspace(p.workspace)))
+}
+
 // member is a person whom p has taken into their workspace.
 func (p *person) member(email, role string) *person {
 	p.s.t.Helper()
@@ -257,3 +274,14 @@ func (c *clock) now() time.Time {
 	return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Add(time.Duration(c.offset.Load()))
 }
 func (c *clock) forward(d time.Duration) { c.offset.Add(int64(d)) }
+
+// must returns v. It fails the test if err is not nil.
+func must[T any](t testing.TB) func(v T, err error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
