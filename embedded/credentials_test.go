@@ -131,3 +131,19 @@ func TestCredentialForms(t *testing.T) {
 	ada.do("DELETE", "/credentials/"+id+"?force=maybe", "").fails(400, "validation_error")
 	ada.do("DELETE", "/credentials/"+id, "").expect(204)
 }
+
+// The usage of a credential lists the objects that refer to it.
+func TestCredentialUsage(t *testing.T) {
+	t.Parallel()
+	ada := newServer(t, embedded.Config{}).owner("ada@example.com", "research")
+	credential := ada.credential("sk-value")
+	if r := ada.do("GET", "/credentials/"+credential+"/usage", "").expect(200); r.body != `{"data":[]}` {
+		t.Errorf("usage of an unused credential: got %s, want an empty list", r.body)
+	}
+	agent := ada.do("POST", "/agents", `{"name":"Scout","config":{"credential_id":"`+credential+`"}}`).expect(201).text("id")
+	want := `{"data":[{"type":"agent","id":"` + agent + `","name":"Scout"}]}`
+	if r := ada.do("GET", "/credentials/"+credential+"/usage", "").expect(200); r.body != want {
+		t.Errorf("usage of an agent's credential: got %s, want %s", r.body, want)
+	}
+	ada.do("GET", "/credentials/nothing/usage", "").fails(404, "not_found")
+}
