@@ -23,7 +23,7 @@ func (p *person) key(body string) *keyCaller {
 
 // keyCaller calls the API with an API key.
 type keyCaller struct {
-	p          *person // in whose workspace the key is
+	p          *person // a member of the key's workspace
 	id, secret string
 }
 
@@ -159,8 +159,7 @@ func TestRotationOverlap(t *testing.T) {
 	(&keyCaller{ada, r.text("id"), r.text("key")}).do("GET", "/members", "").expect(200)
 }
 
-// A key cannot change or rotate a key whose permissions exceed its own, even to
-// reduce them.
+// A key cannot change or rotate a key with wider permissions, even to reduce them.
 func TestKeysCannotChangeWiderKeys(t *testing.T) {
 	t.Parallel()
 	ada := newServer(t, embedded.Config{}).owner("ada@example.com", "research")

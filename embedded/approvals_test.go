@@ -131,7 +131,7 @@ func TestRacingDecisions(t *testing.T) {
 					made.Add(1)
 				case 409:
 				default:
-					t.Errorf("%s: got %d %s, want 200 or 409", verb, r.status, r.body)
+					t.Errorf("POST %s: got %d %s, want 200 or 409", verb, r.status, r.body)
 				}
 			})
 		}

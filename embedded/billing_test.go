@@ -18,7 +18,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// calendar is a clock whose time is set by set.
+// calendar is a clock that moves only by set.
 type calendar struct{ at atomic.Int64 }
 
 func (c *calendar) now() time.Time { return time.UnixMicro(c.at.Load()).UTC() }
@@ -81,7 +81,7 @@ func TestInvoices(t *testing.T) {
 		clock.set(t, "2026-04-10 00:00:00") // 20 of 30 days are left
 		ada.plan("pro").expect(200)
 		check("INV-000001 4900 03-31-04-30", "INV-000002 10000 04-10-04-30")
-		// A downgrade refunds nothing. Changing to the current plan is a no-op.
+		// A downgrade has no refund. Changing to the current plan is a no-op.
 		ada.plan("starter").expect(200)
 		ada.plan("starter").expect(200)
 		check("INV-000001 4900 03-31-04-30", "INV-000002 10000 04-10-04-30")
@@ -121,8 +121,8 @@ func TestInvoices(t *testing.T) {
 	})
 }
 
-// For random changes of plan, the sum of the invoices equals that of a model, in
-// which each day of a period costs what the highest plan so far costs.
+// For random changes of plan, the sum of the invoices equals that of a model. In
+// the model, each day of a period costs the price of the highest plan so far.
 func TestNoDoubleInvoices(t *testing.T) {
 	t.Parallel()
 	prices := map[string]int64{"free": 0, "starter": 4900, "pro": 19900, "enterprise": 69900}
@@ -182,7 +182,8 @@ func monthsAfter(t time.Time, n int) time.Time {
 	return first.AddDate(0, 0, min(t.Day(), last)-1)
 }
 
-// A change to a plan whose limits are exceeded fails, and lists each of them.
+// A change of plan fails if usage exceeds the new plan's limits. The error lists
+// each of them.
 func TestOverLimit(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, embedded.Config{DefaultPlan: promptrails.PlanPro})

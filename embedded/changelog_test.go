@@ -16,7 +16,7 @@ import (
 type change struct {
 	as         *person
 	path, body string
-	entries    int // changelog entries: one for each object whose own fields change
+	entries    int // changelog entries: one for each changed object
 }
 
 // Every mutating route of openapi.yaml adds an entry to the changelog for each

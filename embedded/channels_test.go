@@ -163,8 +163,8 @@ func TestChannelHostIsCheckedWhenDialed(t *testing.T) {
 	}
 }
 
-// resolver returns a resolver whose name server returns the IPv4 address that
-// lookup returns, or NXDOMAIN if it returns no address.
+// resolver returns a resolver. Its name server responds with the IPv4 address from
+// lookup, or with NXDOMAIN if lookup returns no address.
 func resolver(t *testing.T, lookup func(name string) string) *net.Resolver {
 	t.Helper()
 	server, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -196,7 +196,7 @@ func resolver(t *testing.T, lookup func(name string) string) *net.Resolver {
 			}
 			packed, err := m.Pack()
 			if err != nil {
-				t.Error(err)
+				t.Errorf("packing the DNS response: %v", err)
 			}
 			_, _ = server.WriteTo(packed, from)
 		}

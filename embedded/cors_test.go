@@ -63,7 +63,7 @@ func TestBrowsersUseKeysWithOrigins(t *testing.T) {
 	}
 }
 
-// Config.CORSOrigins limits the origins whose pages can read responses.
+// Config.CORSOrigins limits the origins that can read responses.
 func TestCORSOrigins(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, embedded.Config{CORSOrigins: []string{"https://*.example.com"}})

@@ -47,7 +47,7 @@ func TestDeliveryRetries(t *testing.T) {
 		}
 		d := ada.deliveries(channel, attempted(attempt))[0]
 		if a := d.Attempts[attempt-1]; a.StatusCode != 500 || a.Error != "it answered 500" {
-			t.Errorf("attempt %d: got %+v, want the status code 500 and the error of it", attempt, a)
+			t.Errorf("attempt %d: got %+v, want the status code 500 and an error that names it", attempt, a)
 		}
 		if attempt == 8 {
 			if d.Status != promptrails.DeliveryFailed || !d.NextAttemptAt.IsZero() {
@@ -79,8 +79,8 @@ func TestDeliveryRetries(t *testing.T) {
 	}
 }
 
-// The pauses between attempts are random, so that retries do not arrive at
-// once.
+// The pauses between attempts are random, so that retries do not arrive
+// together.
 func TestPausesAreJittered(t *testing.T) {
 	t.Parallel()
 	ada := newServer(t, embedded.Config{AllowLoopbackWebhooks: true}).owner("ada@example.com", "research")
@@ -136,8 +136,8 @@ func TestSlowReceiverDelaysNoOther(t *testing.T) {
 	}
 }
 
-// A workspace whose receivers all hang does not delay other workspaces: at most
-// 16 of its requests are in progress.
+// A workspace with hanging receivers does not delay other workspaces: it has at
+// most 16 requests in progress.
 func TestSlowWorkspaceDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})

@@ -72,7 +72,7 @@ func TestFileModes(t *testing.T) {
 	}
 }
 
-// A missing or empty database whose key file exists is not replaced by a new one.
+// Open fails if a key file exists and its database is missing or empty.
 func TestLostDatabase(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string]func(file string) error{

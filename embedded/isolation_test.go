@@ -115,7 +115,7 @@ func TestIsolation(t *testing.T) {
 	}
 }
 
-// makeResources creates a resource of each kind whose fields are arbitrary.
+// makeResources creates a resource of each kind that has arbitrary fields.
 func (p *person) makeResources(document *openapi3.T, name string) {
 	p.s.t.Helper()
 	agent := p.do("POST", "/agents", `{"name":"`+name+`"}`).expect(201).text("id")

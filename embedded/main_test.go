@@ -44,8 +44,8 @@ func newServer(t *testing.T, cfg embedded.Config) *server {
 	return serve(t, cfg, func(h http.Handler) http.Handler { return apicheck.Handler(t, h) })
 }
 
-// serve starts a service whose handler is wrapped by wrap. The default plan is
-// Starter. The service is closed when the test ends.
+// serve starts a service behind the handler that wrap returns. The default plan is
+// Starter. Cleanup closes the service.
 func serve(t *testing.T, cfg embedded.Config, wrap func(http.Handler) http.Handler) *server {
 	t.Helper()
 	if cfg.DefaultPlan == "" {
@@ -61,7 +61,7 @@ func serve(t *testing.T, cfg embedded.Config, wrap func(http.Handler) http.Handl
 		transport.CloseIdleConnections()
 		listener.Close()
 		if err := service.Close(); err != nil {
-			t.Error(err)
+			t.Errorf("Close: got %v, want no error", err)
 		}
 	})
 	return &server{service, t, listener.URL, &http.Client{Transport: transport}}

@@ -12,7 +12,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// Every route rejects unknown query parameters, and changes nothing then.
+// Every route rejects unknown query parameters without changing anything. Long
+// search texts are rejected, too.
 func TestUnknownParameters(t *testing.T) {
 	t.Parallel()
 	ada := newServer(t, embedded.Config{DefaultPlan: promptrails.PlanPro}).owner("ada@example.com", "research")
@@ -67,8 +68,7 @@ func TestPreconditions(t *testing.T) {
 	}
 }
 
-// The depth of a body is limited to 100. Handling it takes time that does not
-// depend on its depth.
+// A body can have at most 100 levels.
 func TestDeepBodies(t *testing.T) {
 	t.Parallel()
 	ada := newServer(t, embedded.Config{}).owner("ada@example.com", "research")
@@ -110,7 +110,7 @@ func TestWideBodies(t *testing.T) { // not parallel: it measures the allocations
 	}
 }
 
-// A page has at most about 5 MiB. The next page continues after it.
+// A page has at most 5 MiB. The next page continues after it.
 func TestPageBytes(t *testing.T) {
 	t.Parallel()
 	ada := newServer(t, embedded.Config{}).owner("ada@example.com", "research")
