@@ -21,10 +21,10 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/apicheck"
 )
 
-// TestAPIWithHostileRequests sends every operation of the description wrong
-// types, nesting, huge strings and numbers, unknown members and parameters, as a
-// person, a key and nobody: no answer is a 5xx, none hangs, and what is accepted
-// is kept as it is.
+// TestAPIWithHostileRequests sends random requests to every operation of
+// openapi.yaml: wrong types, nesting, huge strings and numbers, unknown fields and
+// parameters, with an access token, an API key or neither. No response is a 5xx
+// or takes more than 20 seconds, and accepted documents are stored unchanged.
 func TestAPIWithHostileRequests(t *testing.T) {
 	t.Parallel()
 	requests := 20_000
@@ -52,7 +52,7 @@ func TestAPIWithHostileRequests(t *testing.T) {
 	for worker := range workers {
 		t.Run(fmt.Sprint("worker ", worker), func(t *testing.T) {
 			t.Parallel()
-			// The description forbids most of these requests.
+			// Most of these requests do not conform to openapi.yaml.
 			s := serve(t, embedded.Config{DefaultPlan: promptrails.PlanEnterprise}, func(h http.Handler) http.Handler { return h })
 			seed := rand.Uint64()
 			t.Log("seed: ", seed)
@@ -60,7 +60,7 @@ func TestAPIWithHostileRequests(t *testing.T) {
 			var ada *person
 			var key *keyCaller
 			for i := range requests / workers {
-				if i%100 == 0 { // what deletes and revokes has been sent
+				if i%100 == 0 { // earlier requests may have deleted or revoked them
 					ada = s.owner(fmt.Sprintf("ada%d@example.com", i), fmt.Sprint("research", i))
 					key = ada.key(all)
 					f.ids = []string{ada.workspace, key.id, ada.do("GET", "/members/me", "").text("id"), ada.do("POST", "/agents", `{"name":"a"}`).text("id"), ada.credential("sk-value")}
@@ -76,60 +76,61 @@ func TestAPIWithHostileRequests(t *testing.T) {
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 				req, err := http.NewRequestWithContext(ctx, to.method, s.url+"/api/v1"+path, strings.NewReader(body))
-				if err != nil { // an URL that no client sends
+				if err != nil { // not a valid URL
 					cancel()
 					continue
 				}
 				f.headers(req.Header, ada, key)
 				resp, err := s.http.Do(req)
 				if err != nil {
-					t.Fatalf("%s %s %.300s: %v", to.method, path, body, err)
+					t.Fatalf("%s %.300s %.300s: got %v, want a response", to.method, path, body, err)
 				}
-				answer, err := io.ReadAll(resp.Body)
+				text, err := io.ReadAll(resp.Body)
 				_ = resp.Body.Close()
 				cancel()
 				if err != nil || resp.StatusCode >= 500 {
-					t.Fatalf("%s %.300s %.300s %v: %d %s %v", to.method, path, body, req.Header, resp.StatusCode, answer, err)
+					t.Fatalf("%s %.300s %.300s %v: got %d %s (error: %v), want a status below 500", to.method, path, body, req.Header, resp.StatusCode, text, err)
 				}
 				if resp.StatusCode == 201 && to.method == "POST" && collections[to.path] {
-					kept(t, body, answer)
+					checkStored(t, body, text)
 				}
-				if resp.StatusCode >= 400 && !json.Valid(answer) {
-					t.Errorf("%s %.300s: %d %.300s is not JSON", to.method, path, resp.StatusCode, answer)
+				if resp.StatusCode >= 400 && !json.Valid(text) {
+					t.Errorf("%s %.300s: got %d %.300s, want JSON", to.method, path, resp.StatusCode, text)
 				}
 			}
 		})
 	}
 }
 
-// kept compares a document with what was made of it: each member is as it was
-// sent, byte for byte.
-func kept(t *testing.T, sent string, made []byte) {
+// checkStored checks that the response to a create has each member of the request
+// unchanged, byte for byte.
+func checkStored(t *testing.T, request string, response []byte) {
 	t.Helper()
 	var want map[string]json.RawMessage
 	var got struct{ Data map[string]json.RawMessage }
-	if err := json.Unmarshal([]byte(sent), &want); err != nil {
-		t.Errorf("%.300s was accepted: %v", sent, err)
+	if err := json.Unmarshal([]byte(request), &want); err != nil {
+		t.Errorf("accepted body %.300s: got %v, want JSON", request, err)
 	}
-	if err := json.Unmarshal(made, &got); err != nil {
-		t.Error(err)
+	if err := json.Unmarshal(response, &got); err != nil {
+		t.Errorf("response %.300s: got %v, want JSON", response, err)
 	}
 	for name, value := range want {
 		if name == "status" && (string(value) == "null" || string(value) == `""`) {
 			value = json.RawMessage(`"active"`) // the default
 		}
 		if !bytes.Equal(got.Data[name], value) {
-			t.Errorf("%s came back as %.300s, want %.300s", name, got.Data[name], value)
+			t.Errorf("member %q: got %.300s, want %.300s", name, got.Data[name], value)
 		}
 	}
 }
 
-// hostile makes requests.
+// hostile generates requests.
 type hostile struct {
 	*rand.Rand
-	ids []string // that exist
+	ids []string // of objects that exist
 }
 
+// path replaces the parameters of a path.
 func (f *hostile) path(template string) string {
 	elements := strings.Split(template, "/")
 	for i, e := range elements {
@@ -143,6 +144,7 @@ func (f *hostile) path(template string) string {
 	return strings.Join(elements, "/")
 }
 
+// query returns a query with some of the operation's parameters.
 func (f *hostile) query(params openapi3.Parameters) string {
 	values := url.Values{}
 	for _, p := range params {
@@ -159,6 +161,7 @@ func (f *hostile) query(params openapi3.Parameters) string {
 	return values.Encode()
 }
 
+// parameter returns a value of a parameter or header.
 func (f *hostile) parameter() string {
 	switch f.IntN(6) {
 	case 0:
@@ -174,6 +177,7 @@ func (f *hostile) parameter() string {
 	}
 }
 
+// text returns a string.
 func (f *hostile) text() string {
 	switch f.IntN(9) {
 	case 0:
@@ -197,6 +201,7 @@ func (f *hostile) text() string {
 	}
 }
 
+// body returns a request body.
 func (f *hostile) body(op *openapi3.Operation) string {
 	switch f.IntN(12) {
 	case 0:
@@ -231,7 +236,7 @@ func (f *hostile) body(op *openapi3.Operation) string {
 	return string(text)
 }
 
-// like is a value that often has the type of a schema.
+// like returns a value that often conforms to the schema.
 func (f *hostile) like(schema *openapi3.Schema) any {
 	switch {
 	case f.IntN(6) == 0:
@@ -253,6 +258,7 @@ func (f *hostile) like(schema *openapi3.Schema) any {
 	}
 }
 
+// value returns a JSON value with the given maximum depth.
 func (f *hostile) value(depth int) any {
 	switch f.IntN(13) {
 	case 0:
@@ -293,9 +299,10 @@ func (f *hostile) value(depth int) any {
 	return object
 }
 
+// headers sets credentials and other headers.
 func (f *hostile) headers(h http.Header, ada *person, key *keyCaller) {
 	switch f.IntN(10) {
-	case 0: // nobody
+	case 0: // no credentials
 	case 1, 2, 3:
 		h.Set("X-API-Key", key.secret)
 	default:

@@ -14,26 +14,37 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// key makes a key and returns a caller that acts with it.
+// key creates an API key from body.
 func (p *person) key(body string) *keyCaller {
 	p.s.t.Helper()
 	r := p.do("POST", "/api-keys", body).expect(201)
 	return &keyCaller{p: p, id: r.text("id"), secret: r.text("key")}
 }
 
+// keyCaller calls the API with an API key.
 type keyCaller struct {
-	p          *person
+	p          *person // a member of the key's workspace
 	id, secret string
 }
 
+// with returns a copy of k that reports failures to t, for use in subtests.
+func (k *keyCaller) with(t *testing.T) *keyCaller {
+	other := *k
+	other.p = k.p.with(t)
+	return &other
+}
+
+// do sends a request with the key, and without X-Workspace-ID.
 func (k *keyCaller) do(method, path, body string, headers ...string) *reply {
 	k.p.s.t.Helper()
 	return k.p.do(method, path, body, append([]string{"Authorization", "", "X-API-Key", k.secret, "X-Workspace-ID", ""}, headers...)...)
 }
 
+// all is a key with every scope.
 const all = `{"name":"k","scopes":["*"]}`
 
-func TestKeysAreJudged(t *testing.T) {
+// A key is checked for its expiry, then its addresses, origins and scopes.
+func TestKeyChecks(t *testing.T) {
 	t.Parallel()
 	databases(t, func(t *testing.T, cfg embedded.Config) {
 		var c clock
@@ -49,17 +60,17 @@ func TestKeysAreJudged(t *testing.T) {
 		k.do("GET", "/members", "", from, "10.1.2.3, 203.0.113.9", origin, "https://app.example.com").fails(403, "ip_not_allowed")
 		k.do("GET", "/members", "", from, "10.1.2.3").fails(403, "origin_not_allowed")
 		k.do("GET", "/members", "", from, "10.1.2.3", origin, "null").fails(403, "origin_not_allowed")
-		k.do("GET", "/members", "", from, "203.0.113.9", origin, "null").fails(403, "ip_not_allowed") // the address is judged first
+		k.do("GET", "/members", "", from, "203.0.113.9", origin, "null").fails(403, "ip_not_allowed") // the address is checked first
 		k.do("GET", "/credentials", "", good...).fails(403, "insufficient_scope")
 		k.do("GET", "/credentials", "", from, "10.1.2.3", origin, "https://example.com").fails(403, "origin_not_allowed") // before the scope
 		k.do("GET", "/me", "", good...).fails(403, "user_token_required")
 		k.do("POST", "/workspaces", `{"name":"a","slug":"b"}`, good...).fails(403, "user_token_required")
 		k.do("GET", "/api-keys/current", "", good...).expect(200)
-		// Its own workspace and no other.
+		// A key belongs to one workspace.
 		k.do("GET", "/members", "", append(good, "X-Workspace-ID", ada.workspace)...).expect(200)
 		k.do("GET", "/members", "", append(good, "X-Workspace-ID", eve.workspace)...).fails(404, "not_found")
 		eve.do("GET", "/api-keys/"+k.id, "").fails(404, "not_found")
-		// A mistyped key, a prefix of one, and one of another form are not known.
+		// A mistyped key, a prefix of a key and strings of another form are invalid.
 		for _, secret := range []string{k.secret[:len(k.secret)-1] + "!", k.secret[:20], "pr_live_x", "sk-x"} {
 			other := *k
 			other.secret = secret
@@ -67,7 +78,7 @@ func TestKeysAreJudged(t *testing.T) {
 		}
 		c.forward(time.Hour - time.Microsecond)
 		k.do("GET", "/members", "", good...).expect(200)
-		c.forward(time.Microsecond) // at its expiry it is expired
+		c.forward(time.Microsecond) // a key is expired at its expiry
 		k.do("GET", "/members", "", from, "203.0.113.9").fails(401, "api_key_expired")
 		ada.do("PATCH", "/api-keys/"+k.id, `{"name":"x"}`).fails(409, "invalid_state")
 		ada.do("DELETE", "/api-keys/"+k.id, "").expect(204)
@@ -75,46 +86,50 @@ func TestKeysAreJudged(t *testing.T) {
 	})
 }
 
-func TestKeyForms(t *testing.T) {
+// The fields of a key are validated. A key calls the API as an admin.
+func TestKeyFields(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, embedded.Config{})
 	ada := s.owner("ada@example.com", "research")
-	for body, field := range map[string]string{
-		`{"name":"k"}`:                                                    "scopes",
-		`{"name":"k","scopes":[]}`:                                        "scopes",
-		`{"name":"k","scopes":["members:fly"]}`:                           "scopes",
-		`{"scopes":["*"]}`:                                                "name",
-		`{"name":"k","scopes":["*"],"allowed_ips":[]}`:                    "allowed_ips",
-		`{"name":"k","scopes":["*"],"allowed_ips":["10.1.2.3/8"]}`:        "allowed_ips",
-		`{"name":"k","scopes":["*"],"allowed_origins":["example.com"]}`:   "allowed_origins",
-		`{"name":"k","scopes":["*"],"expires_at":"2020-01-01T00:00:00Z"}`: "expires_at",
-		`{"name":"k","scopes":["*"],"expires_at":"soon"}`:                 "expires_at",
-		`{"name":"k","scopes":["*"],"status":"active"}`:                   "status",
+	for _, tt := range []struct{ name, field, body string }{
+		{"no scopes", "scopes", `{"name":"k"}`},
+		{"empty scopes", "scopes", `{"name":"k","scopes":[]}`},
+		{"unknown scope", "scopes", `{"name":"k","scopes":["members:fly"]}`},
+		{"no name", "name", `{"scopes":["*"]}`},
+		{"empty allowed_ips", "allowed_ips", `{"name":"k","scopes":["*"],"allowed_ips":[]}`},
+		{"prefix with host bits", "allowed_ips", `{"name":"k","scopes":["*"],"allowed_ips":["10.1.2.3/8"]}`},
+		{"origin without a scheme", "allowed_origins", `{"name":"k","scopes":["*"],"allowed_origins":["example.com"]}`},
+		{"expiry in the past", "expires_at", `{"name":"k","scopes":["*"],"expires_at":"2020-01-01T00:00:00Z"}`},
+		{"invalid expiry", "expires_at", `{"name":"k","scopes":["*"],"expires_at":"soon"}`},
+		{"read-only field", "status", `{"name":"k","scopes":["*"],"status":"active"}`},
 	} {
-		if fields := ada.do("POST", "/api-keys", body).fails(400, "validation_error"); fields[field] == "" {
-			t.Errorf("%s: %v", body, fields)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			if fields := ada.with(t).do("POST", "/api-keys", tt.body).fails(400, "validation_error"); fields[tt.field] == "" {
+				t.Errorf("%s: got errors of the fields %v, want one of %s", tt.body, fields, tt.field)
+			}
+		})
 	}
 	k := ada.key(`{"name":"k","scopes":["*"],"allowed_ips":null}`)
 	if fields := ada.do("POST", "/api-keys/"+k.id+"/rotate", `{"overlap_seconds":604801}`).fails(400, "validation_error"); fields["overlap_seconds"] == "" {
-		t.Errorf("%v", fields)
+		t.Errorf("rotate with an overlap of a week and a second: got errors of the fields %v, want one of overlap_seconds", fields)
 	}
 	ada.member("grace@example.com", "user").do("GET", "/api-keys", "").fails(403, "insufficient_role")
 	ada.do("GET", "/api-keys/current", "").fails(403, "forbidden")
-	// A key ranks as an admin, and its acts are its own in the changelog.
+	// A key has the role of an admin. It is the actor in the changelog.
 	k.do("POST", "/invitations", `{"email":"joan@example.com","role":"user"}`).expect(201)
-	if log := ada.do("GET", "/changelog?limit=1", "").body; !strings.Contains(log, `"actor":{"id":"`+k.id+`","name":"k","type":"api_key"}`) {
-		t.Errorf("the actor: %s", log)
+	actor := `"actor":{"id":"` + k.id + `","name":"k","type":"api_key"}`
+	if log := ada.do("GET", "/changelog?limit=1", "").body; !strings.Contains(log, actor) {
+		t.Errorf("changelog: got %s, want %s", log, actor)
 	}
 	if got := k.do("GET", "/workspaces", "").expect(200).body; strings.Count(got, `"slug"`) != 1 || strings.Contains(got, `"role"`) {
-		t.Errorf("the workspaces of a key: %s", got)
+		t.Errorf("workspaces of a key: got %s, want one, without a role", got)
 	}
 	k.do("GET", "/workspaces/research", "").expect(200)
 }
 
-// The old key goes on until the overlap ends, as if revoked then, and never
-// past its expiry.
-func TestOverlap(t *testing.T) {
+// A rotated key is revoked after the overlap, or at its expiry if that is
+// earlier.
+func TestRotationOverlap(t *testing.T) {
 	t.Parallel()
 	var c clock
 	s := newServer(t, embedded.Config{Now: c.now})
@@ -123,7 +138,7 @@ func TestOverlap(t *testing.T) {
 	r := ada.do("POST", "/api-keys/"+old.id+"/rotate", `{"overlap_seconds":3600}`).expect(201)
 	next := &keyCaller{ada, r.text("id"), r.text("key")}
 	old.do("GET", "/members", "").expect(200)
-	old.do("POST", "/api-keys", all).fails(403, "forbidden") // a rotating key makes none
+	old.do("POST", "/api-keys", all).fails(403, "forbidden") // a key in its overlap creates no keys
 	old.do("POST", "/api-keys/"+next.id+"/rotate", `{}`).fails(403, "forbidden")
 	ada.do("POST", "/api-keys/"+old.id+"/rotate", `{}`).fails(409, "invalid_state")
 	c.forward(time.Hour - time.Microsecond)
@@ -131,22 +146,21 @@ func TestOverlap(t *testing.T) {
 	c.forward(time.Microsecond)
 	old.do("GET", "/members", "").fails(401, "api_key_revoked")
 	if list := ada.do("GET", "/api-keys?status=revoked", "").body; !strings.Contains(list, old.id) || strings.Contains(list, `"id":"`+next.id) {
-		t.Errorf("revoked: %s", list)
+		t.Errorf("revoked keys: got %s, want %s and not %s", list, old.id, next.id)
 	}
 	next.do("GET", "/members", "").expect(200)
 	r = ada.do("POST", "/api-keys/"+next.id+"/rotate", `{"overlap_seconds":604800}`).expect(201)
 	if ends := ada.do("GET", "/api-keys/"+next.id, "").text("overlap_ends_at"); !strings.HasPrefix(ends, c.now().Add(time.Hour).Format("2006-01-02T15:04:05")) {
-		t.Errorf("the overlap ends at %s, past the expiry", ends)
+		t.Errorf("overlap_ends_at: got %s, want the expiry, %s", ends, c.now().Add(time.Hour))
 	}
-	// Revoking the old one sooner leaves the new one alone.
+	// Revoking the old key earlier does not affect the new one.
 	ada.do("DELETE", "/api-keys/"+next.id, "").expect(204)
 	next.do("GET", "/members", "").fails(401, "api_key_revoked")
 	(&keyCaller{ada, r.text("id"), r.text("key")}).do("GET", "/members", "").expect(200)
 }
 
-// A key is judged by what its target is, too: it cannot narrow, nor rename, one
-// that is wider than itself.
-func TestWiderKeysAreLeftAlone(t *testing.T) {
+// A key cannot change or rotate a key with wider permissions, even to reduce them.
+func TestKeysCannotChangeWiderKeys(t *testing.T) {
 	t.Parallel()
 	ada := newServer(t, embedded.Config{}).owner("ada@example.com", "research")
 	wide := ada.key(all)
@@ -155,34 +169,37 @@ func TestWiderKeysAreLeftAlone(t *testing.T) {
 	narrow.do("PATCH", "/api-keys/"+wide.id, within).fails(403, "insufficient_scope")
 	narrow.do("POST", "/api-keys/"+wide.id+"/rotate", `{}`).fails(403, "insufficient_scope")
 	ada.do("PATCH", "/api-keys/"+wide.id, `{"scopes":["api_keys:write"]}`).expect(200)
-	narrow.do("PATCH", "/api-keys/"+wide.id, within).fails(403, "forbidden") // from anywhere still
+	narrow.do("PATCH", "/api-keys/"+wide.id, within).fails(403, "forbidden") // the target allows every address
 	ada.do("PATCH", "/api-keys/"+wide.id, within).expect(200)
 	narrow.do("PATCH", "/api-keys/"+wide.id, `{"name":"renamed"}`).expect(200)
 }
 
+// Verify returns whether a key is valid, and why not.
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, embedded.Config{})
 	ada, eve := s.owner("ada@example.com", "one"), s.owner("eve@example.com", "two")
 	k := ada.key(`{"name":"k","scopes":["members:read"],"allowed_origins":["https://app.example.com"]}`)
-	for body, want := range map[string]string{
-		`{"key":"` + k.secret + `"}`:                                           `"valid":true`,
-		`{"key":"` + k.secret + `","origin":"https://app.example.com"}`:        `"valid":true`,
-		`{"key":"` + k.secret + `","origin":""}`:                               `"code":"origin_not_allowed"`,
-		`{"key":"` + k.secret + `","scopes":["members:read","members:write"]}`: `"code":"insufficient_scope"`,
-		`{"key":"pr_live_nobody"}`:                                             `"code":"invalid_api_key","api_key":null`,
+	for _, tt := range []struct{ name, body, want string }{
+		{"valid", `{"key":"` + k.secret + `"}`, `"valid":true`},
+		{"allowed origin", `{"key":"` + k.secret + `","origin":"https://app.example.com"}`, `"valid":true`},
+		{"empty origin", `{"key":"` + k.secret + `","origin":""}`, `"code":"origin_not_allowed"`},
+		{"missing scope", `{"key":"` + k.secret + `","scopes":["members:read","members:write"]}`, `"code":"insufficient_scope"`},
+		{"unknown key", `{"key":"pr_live_nobody"}`, `"code":"invalid_api_key","api_key":null`},
 	} {
-		if r := ada.do("POST", "/api-keys/verify", body).expect(200); !strings.Contains(r.body, want) || strings.Contains(r.body, k.secret) {
-			t.Errorf("%s: want %s", r.body, want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			if r := ada.with(t).do("POST", "/api-keys/verify", tt.body).expect(200); !strings.Contains(r.body, tt.want) || strings.Contains(r.body, k.secret) {
+				t.Errorf("verify: got %s, want %s without the key", r.body, tt.want)
+			}
+		})
 	}
-	// In another workspace the key is as one that never was.
+	// Another workspace's key is unknown.
 	if a, b := eve.do("POST", "/api-keys/verify", `{"key":"`+k.secret+`"}`), eve.do("POST", "/api-keys/verify", `{"key":"pr_live_nobody"}`); a.body != b.body {
-		t.Errorf("%s, and for an unknown one %s", a.body, b.body)
+		t.Errorf("verify of another workspace's key: got %s, want the response for an unknown key, %s", a.body, b.body)
 	}
 }
 
-// Removing a member can take the keys that they made along, in the same change.
+// Removing a member revokes the keys that the member created only if asked to.
 func TestRemovedMembersKeys(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, embedded.Config{})
@@ -190,21 +207,22 @@ func TestRemovedMembersKeys(t *testing.T) {
 	grace, joan := ada.member("grace@example.com", "admin"), ada.member("joan@example.com", "admin")
 	mine, theirs := grace.key(all), joan.key(all)
 	ada.do("DELETE", "/members/"+joan.do("GET", "/members/me", "").text("id"), "").expect(204)
-	theirs.do("GET", "/members", "").expect(200) // removing ends nothing that the workspace owns
+	theirs.do("GET", "/members", "").expect(200) // keys belong to the workspace
 	ada.do("DELETE", "/members/"+grace.do("GET", "/members/me", "").text("id")+"?api_keys=revoke", "").expect(204)
 	mine.do("GET", "/members", "").fails(401, "api_key_revoked")
 	theirs.do("GET", "/members", "").expect(200)
-	// A replay is judged anew.
+	// A replay checks the key again.
 	rename := func() *reply { return theirs.do("PATCH", "/workspaces/research", `{"name":"x"}`, idempotencyKey, "k") }
 	rename().expect(200)
 	if !rename().expect(200).replayed() {
-		t.Error("not a replay")
+		t.Error("second PATCH with the same idempotency key: got a new response, want a replay")
 	}
 	ada.do("DELETE", "/api-keys/"+theirs.id, "").expect(204)
 	rename().fails(401, "api_key_revoked")
 }
 
-// The use of a key is kept to the minute, without a write on every request.
+// The last use of a key is stored to the minute, so that not every request
+// writes.
 func TestKeyLastUsed(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, embedded.Config{})
@@ -212,13 +230,13 @@ func TestKeyLastUsed(t *testing.T) {
 	k := ada.key(all)
 	k.do("GET", "/members", "").expect(200)
 	if used := ada.do("GET", "/api-keys/"+k.id, "").text("last_used_at"); !strings.HasSuffix(used, ":00.000000Z") {
-		t.Errorf("last used at %s, want the minute", used)
+		t.Errorf("last_used_at: got %s, want it truncated to the minute", used)
 	}
 }
 
-// However keys make, change and rotate keys, none can do, or from where, what
-// the first of them could not.
-func TestNoKeyMakesItselfWider(t *testing.T) {
+// Keys create, change and rotate keys at random. The permissions, addresses and
+// expiry of each resulting key stay within those of the first.
+func TestKeysCannotEscalate(t *testing.T) {
 	t.Parallel()
 	var c clock
 	s := newServer(t, embedded.Config{Now: c.now})
@@ -253,18 +271,15 @@ func TestNoKeyMakesItselfWider(t *testing.T) {
 				r = actor.do("POST", "/api-keys/"+target.id+"/rotate", `{"overlap_seconds":60}`)
 			}
 			if r.status >= 500 {
-				rt.Fatalf("%s: %d %s", r.what, r.status, r.body)
+				rt.Fatalf("%s: got %d %s, want a status below 500", r.what, r.status, r.body)
 			}
 			if r.status == 201 {
 				chain = append(chain, &keyCaller{ada, r.text("id"), r.text("key")})
 			}
 		}
 		outer := promptrails.Scopes{"api_keys:write", "api_keys:read", "members:read"}
+		client := ada.client()
 		for _, k := range chain {
-			client, err := s.Client(promptrails.WithAccessToken(ada.user.AccessToken.Reveal()), promptrails.WithWorkspace(ada.workspace))
-			if err != nil {
-				rt.Fatal(err)
-			}
 			got, err := client.APIKeys.Get(t.Context(), k.id)
 			if err != nil {
 				rt.Fatal(err)
@@ -274,15 +289,15 @@ func TestNoKeyMakesItselfWider(t *testing.T) {
 				within = within && strings.HasPrefix(entry, "127.0.0.")
 			}
 			if !outer.Covers(got.Scopes...) || !within || got.ExpiresAt.IsZero() || got.ExpiresAt.After(c.now().Add(3*time.Hour)) {
-				rt.Fatalf("a key of the chain is wider than its first: %v %v %s", got.Scopes, got.AllowedIPs, got.ExpiresAt)
+				rt.Fatalf("key %s: got scopes %v, addresses %v and expiry %s, want at most those of the first key: %v, 127.0.0.0/16 and %s", k.id, got.Scopes, got.AllowedIPs, got.ExpiresAt, outer, expiry(3))
 			}
 		}
 	})
 }
 
-// A list by expiry begins with the key that expires first, and one by use with
-// the key that is unused the longest, also in pages.
-func TestAPIKeysInTheOrderOfTheirFilter(t *testing.T) {
+// A list filtered by expires_before is in the order of expiry, and one filtered
+// by unused_since in the order of last use. Pages keep the order.
+func TestAPIKeyFilterOrder(t *testing.T) {
 	t.Parallel()
 	var clock clock
 	ada := newServer(t, embedded.Config{Now: clock.now}).owner("ada@example.com", "research")
@@ -291,32 +306,38 @@ func TestAPIKeysInTheOrderOfTheirFilter(t *testing.T) {
 		return ada.key(`{"name":"k","scopes":["api_keys:read"],"expires_at":"` + expires + `"}`)
 	}
 	third, first, second := create("2026-12-03T00:00:00Z"), create("2026-12-01T00:00:00Z"), create("2026-12-02T00:00:00Z")
-	for _, k := range []*keyCaller{second, third} { // first is never used
+	for _, k := range []*keyCaller{second, third} { // first is unused
 		clock.forward(time.Hour)
 		k.do("GET", "/api-keys/current", "").expect(200)
 	}
-	for query, want := range map[string][]string{
-		"expires_before=2027-01-01T00:00:00Z":                                   {first.id, second.id, third.id},
-		"unused_since=2027-01-01T00:00:00Z":                                     {first.id, second.id, third.id},
-		"unused_since=2027-01-01T00:00:00Z&expires_before=2026-12-03T00:00:00Z": {first.id, second.id},
-		"": {second.id, first.id, third.id},
+	for _, tt := range []struct {
+		name, query string
+		want        []string
+	}{
+		{"expiry", "expires_before=2027-01-01T00:00:00Z", []string{first.id, second.id, third.id}},
+		{"last use", "unused_since=2027-01-01T00:00:00Z", []string{first.id, second.id, third.id}},
+		{"both", "unused_since=2027-01-01T00:00:00Z&expires_before=2026-12-03T00:00:00Z", []string{first.id, second.id}},
+		{"no filter", "", []string{second.id, first.id, third.id}},
 	} {
-		var got []string
-		for after := ""; ; {
-			var page struct {
-				Data []struct{ ID string }
-				Meta struct {
-					Next string `json:"next_cursor"`
+		t.Run(tt.name, func(t *testing.T) {
+			ada := ada.with(t)
+			var got []string
+			for after := ""; ; {
+				var page struct {
+					Data []struct{ ID string }
+					Meta struct {
+						Next string `json:"next_cursor"`
+					}
+				}
+				ada.do("GET", "/api-keys?limit=1&after="+after+"&"+tt.query, "").expect(200).decode(&page)
+				got = append(got, page.Data[0].ID)
+				if after = page.Meta.Next; after == "" {
+					break
 				}
 			}
-			ada.do("GET", "/api-keys?limit=1&after="+after+"&"+query, "").expect(200).decode(&page)
-			got = append(got, page.Data[0].ID)
-			if after = page.Meta.Next; after == "" {
-				break
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("keys by %q: got %v, want %v", tt.query, got, tt.want)
 			}
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("%q: got %v, want %v", query, got, want)
-		}
+		})
 	}
 }

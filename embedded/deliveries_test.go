@@ -17,9 +17,14 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// A receiver that fails is tried again, 8 times in all, with growing pauses and
-// the same webhook-id; then somebody sends it anew.
-func TestDeliveryIsTriedAgain(t *testing.T) {
+// attempted reports whether the newest delivery has had n attempts.
+func attempted(n int) func([]promptrails.Delivery) bool {
+	return func(all []promptrails.Delivery) bool { return len(all[0].Attempts) == n }
+}
+
+// A failed delivery is attempted 8 times in all, with growing pauses and the
+// same webhook-id. It can be redelivered afterwards.
+func TestDeliveryRetries(t *testing.T) {
 	t.Parallel()
 	var time clock
 	var broken atomic.Bool
@@ -32,21 +37,21 @@ func TestDeliveryIsTriedAgain(t *testing.T) {
 	ada := newServer(t, embedded.Config{AllowLoopbackWebhooks: true, Now: time.now}).owner("ada@example.com", "research")
 	channel, _ := ada.channel(hook.url)
 	delivery := ada.do("POST", "/notification-channels/"+channel+"/test", "").expect(201)
-	if delivery.text("status") != "pending" {
-		t.Error(delivery.body)
+	if got := delivery.text("status"); got != "pending" {
+		t.Errorf("status of a new delivery: got %s, want pending", got)
 	}
 	var pauses []float64
 	for attempt := 1; attempt <= 8; attempt++ {
 		if id := hook.next().id(); id != delivery.text("webhook_id") {
-			t.Errorf("attempt %d has the webhook-id %s", attempt, id)
+			t.Errorf("webhook-id of attempt %d: got %s, want %s", attempt, id, delivery.text("webhook_id"))
 		}
-		d := ada.deliveries(channel, func(all []promptrails.Delivery) bool { return len(all[0].Attempts) == attempt })[0]
+		d := ada.deliveries(channel, attempted(attempt))[0]
 		if a := d.Attempts[attempt-1]; a.StatusCode != 500 || a.Error != "it answered 500" {
-			t.Errorf("attempt %d: %+v", attempt, a)
+			t.Errorf("attempt %d: got %+v, want the status code 500 and an error that names it", attempt, a)
 		}
 		if attempt == 8 {
 			if d.Status != promptrails.DeliveryFailed || !d.NextAttemptAt.IsZero() {
-				t.Errorf("%+v", d)
+				t.Errorf("delivery after 8 attempts: got %+v, want it failed, without a next attempt", d)
 			}
 			break
 		}
@@ -57,24 +62,25 @@ func TestDeliveryIsTriedAgain(t *testing.T) {
 	}
 	for i, pause := range pauses {
 		if i > 0 && pause < 1.5*pauses[i-1] || pause < 1 || pause > 24*3600 {
-			t.Errorf("the pauses are %v", pauses)
+			t.Errorf("pauses: got %v seconds, want each 1.5 times the one before, from 1 second to a day", pauses)
 		}
 	}
 
 	broken.Store(false)
 	again := ada.do("POST", "/notification-deliveries/"+delivery.text("id")+"/redeliver", "").expect(201)
 	if id := hook.next().id(); id != delivery.text("webhook_id") || again.text("id") == delivery.text("id") {
-		t.Errorf("the redelivery %s has the webhook-id %s", again.body, id)
+		t.Errorf("redelivery: got %s with the webhook-id %s, want a new delivery with the webhook-id %s", again.body, id, delivery.text("webhook_id"))
 	}
 	all := ada.deliveries(channel, ended(2))
 	ada.do("PATCH", "/notification-channels/"+channel, `{"is_active":false}`).expect(200)
 	ada.do("POST", "/notification-deliveries/"+delivery.text("id")+"/redeliver", "").refused(409, "invalid_state")
 	if all[0].Status != promptrails.DeliveryDelivered || all[0].ID != again.text("id") || all[1].Status != promptrails.DeliveryFailed || len(hook.came) != 0 {
-		t.Errorf("%+v", all)
+		t.Errorf("deliveries after the redelivery: got %+v and %d more requests, want %s delivered, then a failed one, and no request", all, len(hook.came), again.text("id"))
 	}
 }
 
-// Two clocks that the same delays were drawn for would all come at once.
+// The pauses between attempts are random, so that retries do not arrive
+// together.
 func TestPausesAreJittered(t *testing.T) {
 	t.Parallel()
 	ada := newServer(t, embedded.Config{AllowLoopbackWebhooks: true}).owner("ada@example.com", "research")
@@ -92,17 +98,17 @@ func TestPausesAreJittered(t *testing.T) {
 		return true
 	}) {
 		if d.Attempts[0].StatusCode != 0 || d.Attempts[0].Error != "it refused the connection" {
-			t.Errorf("%+v", d)
+			t.Errorf("delivery to a closed port: got %+v, want a refused connection", d)
 		}
 		seen[d.NextAttemptAt.Sub(d.Attempts[0].At).Truncate(10*time.Millisecond).Milliseconds()] = true
 	}
 	if len(seen) < 3 {
-		t.Errorf("the pauses are %v", seen)
+		t.Errorf("pauses of 5 deliveries: got %v milliseconds, want at least 3 different ones", seen)
 	}
 }
 
-// A receiver that hangs holds up its own channel alone.
-func TestSlowReceiverHoldsUpNoOther(t *testing.T) {
+// A receiver that hangs delays only its own channel.
+func TestSlowReceiverDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
 	slow := newReceiver(t, func(http.ResponseWriter, *http.Request) { <-release })
@@ -126,12 +132,13 @@ func TestSlowReceiverHoldsUpNoOther(t *testing.T) {
 		fast.next()
 	}
 	if n := len(slow.came); n != 0 {
-		t.Errorf("%d more requests came to a receiver that had not answered", n)
+		t.Errorf("a receiver that has not responded: got %d more requests, want 0", n)
 	}
 }
 
-// A workspace whose receivers all hang takes its share, and no more.
-func TestSlowWorkspaceHoldsUpNoOther(t *testing.T) {
+// A workspace with hanging receivers does not delay other workspaces: it has at
+// most 16 requests in progress.
+func TestSlowWorkspaceDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
 	slow := newReceiver(t, func(http.ResponseWriter, *http.Request) { <-release })
@@ -139,7 +146,7 @@ func TestSlowWorkspaceHoldsUpNoOther(t *testing.T) {
 	fast := newReceiver(t, nil)
 	s := newServer(t, embedded.Config{AllowLoopbackWebhooks: true, DefaultPlan: promptrails.PlanEnterprise})
 	ada, eve := s.owner("ada@example.com", "research"), s.owner("eve@example.com", "other")
-	for range 70 { // more than all that are sent at once
+	for range 70 { // more than the limit of concurrent requests
 		id, _ := ada.channel(slow.url)
 		ada.do("POST", "/notification-channels/"+id+"/test", "").expect(201)
 	}
@@ -148,33 +155,33 @@ func TestSlowWorkspaceHoldsUpNoOther(t *testing.T) {
 	eve.do("POST", "/notification-channels/"+id+"/test", "").expect(201)
 	fast.next()
 	if n := len(slow.came) + 1; n > 16 {
-		t.Errorf("%d requests of one workspace are under way at once", n)
+		t.Errorf("concurrent requests of one workspace: got %d, want at most 16", n)
 	}
 }
 
-// A receiver is not believed: it may hang, redirect or never end.
+// Receivers that hang, redirect or send too much fail the delivery.
 func TestHostileReceivers(t *testing.T) {
 	t.Parallel()
-	secretPlace := newReceiver(t, nil)
+	target := newReceiver(t, nil) // of redirects
 	hung := make(chan struct{})
 	for name, c := range map[string]struct {
-		answer http.HandlerFunc
-		want   string
+		handler http.HandlerFunc
+		want    string
 	}{
-		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, secretPlace.url, http.StatusTemporaryRedirect)
+		"redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, target.url, http.StatusTemporaryRedirect)
 		}, "it answered 307, and no redirect is followed"},
 		"not modified": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) }, "it answered 304, and no redirect is followed"},
-		"a stream": {func(w http.ResponseWriter, r *http.Request) {
+		"endless body": {func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
 				if _, err := w.Write(make([]byte, 4096)); err != nil {
 					return
 				}
 			}
 		}, "its answer has more than 64 KiB"},
-		"half an answer":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "the connection broke off"},
-		"an endless header": {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 1<<20)) }, "the request failed"},
-		"a hang": {func(_ http.ResponseWriter, r *http.Request) {
+		"aborted response": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "the connection broke off"},
+		"large header":     {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 1<<20)) }, "the request failed"},
+		"hang": {func(_ http.ResponseWriter, r *http.Request) {
 			<-r.Context().Done()
 			close(hung)
 		}, "it took more than 15s"},
@@ -182,34 +189,34 @@ func TestHostileReceivers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ada := newServer(t, embedded.Config{AllowLoopbackWebhooks: true}).owner("ada@example.com", "research")
-			channel, _ := ada.channel(newReceiver(t, c.answer).url)
+			channel, _ := ada.channel(newReceiver(t, c.handler).url)
 			ada.do("POST", "/notification-channels/"+channel+"/test", "").expect(201)
-			if name == "a hang" {
+			if name == "hang" {
 				<-hung
 			}
-			d := ada.deliveries(channel, func(all []promptrails.Delivery) bool { return len(all[0].Attempts) == 1 })[0]
+			d := ada.deliveries(channel, attempted(1))[0]
 			if d.Attempts[0].Error != c.want || d.Status != promptrails.DeliveryPending {
-				t.Errorf("%+v, want %q", d, c.want)
+				t.Errorf("delivery: got %+v, want it pending with the error %q", d, c.want)
 			}
 		})
 	}
 	t.Cleanup(func() {
-		if len(secretPlace.came) != 0 {
-			t.Error("a redirect was followed")
+		if n := len(target.came); n != 0 {
+			t.Errorf("target of redirects: got %d requests, want 0", n)
 		}
 	})
 }
 
-// A URL that was put into another channel's row does not open there, and
-// nothing is sent.
+// An encrypted URL that is copied into another channel's row cannot be
+// decrypted there, and no request is sent.
 func TestURLOfAnotherChannel(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "workspaces.db")
 	hook := newReceiver(t, nil)
 	ada := newServer(t, embedded.Config{DSN: file, AllowLoopbackWebhooks: true}).owner("ada@example.com", "research")
-	const none = `"events":["payment.failed"]`
-	from, _ := ada.channel(hook.url, none)
-	to, _ := ada.channel("http://127.0.0.1:1/", none)
+	const noEvents = `"events":["payment.failed"]`
+	from, _ := ada.channel(hook.url, noEvents)
+	to, _ := ada.channel("http://127.0.0.1:1/", noEvents)
 	db, err := sql.Open("sqlite", file)
 	if err != nil {
 		t.Fatal(err)
@@ -219,31 +226,31 @@ func TestURLOfAnotherChannel(t *testing.T) {
 		t.Fatal(err)
 	}
 	ada.do("POST", "/notification-channels/"+to+"/test", "").expect(201)
-	d := ada.deliveries(to, func(all []promptrails.Delivery) bool { return len(all[0].Attempts) == 1 })[0]
+	d := ada.deliveries(to, attempted(1))[0]
 	if got := d.Attempts[0].Error; got != "its URL or secret does not open under the master key" || len(hook.came) != 0 {
-		t.Errorf("%s, and %d came", got, len(hook.came))
+		t.Errorf("delivery: got the error %q and %d requests, want a decryption error and no request", got, len(hook.came))
 	}
 }
 
-// A receiver must be who its name says.
+// Nothing is sent to a receiver with an untrusted certificate.
 func TestUnknownCertificate(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was sent") }))
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that fail
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("receiver: got a request, want none") }))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // discards failed handshakes
 	server.StartTLS()
 	defer server.Close()
 	ada := newServer(t, embedded.Config{AllowLoopbackWebhooks: true}).owner("ada@example.com", "research")
 	channel, _ := ada.channel(server.URL)
 	ada.do("POST", "/notification-channels/"+channel+"/test", "").expect(201)
-	d := ada.deliveries(channel, func(all []promptrails.Delivery) bool { return len(all[0].Attempts) == 1 })[0]
+	d := ada.deliveries(channel, attempted(1))[0]
 	if got := d.Attempts[0].Error; got != "its certificate is by an authority that is not known" {
-		t.Error(got)
+		t.Errorf("delivery: got the error %q, want one about the certificate", got)
 	}
 }
 
-// What waits in a file goes on when the service is opened again; a workspace
-// that is deleted takes what waits with it.
-func TestDeliveriesOutliveTheProcess(t *testing.T) {
+// Pending deliveries continue after a restart. Deleting a workspace deletes its
+// pending deliveries.
+func TestDeliveriesSurviveRestart(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "workspaces.db")
 	var up atomic.Bool
@@ -256,30 +263,64 @@ func TestDeliveriesOutliveTheProcess(t *testing.T) {
 	cfg := embedded.Config{DSN: file, AllowLoopbackWebhooks: true, Now: now.now}
 	var ada, eve *person
 	var channel, secret string
-	t.Run("before", func(t *testing.T) {
+	t.Run("first process", func(t *testing.T) {
 		s := newServer(t, cfg)
 		ada, eve = s.owner("ada@example.com", "research"), s.owner("eve@example.com", "other")
 		channel, secret = ada.channel(hook.url)
 		ada.do("POST", "/notification-channels/"+channel+"/test", "").expect(201)
-		gone, _ := eve.channel(hook.url)
-		eve.do("POST", "/notification-channels/"+gone+"/test", "").expect(201)
-		ada.deliveries(channel, func(all []promptrails.Delivery) bool { return len(all[0].Attempts) == 1 })
-		eve.deliveries(gone, func(all []promptrails.Delivery) bool { return len(all[0].Attempts) == 1 })
+		deleted, _ := eve.channel(hook.url)
+		eve.do("POST", "/notification-channels/"+deleted+"/test", "").expect(201)
+		ada.deliveries(channel, attempted(1))
+		eve.deliveries(deleted, attempted(1))
 		eve.do("DELETE", "/workspaces/"+eve.workspace+"?confirm_slug=other", "").expect(204)
 	})
 	first := []*received{hook.next(), hook.next()}
 	now.forward(time.Hour)
 	up.Store(true)
-	t.Run("after", func(t *testing.T) {
+	t.Run("second process", func(t *testing.T) {
 		again := *ada
 		again.s = newServer(t, cfg)
 		request := hook.next()
 		if request.id() != first[0].id() && request.id() != first[1].id() || signature(t, secret, request) != request.header.Get("webhook-signature") {
-			t.Errorf("%v came, after %v", request.header, first)
+			t.Errorf("request after the restart: got %v, want a signed one with the webhook-id %s or %s", request.header, first[0].id(), first[1].id())
 		}
 		again.deliveries(channel, ended(1))
 	})
-	if len(hook.came) != 0 {
-		t.Error("something of a workspace that is gone was sent")
+	if n := len(hook.came); n != 0 {
+		t.Errorf("deliveries of a deleted workspace: got %d requests, want 0", n)
+	}
+}
+
+// Retry-After delays the next attempt after 429 and 503. A 410 pauses the
+// channel.
+func TestReceiverStatuses(t *testing.T) {
+	t.Parallel()
+	for status, retryAfter := range map[int]string{410: "", 429: "3600", 503: "3600", 500: "3600"} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			ada := newServer(t, embedded.Config{AllowLoopbackWebhooks: true}).owner("ada@example.com", "research")
+			channel, _ := ada.channel(newReceiver(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Retry-After", retryAfter)
+				w.WriteHeader(status)
+			}).url)
+			before := ada.sequence()
+			ada.do("POST", "/notification-channels/"+channel+"/test", "").expect(201)
+			d := ada.deliveries(channel, attempted(1))[0]
+			wait := time.Until(d.NextAttemptAt)
+			c := ada.do("GET", "/notification-channels/"+channel, "").expect(200)
+			switch status {
+			case 410:
+				if d.Status != promptrails.DeliveryFailed || !strings.Contains(c.body, `"is_active":false`) || !strings.Contains(c.text("paused_reason"), "410") || ada.sequence() != before+1 {
+					t.Errorf("got delivery %+v, channel %s and %d changelog entries, want a failed delivery, a channel paused because of 410 and 1 entry", d, c.body, ada.sequence()-before)
+				}
+			case 500:
+				if wait > time.Minute {
+					t.Errorf("next attempt: got in %s, want in at most a minute, without Retry-After", wait)
+				}
+			default:
+				if wait < 59*time.Minute || wait > 61*time.Minute {
+					t.Errorf("next attempt after Retry-After: 3600: got in %s, want in an hour", wait)
+				}
+			}
+		})
 	}
 }

@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	deliverVariable = "PROMPTRAILS_TEST_DELIVER"
-	tokenVariable   = "PROMPTRAILS_TEST_TOKEN"
-	placeVariable   = "PROMPTRAILS_TEST_WORKSPACE"
+	deliverVariable   = "PROMPTRAILS_TEST_DELIVER"
+	tokenVariable     = "PROMPTRAILS_TEST_TOKEN"
+	workspaceVariable = "PROMPTRAILS_TEST_WORKSPACE"
 )
 
-// workUntilKilled makes approvals, each of which is told, in a process of its
-// own.
+// workUntilKilled creates approvals, each with a notification, until the process
+// is killed. It runs in a separate process.
 func workUntilKilled(file string) int {
 	ctx := context.Background()
 	work := func() error {
@@ -27,7 +27,7 @@ func workUntilKilled(file string) int {
 		if err != nil {
 			return err
 		}
-		client, err := service.Client(promptrails.WithAccessToken(os.Getenv(tokenVariable)), promptrails.WithWorkspace(os.Getenv(placeVariable)))
+		client, err := service.Client(promptrails.WithAccessToken(os.Getenv(tokenVariable)), promptrails.WithWorkspace(os.Getenv(workspaceVariable)))
 		for err == nil {
 			_, err = client.Resources.Create(ctx, promptrails.KindApprovals, map[string]any{"name": "approval"})
 		}
@@ -37,10 +37,10 @@ func workUntilKilled(file string) int {
 	return 1
 }
 
-// A process that is killed while it delivers loses nothing that it has
-// committed, and has told of nothing that it has not. Something may come twice,
-// with the same webhook-id.
-func TestDeliveriesSurviveAKill(t *testing.T) {
+// If the process is killed during deliveries, each committed change is still
+// delivered, and no uncommitted one. A delivery may arrive twice, with the same
+// webhook-id.
+func TestDeliveriesSurviveKill(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()
 	if err != nil {
@@ -51,15 +51,15 @@ func TestDeliveriesSurviveAKill(t *testing.T) {
 	var ada *person
 	var channels []string
 	secrets := map[string]string{}
-	t.Run("before", func(t *testing.T) {
+	t.Run("setup", func(t *testing.T) {
 		ada = newServer(t, cfg).owner("ada@example.com", "research")
 		for range 3 {
 			channel, secret := ada.channel(hook.url, `"events":["execution.awaiting_approval"]`)
 			channels, secrets[channel] = append(channels, channel), secret
 		}
 	})
-	told := map[string]map[string]bool{} // the webhook-ids that told of an approval
-	hear := func(r *received) {
+	delivered := map[string]map[string]bool{} // the webhook-ids by approval
+	record := func(r *received) {
 		var event *promptrails.Event
 		for _, secret := range secrets {
 			if event == nil {
@@ -68,44 +68,44 @@ func TestDeliveriesSurviveAKill(t *testing.T) {
 		}
 		data, ok := event.Data.(*promptrails.ExecutionEvent)
 		if !ok {
-			t.Fatalf("%s came", r.body)
+			t.Fatalf("request: got %s, want a signed execution event", r.body)
 		}
-		if told[data.ApprovalID] == nil {
-			told[data.ApprovalID] = map[string]bool{}
+		if delivered[data.ApprovalID] == nil {
+			delivered[data.ApprovalID] = map[string]bool{}
 		}
-		told[data.ApprovalID][event.ID] = true
+		delivered[data.ApprovalID][event.ID] = true
 	}
 	for range 3 { // kills
 		process := exec.CommandContext(t.Context(), self)
-		process.Env = append(os.Environ(), deliverVariable+"="+cfg.DSN, tokenVariable+"="+ada.user.AccessToken.Reveal(), placeVariable+"="+ada.workspace)
+		process.Env = append(os.Environ(), deliverVariable+"="+cfg.DSN, tokenVariable+"="+ada.user.AccessToken.Reveal(), workspaceVariable+"="+ada.workspace)
 		process.Stderr = os.Stderr
 		if err := process.Start(); err != nil {
 			t.Fatal(err)
 		}
 		for range 40 {
-			hear(hook.next())
+			record(hook.next())
 		}
 		if err := process.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		if err := process.Wait(); err == nil {
-			t.Error("the process was done before it was killed")
+			t.Error("process: got an exit before it was killed, want it to run until then")
 		}
 	}
-	t.Run("after", func(t *testing.T) {
+	t.Run("restart", func(t *testing.T) {
 		again := *ada
 		again.s = newServer(t, cfg)
 		for _, channel := range channels {
 			again.deliveries(channel, func([]promptrails.Delivery) bool {
 				for len(hook.came) > 0 {
-					hear(hook.next())
+					record(hook.next())
 				}
 				pending, _ := again.do("GET", "/notification-channels/"+channel+"/deliveries?status=pending", "").listed()
 				return len(pending) == 0
 			})
 		}
 		for len(hook.came) > 0 {
-			hear(hook.next())
+			record(hook.next())
 		}
 		committed := 0
 		for after := ""; ; {
@@ -117,18 +117,18 @@ func TestDeliveriesSurviveAKill(t *testing.T) {
 			}
 			again.do("GET", "/approvals?limit=100&after="+after, "").expect(200).decode(&page)
 			for _, approval := range page.Data {
-				if ids := told[approval.ID]; len(ids) != len(channels) {
-					t.Errorf("%d of %d channels were told of %s", len(ids), len(channels), approval.ID)
+				if ids := delivered[approval.ID]; len(ids) != len(channels) {
+					t.Errorf("approval %s: got deliveries over %d channels, want %d", approval.ID, len(ids), len(channels))
 				}
-				delete(told, approval.ID)
+				delete(delivered, approval.ID)
 				committed++
 			}
 			if after = page.Meta.NextCursor; after == "" {
 				break
 			}
 		}
-		if len(told) != 0 || committed < 10 {
-			t.Errorf("of %d approvals that were never committed it was told; %d were", len(told), committed)
+		if len(delivered) != 0 || committed < 10 {
+			t.Errorf("got deliveries of %d uncommitted approvals and %d committed ones, want 0 and at least 10", len(delivered), committed)
 		}
 	})
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// Of several that open one new file at once, one creates it and all open it.
-func TestOpenAtOnce(t *testing.T) {
+// Concurrent calls of Open for a new file all succeed.
+func TestConcurrentOpen(t *testing.T) {
 	t.Parallel()
 	for _, key := range [][]byte{nil, bytes.Repeat([]byte("k"), 32)} {
 		for range 3 {
@@ -31,11 +31,11 @@ func TestOpenAtOnce(t *testing.T) {
 				openers.Go(func() {
 					s, err := embedded.Open(t.Context(), embedded.Config{DSN: file, MasterKey: key})
 					if err != nil {
-						t.Errorf("got %v, want that each opens it", err)
+						t.Errorf("Open: got %v, want no error", err)
 						return
 					}
 					if err := s.Close(); err != nil {
-						t.Error(err)
+						t.Errorf("Close: got %v, want no error", err)
 					}
 				})
 			}
@@ -44,12 +44,12 @@ func TestOpenAtOnce(t *testing.T) {
 	}
 }
 
-// What holds secrets is the owner's only, and a key that others can read is no
-// secret.
-func TestModesOfFiles(t *testing.T) {
+// Files with secrets have the mode 0600. A key file that others can read is
+// rejected.
+func TestFileModes(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("Windows has no modes of files")
+		t.Skip("Windows has no file modes")
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "workspaces.db")
@@ -58,51 +58,53 @@ func TestModesOfFiles(t *testing.T) {
 	entries := must[[]os.DirEntry](t)(os.ReadDir(dir))
 	for _, e := range entries {
 		if info := must[fs.FileInfo](t)(e.Info()); info.Mode().Perm() != 0o600 {
-			t.Errorf("%s has the mode %o, want 600", e.Name(), info.Mode().Perm())
+			t.Errorf("mode of %s: got %o, want 600", e.Name(), info.Mode().Perm())
 		}
 	}
 	if err := s.Close(); err != nil || len(entries) < 4 {
-		t.Fatal(err, entries)
+		t.Fatalf("Close: got %v and the files %v, want no error and at least 4 files", err, entries)
 	}
 	if err := os.Chmod(file+".key", 0o640); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := embedded.Open(t.Context(), embedded.Config{DSN: file}); err == nil || !strings.Contains(err.Error(), "chmod 600 "+file+".key") {
-		t.Errorf("a key that others can read: got %v, want the command that mends it", err)
+		t.Errorf("Open with a key file that others can read: got %v, want the command that fixes it", err)
 	}
 }
 
-// A database that is gone is not replaced by an empty one.
+// Open fails if a key file exists and its database is missing or empty.
 func TestLostDatabase(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string]func(file string) error{
 		"missing": os.Remove,
 		"empty":   func(file string) error { return os.Truncate(file, 0) },
 	} {
-		file := filepath.Join(t.TempDir(), "workspaces.db")
-		s := must[*embedded.Service](t)(embedded.Open(t.Context(), embedded.Config{DSN: file}))
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if err := lose(file); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := embedded.Open(t.Context(), embedded.Config{DSN: file}); err == nil || !strings.Contains(err.Error(), "remove the key file") {
-			t.Errorf("%s: got %v, want an error that says what to do", name, err)
-		}
-		if err := os.Remove(file + ".key"); err != nil {
-			t.Fatalf("%s: the key file: %v", name, err)
-		}
-		s = must[*embedded.Service](t)(embedded.Open(t.Context(), embedded.Config{DSN: file}))
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "workspaces.db")
+			s := must[*embedded.Service](t)(embedded.Open(t.Context(), embedded.Config{DSN: file}))
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := lose(file); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := embedded.Open(t.Context(), embedded.Config{DSN: file}); err == nil || !strings.Contains(err.Error(), "remove the key file") {
+				t.Errorf("Open: got %v, want an error that says how to start with an empty database", err)
+			}
+			if err := os.Remove(file + ".key"); err != nil {
+				t.Fatal(err)
+			}
+			s = must[*embedded.Service](t)(embedded.Open(t.Context(), embedded.Config{DSN: file}))
+			if err := s.Close(); err != nil {
+				t.Errorf("Close: got %v, want no error", err)
+			}
+		})
 	}
 }
 
-// A copy of the file alone, made while the service ran, lacks what is in its
-// write-ahead log, and is refused.
-func TestCopyWithoutTheLog(t *testing.T) {
+// A copy of a running service's database without its write-ahead log is
+// incomplete, and is rejected.
+func TestCopyWithoutLog(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "workspaces.db")
 	s := must[*embedded.Service](t)(embedded.Open(t.Context(), embedded.Config{DSN: file}))
@@ -121,43 +123,45 @@ func TestCopyWithoutTheLog(t *testing.T) {
 		}
 	}
 	if _, err := embedded.Open(t.Context(), embedded.Config{DSN: part}); err == nil || !strings.Contains(err.Error(), "-wal") {
-		t.Errorf("without -wal: got %v, want an error that names it", err)
+		t.Errorf("Open of a copy without -wal: got %v, want an error that names it", err)
 	}
 	copied := must[*embedded.Service](t)(embedded.Open(t.Context(), embedded.Config{DSN: whole}))
 	defer func() { _ = copied.Close() }()
 	if _, err := copied.UserByEmail(t.Context(), "ADA@example.com"); err != nil {
-		t.Errorf("all of its files: %v", err)
+		t.Errorf("user in a copy of all files: got %v, want no error", err)
 	}
 }
 
-// An open that fails leaves nothing behind.
-func TestFailedOpenLeavesNothing(t *testing.T) {
+// A failed Open leaves no files, except for the lock file.
+func TestFailedOpenLeavesNoFiles(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]embedded.Config{
-		"a bad previous key": {PreviousMasterKeys: [][]byte{{1}}},
-		"no such plan":       {DefaultPlan: "gold"},
+		"invalid previous key": {PreviousMasterKeys: [][]byte{{1}}},
+		"unknown plan":         {DefaultPlan: "gold"},
 	} {
-		dir := t.TempDir()
-		cfg.DSN = filepath.Join(dir, "workspaces.db")
-		if _, err := embedded.Open(t.Context(), cfg); err == nil {
-			t.Fatalf("%s: it was opened", name)
-		}
-		for _, e := range must[[]os.DirEntry](t)(os.ReadDir(dir)) {
-			if !strings.HasSuffix(e.Name(), ".lock") {
-				t.Errorf("%s: %s is left behind", name, e.Name())
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			cfg.DSN = filepath.Join(dir, "workspaces.db")
+			if _, err := embedded.Open(t.Context(), cfg); err == nil {
+				t.Fatal("Open: got no error, want one")
 			}
-		}
+			for _, e := range must[[]os.DirEntry](t)(os.ReadDir(dir)) {
+				if !strings.HasSuffix(e.Name(), ".lock") {
+					t.Errorf("files after a failed Open: got %s, want only the lock file", e.Name())
+				}
+			}
+		})
 	}
 	if _, err := embedded.Open(t.Context(), embedded.Config{DSN: filepath.Join(t.TempDir(), "no", "such", "folder.db")}); err == nil {
-		t.Error("in a folder that does not exist: it was opened")
+		t.Error("Open in a folder that does not exist: got no error, want one")
 	}
-	two := must[*embedded.Service](t)(embedded.Open(t.Context(), embedded.Config{DSN: "/" + filepath.Join(t.TempDir(), "workspaces.db")}))
-	if err := two.Close(); err != nil {
-		t.Error(err)
+	slashes := must[*embedded.Service](t)(embedded.Open(t.Context(), embedded.Config{DSN: "/" + filepath.Join(t.TempDir(), "workspaces.db")})) // a path that begins with //
+	if err := slashes.Close(); err != nil {
+		t.Errorf("Close: got %v, want no error", err)
 	}
 }
 
-// ready returns what /readyz says.
+// ready returns the status and body of /readyz.
 func (s *server) ready() (int, string) {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.url+"/readyz", nil)
@@ -173,32 +177,33 @@ func (s *server) ready() (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-// A file that is deleted or replaced under the service is noticed: nothing is
-// acknowledged that is not kept.
-func TestFileIsReplaced(t *testing.T) {
+// If the database file is deleted or replaced, writes fail with 503, and /readyz
+// reports the reason.
+func TestReplacedFile(t *testing.T) {
 	t.Parallel()
 	for name, replace := range map[string]func(file string) error{
 		"deleted":  os.Remove,
 		"replaced": func(file string) error { return copyOver(file) },
 	} {
-		file := filepath.Join(t.TempDir(), "workspaces.db")
-		s := newServer(t, embedded.Config{DSN: file})
-		ada := s.owner("ada@example.com", "research")
-		if code, body := s.ready(); code != 200 {
-			t.Fatal(code, body)
-		}
-		if err := replace(file); err != nil {
-			t.Fatal(err)
-		}
-		r := ada.do("PATCH", "/workspaces/research", `{"name":"New"}`)
-		r.fails(503, "unavailable")
-		if code, body := s.ready(); code != 503 || !strings.Contains(body, "deleted or replaced") || strings.Contains(body, file) {
-			t.Errorf("%s: /readyz says %d %s, want 503 with the reason and no path", name, code, body)
-		}
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "workspaces.db")
+			s := newServer(t, embedded.Config{DSN: file})
+			ada := s.owner("ada@example.com", "research")
+			if code, body := s.ready(); code != 200 {
+				t.Fatalf("/readyz: got %d %s, want 200", code, body)
+			}
+			if err := replace(file); err != nil {
+				t.Fatal(err)
+			}
+			ada.do("PATCH", "/workspaces/research", `{"name":"New"}`).fails(503, "unavailable")
+			if code, body := s.ready(); code != 503 || !strings.Contains(body, "deleted or replaced") || strings.Contains(body, file) {
+				t.Errorf("/readyz: got %d %s, want 503 with the reason and without the path", code, body)
+			}
+		})
 	}
 }
 
-// copyOver puts a copy of a file in its place.
+// copyOver replaces a file with a copy of itself.
 func copyOver(file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -210,23 +215,23 @@ func copyOver(file string) error {
 	return os.Rename(file+".new", file)
 }
 
-// disk is a file system of its own, of so many bytes. A test without the right
-// to mount one is skipped.
+// disk mounts a file system of the given size in bytes. It skips the test if it
+// cannot mount one.
 func disk(t *testing.T, bytes int) (dir string, remount func(options string)) {
 	t.Helper()
 	if runtime.GOOS != "linux" || os.Getuid() != 0 {
-		t.Skip("a disk of the test's own needs Linux and the right to mount")
+		t.Skip("mounting a file system requires Linux and root")
 	}
 	dir = t.TempDir()
 	mount := func(args ...string) error {
 		return exec.CommandContext(context.WithoutCancel(t.Context()), "mount", args...).Run()
 	}
 	if err := mount("-t", "tmpfs", "-o", fmt.Sprintf("size=%d", bytes), "tmpfs", dir); err != nil {
-		t.Skip("a disk of the test's own cannot be mounted here: ", err)
+		t.Skip("cannot mount a file system: ", err)
 	}
 	t.Cleanup(func() {
 		if err := exec.CommandContext(context.WithoutCancel(t.Context()), "umount", "-l", dir).Run(); err != nil {
-			t.Error(err)
+			t.Errorf("umount: got %v, want no error", err)
 		}
 	})
 	return dir, func(options string) {
@@ -237,37 +242,38 @@ func disk(t *testing.T, bytes int) (dir string, remount func(options string)) {
 	}
 }
 
-// While the disk is full writes fail, /readyz says why, and all of it recovers.
+// While the disk is full, writes fail with 503, and /readyz reports the reason.
+// Both recover when there is space again.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	dir, remount := disk(t, 2<<20)
 	s := newServer(t, embedded.Config{DSN: filepath.Join(dir, "workspaces.db")})
 	ada := s.owner("ada@example.com", "research")
-	kept := 0
-	for _, size := range []int{100 << 10, 1000, 1} { // until not even a small one is written
+	written := 0
+	for _, size := range []int{100 << 10, 1000, 1} { // until not even a small prompt can be written
 		for range 10_000 {
 			r := ada.do("POST", "/prompts", `{"name":"p","content":"`+strings.Repeat("a", size)+`"}`)
 			if r.status == 503 {
 				break
 			}
 			r.expect(201)
-			kept++
+			written++
 		}
 	}
 	if code, body := s.ready(); code != 503 || !strings.Contains(body, "the disk is full") {
-		t.Errorf("after %d writes /readyz says %d %s, want that the disk is full", kept, code, body)
+		t.Errorf("/readyz after %d writes: got %d %s, want 503: the disk is full", written, code, body)
 	}
 	remount(fmt.Sprintf("size=%d", 64<<20))
 	if code, body := s.ready(); code != 200 {
-		t.Errorf("with room again /readyz says %d %s", code, body)
+		t.Errorf("/readyz with space again: got %d %s, want 200", code, body)
 	}
-	if r := ada.do("GET", "/prompts?limit=1", "").expect(200); !strings.Contains(r.body, fmt.Sprintf(`"total":%d`, kept)) {
-		t.Errorf("%s, want the %d prompts that were acknowledged", r.body, kept)
+	if r := ada.do("GET", "/prompts?limit=1", "").expect(200); !strings.Contains(r.body, fmt.Sprintf(`"total":%d`, written)) {
+		t.Errorf("prompts: got %s, want a total of %d, the acknowledged ones", r.body, written)
 	}
 	ada.do("POST", "/prompts", `{"name":"p"}`).expect(201)
 }
 
-// A disk that cannot be written opens nothing, and says so while it lasts.
+// Open fails while the disk is read-only.
 func TestReadOnlyDisk(t *testing.T) {
 	t.Parallel()
 	dir, remount := disk(t, 16<<20)
@@ -279,16 +285,17 @@ func TestReadOnlyDisk(t *testing.T) {
 	remount("ro")
 	if opened, err := embedded.Open(t.Context(), embedded.Config{DSN: file}); err == nil {
 		_ = opened.Close()
-		t.Error("a read-only file was opened")
+		t.Error("Open on a read-only disk: got no error, want one")
 	}
 	remount("rw")
 	s = must[*embedded.Service](t)(embedded.Open(t.Context(), embedded.Config{DSN: file}))
 	if err := s.Close(); err != nil {
-		t.Error(err)
+		t.Errorf("Close: got %v, want no error", err)
 	}
 }
 
-// A service that is closed is unavailable, and waits for what runs.
+// Close waits for running requests. New requests fail with 503 as soon as it is
+// called.
 func TestClosedService(t *testing.T) {
 	t.Parallel()
 	entered, leave := make(chan struct{}), make(chan struct{})
@@ -299,9 +306,7 @@ func TestClosedService(t *testing.T) {
 			return &promptrails.CredentialCheck{}, nil
 		},
 	}))
-	owner := must[*embedded.User](t)(service.CreateUser(t.Context(), "ada@example.com", ""))
-	c := must[*promptrails.Client](t)(service.Client(promptrails.WithAccessToken(owner.AccessToken.Reveal()), promptrails.WithMaxRetries(0)))
-	c = c.InWorkspace(must[*promptrails.Workspace](t)(c.Workspaces.Create(t.Context(), &promptrails.CreateWorkspaceParams{Name: "W", Slug: "w"})).ID)
+	c := ownerClient(t, service, promptrails.WithMaxRetries(0))
 	credential := must[*promptrails.Credential](t)(c.Credentials.Create(t.Context(), &promptrails.CreateCredentialParams{Name: "c", Type: "openai", Value: promptrails.NewSecret("sk-value")}))
 	checked := make(chan error, 1)
 	go func() {
@@ -312,9 +317,9 @@ func TestClosedService(t *testing.T) {
 	closed := make(chan error, 1)
 	go func() { closed <- service.Close() }()
 	for {
-		if _, err := c.Me(t.Context()); err != nil { // once it is being closed
+		if _, err := c.Me(t.Context()); err != nil { // Close has begun
 			if e, ok := errors.AsType[*promptrails.Error](err); !ok || e.Status != 503 {
-				t.Errorf("while it is closed: got %v, want 503", err)
+				t.Errorf("Me during Close: got %v, want 503", err)
 			}
 			break
 		}
@@ -322,12 +327,12 @@ func TestClosedService(t *testing.T) {
 	}
 	close(leave)
 	if err := <-checked; err != nil {
-		t.Errorf("the request that ran: got %v, want that it is finished", err)
+		t.Errorf("request that was running: got %v, want no error", err)
 	}
 	if err := <-closed; err != nil {
-		t.Error(err)
+		t.Errorf("Close: got %v, want no error", err)
 	}
 	if _, err := c.Me(t.Context()); err == nil || !strings.Contains(err.Error(), "503") {
-		t.Errorf("after it was closed: got %v, want 503", err)
+		t.Errorf("Me after Close: got %v, want 503", err)
 	}
 }

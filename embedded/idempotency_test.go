@@ -11,43 +11,45 @@ import (
 
 const idempotencyKey = "Idempotency-Key"
 
-func TestRepeatedOnce(t *testing.T) {
+// A request with a key that was used before is not executed again: its response
+// is replayed.
+func TestReplay(t *testing.T) {
 	t.Parallel()
 	databases(t, func(t *testing.T, cfg embedded.Config) {
 		ada := newServer(t, cfg).owner("ada@example.com", "research")
 		first := ada.do("PATCH", "/workspaces/"+ada.workspace, `{"name":"New"}`, idempotencyKey, "k").expect(200)
 		again := ada.do("PATCH", "/workspaces/"+ada.workspace, `{"name":"New"}`, idempotencyKey, "k").expect(200)
 		if first.replayed() || !again.replayed() || first.body != again.body || first.header.Get("ETag") != again.header.Get("ETag") {
-			t.Errorf("replayed %t %s, then %t %s", first.replayed(), first.body, again.replayed(), again.body)
+			t.Errorf("two PATCH with one key: got %s (replayed: %t), then %s (replayed: %t), want the second to replay the first", first.body, first.replayed(), again.body, again.replayed())
 		}
 		ada.do("PATCH", "/workspaces/"+ada.workspace, `{"name":"Newer"}`, idempotencyKey, "k").fails(409, "idempotency_key_reused")
 		ada.do("PATCH", "/workspaces/research", `{"name":"New"}`, idempotencyKey, "k").expect(200)
 		ada.do("DELETE", "/workspaces/"+ada.workspace+"?confirm_slug=other", "", idempotencyKey, "k").fails(409, "idempotency_key_reused")
 
-		// A refusal is not kept: the same call may succeed later.
+		// The response of a rejected request is not stored.
 		ada.do("POST", "/invitations", `{"email":"nobody","role":"user"}`, idempotencyKey, "r").fails(400, "validation_error")
 		ada.do("POST", "/invitations", `{"email":"grace@example.com","role":"user"}`, idempotencyKey, "r").expect(201)
 
-		// A delete is done once too.
+		// A DELETE is replayed, too.
 		grace := ada.member("joan@example.com", "user")
 		id := grace.do("GET", "/members/me", "").text("id")
 		ada.do("DELETE", "/members/"+id, "", idempotencyKey, "d").expect(204)
 		if again := ada.do("DELETE", "/members/"+id, "", idempotencyKey, "d").expect(204); !again.replayed() {
-			t.Error("the second DELETE was not a replay")
+			t.Errorf("second DELETE with one key: got %d, not replayed, want a replay", again.status)
 		}
 		ada.do("DELETE", "/members/"+id, "", idempotencyKey, "other").fails(404, "not_found")
 		if fields := ada.do("DELETE", "/members/"+id, "", idempotencyKey, "a b").fails(400, "validation_error"); fields["Idempotency-Key"] == "" {
-			t.Errorf("a key with a space: %v", fields)
+			t.Errorf("key with a space: got errors of the fields %v, want one of Idempotency-Key", fields)
 		}
 	})
 }
 
-// Of two requests with one key at once, one runs and the other is told so.
-func TestOneAtATime(t *testing.T) {
+// Of two concurrent requests with one key, one is executed and the other fails.
+func TestConcurrentRequestsWithOneKey(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "workspaces.db")
 	ada := newServer(t, embedded.Config{DSN: file}).owner("ada@example.com", "research")
-	release := lock(t, file) // neither can finish
+	release := lock(t, file) // so that neither can finish
 	replies := make(chan *reply, 2)
 	var callers sync.WaitGroup
 	for range 2 {
@@ -58,18 +60,18 @@ func TestOneAtATime(t *testing.T) {
 	refused := <-replies
 	refused.fails(409, "idempotency_in_progress")
 	if refused.header.Get("Retry-After") == "" {
-		t.Error("no Retry-After")
+		t.Errorf("concurrent request: got headers %v, want Retry-After", refused.header)
 	}
 	release()
 	callers.Wait()
 	(<-replies).expect(200)
 	if r := ada.do("PATCH", "/workspaces/research", `{"name":"New"}`, idempotencyKey, "k").expect(200); !r.replayed() {
-		t.Error("the key was free again, but its outcome is lost")
+		t.Errorf("request after both: got %s, not replayed, want a replay", r.body)
 	}
 }
 
-// Another caller or workspace never meets a key.
-func TestIdempotencyKeysAreTheCallers(t *testing.T) {
+// Keys of different callers or workspaces are independent.
+func TestIdempotencyKeyScope(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, embedded.Config{})
 	ada, eve := s.owner("ada@example.com", "one"), s.owner("eve@example.com", "two")
@@ -77,16 +79,16 @@ func TestIdempotencyKeysAreTheCallers(t *testing.T) {
 	mine := ada.do("POST", "/invitations", body, idempotencyKey, "k").expect(201)
 	theirs := eve.do("POST", "/invitations", body, idempotencyKey, "k").expect(201)
 	if theirs.replayed() || mine.text("id") == theirs.text("id") {
-		t.Errorf("another caller met the key: %s", theirs.body)
+		t.Errorf("key of another caller: got %s (replayed: %t), want a new invitation", theirs.body, theirs.replayed())
 	}
 	second := ada.do("POST", "/workspaces", `{"name":"W","slug":"three"}`).expect(201).text("id")
 	if r := ada.in(second).do("POST", "/invitations", body, idempotencyKey, "k").expect(201); r.replayed() {
-		t.Error("the same key in another workspace was a replay")
+		t.Errorf("key of another workspace: got the replay %s, want a new invitation", r.body)
 	}
 }
 
-// The caller's right is judged anew before anything is repeated.
-func TestReplayIsJudgedAnew(t *testing.T) {
+// A replay checks the caller's permissions again.
+func TestReplayChecksPermissions(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, embedded.Config{})
 	ada := s.owner("ada@example.com", "research")
@@ -112,8 +114,8 @@ func TestReplayIsJudgedAnew(t *testing.T) {
 	invite().fails(401, "unauthorized")
 }
 
-// What ends the caller's own right is repeated to them all the same.
-func TestRepeatWhatEndsTheRight(t *testing.T) {
+// A request that revokes the caller's own permission is still replayed to them.
+func TestReplayOfOwnRemoval(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, embedded.Config{})
 	ada := s.owner("ada@example.com", "research")
@@ -123,12 +125,12 @@ func TestRepeatWhatEndsTheRight(t *testing.T) {
 		grace.do("DELETE", "/members/me", "", idempotencyKey, "leave").expect(204)
 	}
 	grace.do("DELETE", "/members/"+gracesID, "", idempotencyKey, "other").fails(404, "not_found")
-	var answers []string
+	var responses []string
 	for range 2 {
-		answers = append(answers, ada.do("POST", "/workspaces/research/transfer", `{"member_id":"`+joansID+`"}`, idempotencyKey, "transfer").expect(200).body)
+		responses = append(responses, ada.do("POST", "/workspaces/research/transfer", `{"member_id":"`+joansID+`"}`, idempotencyKey, "transfer").expect(200).body)
 	}
-	if answers[0] != answers[1] {
-		t.Errorf("transfer: %v", answers)
+	if responses[0] != responses[1] {
+		t.Errorf("replay of a transfer: got %s, want %s", responses[1], responses[0])
 	}
 	for range 2 {
 		joan.do("DELETE", "/workspaces/"+joan.workspace+"?confirm_slug=research", "", idempotencyKey, "delete").expect(204)
@@ -136,8 +138,8 @@ func TestRepeatWhatEndsTheRight(t *testing.T) {
 	joan.do("GET", "/workspaces/"+joan.workspace, "").fails(404, "not_found")
 }
 
-// An answer that carries a token is kept for ten minutes, any other for a day.
-func TestOutcomesEnd(t *testing.T) {
+// A response with a token is stored for ten minutes, others for a day.
+func TestReplayExpiry(t *testing.T) {
 	t.Parallel()
 	databases(t, func(t *testing.T, cfg embedded.Config) {
 		var c clock
@@ -153,23 +155,24 @@ func TestOutcomesEnd(t *testing.T) {
 		rename().expect(200)
 		c.forward(10*time.Minute - time.Second)
 		if again := invite().expect(201).text("token"); again != token {
-			t.Errorf("within ten minutes: %s, want %s", again, token)
+			t.Errorf("token of a replay within ten minutes: got %s, want %s", again, token)
 		}
 		c.forward(time.Second)
 		invite().fails(409, "idempotency_answer_gone")
 		c.forward(24*time.Hour - 10*time.Minute - time.Second)
 		if !rename().expect(200).replayed() {
-			t.Error("within a day it was done again")
+			t.Error("PATCH within a day: got a new response, want a replay")
 		}
 		c.forward(time.Second)
 		if rename().expect(200).replayed() {
-			t.Error("after a day it was repeated")
+			t.Error("PATCH after a day: got a replay, want a new response")
 		}
 	})
 }
 
-// A new master key among old ones breaks no replay.
-func TestReplayAfterAChangeOfMasterKey(t *testing.T) {
+// Responses are still replayed after a change of the master key, if the previous
+// one is given.
+func TestReplayAfterMasterKeyChange(t *testing.T) {
 	t.Parallel()
 	file := t.TempDir() + "/workspaces.db"
 	first, second := make([]byte, 32), make([]byte, 32)
@@ -181,15 +184,15 @@ func TestReplayAfterAChangeOfMasterKey(t *testing.T) {
 		p.s = s
 		return p.do("POST", "/invitations", `{"email":"grace@example.com","role":"user"}`, idempotencyKey, "i")
 	}
-	t.Run("before", func(t *testing.T) {
+	t.Run("first key", func(t *testing.T) {
 		s := newServer(t, embedded.Config{DSN: file, MasterKey: first})
 		ada = s.owner("ada@example.com", "research")
 		before = invite(s).expect(201).text("token")
 	})
-	t.Run("after", func(t *testing.T) {
+	t.Run("second key", func(t *testing.T) {
 		s := newServer(t, embedded.Config{DSN: file, MasterKey: second, PreviousMasterKeys: [][]byte{first}})
 		if after := invite(s).expect(201); !after.replayed() || after.text("token") != before {
-			t.Errorf("%s, want %s again", after.body, before)
+			t.Errorf("invitation: got %s (replayed: %t), want a replay with the token %s", after.body, after.replayed(), before)
 		}
 	})
 }

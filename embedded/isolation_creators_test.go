@@ -7,7 +7,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// inAnother is the same person in a workspace more.
+// inAnother creates another workspace, and returns a copy of p that calls the API
+// in it.
 func (p *person) inAnother(slug string) *person {
 	p.s.t.Helper()
 	other := *p
@@ -15,26 +16,26 @@ func (p *person) inAnother(slug string) *person {
 	return &other
 }
 
-// A key names its creator's membership of its own workspace.
+// A key names its creator by the member id of the key's workspace.
 func TestIsolationOfCreators(t *testing.T) {
 	t.Parallel()
 	ada := newServer(t, embedded.Config{}).owner("ada@example.com", "research")
 	for _, in := range []*person{ada, ada.inAnother("sales"), ada.inAnother("support")} {
 		want := in.do("GET", "/members/me", "").expect(200).text("id")
 		if got := in.do("GET", "/api-keys/"+in.key(all).id, "").expect(200).text("created_by_member"); got != want {
-			t.Errorf("got member %s, want %s", got, want)
+			t.Errorf("created_by_member: got %s, want %s", got, want)
 		}
 	}
 }
 
-// A change of plan in one workspace repeats no warning in another.
+// A change of plan does not repeat usage warnings in another workspace.
 func TestIsolationOfWarnings(t *testing.T) {
 	t.Parallel()
 	ada := newServer(t, embedded.Config{AllowLoopbackWebhooks: true}).owner("ada@example.com", "research")
 	other := ada.inAnother("sales")
 	hook := newReceiver(t, nil)
 	_, secret := ada.channel(hook.url, `"events":["usage.threshold","usage.limit_reached"]`)
-	for range 5 { // of 5
+	for range 5 { // the limit
 		ada.do("POST", "/data-sources", `{"name":"d"}`).expect(201)
 	}
 	for range 2 {
@@ -46,6 +47,6 @@ func TestIsolationOfWarnings(t *testing.T) {
 	ada.do("POST", "/data-sources", `{"name":"d"}`).expect(201)
 	ada.do("POST", "/notification-channels/"+ada.firstChannel()+"/test", "").expect(201)
 	if event := hook.next().event(t, secret); event.Type != promptrails.EventChannelTest {
-		t.Errorf("got %+v again, want the test alone", event)
+		t.Errorf("next event: got %+v, want only the test", event)
 	}
 }

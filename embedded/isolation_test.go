@@ -18,9 +18,9 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/apicheck"
 )
 
-// Whatever the route, an identifier of another workspace is answered like one
-// that does not exist, and leaves no trace. The routes are those of the API's
-// description, so a new one is covered as it comes.
+// Every route responds to an identifier of another workspace as to an unknown
+// one, and changes nothing. The routes are read from openapi.yaml, so new routes
+// are covered.
 func TestIsolation(t *testing.T) {
 	t.Parallel()
 	document, err := apicheck.Document()
@@ -41,18 +41,18 @@ func TestIsolation(t *testing.T) {
 	own := eve.do("POST", "/agents", `{"name":"mine"}`).expect(201).text("id")
 	key := eve.key(all)
 	foreign, samples := ada.everything(document)
-	least := 5000 // calls
+	minCalls := 5000
 	if testing.Short() {
-		t.Log("tried with a third of the identifiers, as -short says")
+		t.Log("-short: only a third of the identifiers are tried")
 		for i, id := range slices.Sorted(maps.Keys(samples)) {
 			if i%3 != 0 {
 				delete(samples, id)
 			}
 		}
-		least /= 3
+		minCalls /= 3
 	}
 
-	// Whether the answers are those of the description, other tests look at.
+	// Other tests validate the responses against openapi.yaml.
 	listener := httptest.NewServer(s.Service)
 	defer listener.Close()
 	s.url = listener.URL
@@ -60,57 +60,62 @@ func TestIsolation(t *testing.T) {
 	tried := 0
 	for path, item := range document.Paths.Map() {
 		for method, op := range item.Operations() {
-			unknowns := map[string]*reply{} // what does not exist is answered alike
-			for id, field := range samples {
-				there, inBody := place{id: id, agent: id, field: field}, place{id: id, agent: own, field: field}
-				for _, call := range []struct {
-					name        string
-					as, unknown caller
-					at          place
-				}{
-					{"an id in the path", eve.do, eve.do, there},
-					{"an id in the body", eve.do, eve.do, inBody},
-					{"the other workspace in the header", eve.in(ada.workspace).do, eve.in(ksuid.New().String()).do, there},
-					{"the other slug", eve.do, eve.do, place{id: "theirs", agent: "theirs", field: "agent_id"}},
-					{"an id, by a key", key.do, key.do, there},
-					{"an id in the body, by a key", key.do, key.do, inBody},
-					{"the other workspace, by a key", key.in(ada.workspace), key.in(ksuid.New().String()), there},
-				} {
-					tried++
-					unknown := call.at
-					if unknown.id = ksuid.New().String(); call.at.agent != own {
-						unknown.agent = unknown.id
-					}
-					got, want := try(t, call.as, method, path, op, call.at), unknowns[call.name+field]
-					if want == nil {
-						want = try(t, call.unknown, method, path, op, unknown)
-						unknowns[call.name+field] = want
-					}
-					if got.status != want.status || got.body != want.body {
-						t.Errorf("%s %s, %s: %d %s; an unknown one is %d %s", method, path, call.name, got.status, got.body, want.status, want.body)
-					}
-					for secret := range foreign {
-						if strings.Contains(got.body, secret) {
-							t.Errorf("%s %s, %s: the answer tells %s", method, path, call.name, secret)
+			passed := t.Run(method+" "+path, func(t *testing.T) {
+				eve, key := eve.with(t), key.with(t)
+				unknowns := map[string]*reply{} // the responses for unknown identifiers
+				for id, field := range samples {
+					there, inBody := place{id: id, agent: id, field: field}, place{id: id, agent: own, field: field}
+					for _, call := range []struct {
+						name        string
+						as, unknown caller
+						at          place
+					}{
+						{"id in the path", eve.do, eve.do, there},
+						{"id in the body", eve.do, eve.do, inBody},
+						{"workspace in the header", eve.in(ada.workspace).do, eve.in(ksuid.New().String()).do, there},
+						{"slug", eve.do, eve.do, place{id: "theirs", agent: "theirs", field: "agent_id"}},
+						{"id in the path, with a key", key.do, key.do, there},
+						{"id in the body, with a key", key.do, key.do, inBody},
+						{"workspace in the header, with a key", key.in(ada.workspace), key.in(ksuid.New().String()), there},
+					} {
+						tried++
+						unknown := call.at
+						if unknown.id = ksuid.New().String(); call.at.agent != own {
+							unknown.agent = unknown.id
+						}
+						got, want := try(t, call.as, method, path, op, call.at), unknowns[call.name+field]
+						if want == nil {
+							want = try(t, call.unknown, method, path, op, unknown)
+							unknowns[call.name+field] = want
+						}
+						if got.status != want.status || got.body != want.body {
+							t.Errorf("%s: got %d %s, want the response for an unknown one: %d %s", call.name, got.status, got.body, want.status, want.body)
+						}
+						for secret := range foreign {
+							if strings.Contains(got.body, secret) {
+								t.Errorf("%s: got %s, want a response without %s", call.name, got.body, secret)
+							}
 						}
 					}
+					if t.Failed() {
+						return
+					}
 				}
-				if t.Failed() {
-					return // one operation says it
-				}
+			})
+			if !passed {
+				return // the others fail for the same reason
 			}
 		}
 	}
-	if after, _ := ada.everything(document); tried < least || !maps.Equal(foreign, after) {
-		t.Errorf("after %d calls the other workspace has changed: %v, before %v", tried, after, foreign)
+	if after, _ := ada.everything(document); tried < minCalls || !maps.Equal(foreign, after) {
+		t.Errorf("other workspace after %d calls: got %v, want %v after at least %d calls", tried, after, foreign, minCalls)
 	}
 	if log := eve.do("GET", "/changelog?limit=100", "").body; strings.Contains(log, ada.workspace) || strings.Contains(log, "joan@example.com") {
-		t.Errorf("the changelog tells of the other workspace: %s", log)
+		t.Errorf("changelog: got %s, want no entry of the other workspace", log)
 	}
 }
 
-// makeResources makes one of each kind that the description lets a caller make
-// of any fields.
+// makeResources creates a resource of each kind that has arbitrary fields.
 func (p *person) makeResources(document *openapi3.T, name string) {
 	p.s.t.Helper()
 	agent := p.do("POST", "/agents", `{"name":"`+name+`"}`).expect(201).text("id")
@@ -122,7 +127,8 @@ func (p *person) makeResources(document *openapi3.T, name string) {
 	}
 }
 
-// underNew fills in the path of a nested collection with a new parent.
+// underNew creates a parent for a nested collection, and returns the collection's
+// path under it.
 func (p *person) underNew(path string) string {
 	p.s.t.Helper()
 	for parameter, collection := range parents {
@@ -133,11 +139,11 @@ func (p *person) underNew(path string) string {
 	return path
 }
 
-// parents are the collections under whose items others are, by the parameter of
-// their paths.
+// parents maps the path parameters of nested collections to the collections of
+// their parents.
 var parents = map[string]string{"{agent_id}": "/agents", "{prompt_id}": "/prompts", "{data_source_id}": "/data-sources"}
 
-// takesAnything reports whether a body may have fields that are not described.
+// takesAnything reports whether the request body can have arbitrary fields.
 func takesAnything(op *openapi3.Operation) bool {
 	if op.RequestBody == nil {
 		return false
@@ -146,9 +152,9 @@ func takesAnything(op *openapi3.Operation) bool {
 	return may == nil || *may
 }
 
-// everything returns the identifiers, addresses and hashes of what is in a
-// workspace, as the lists of the description show it; and of each list one
-// identifier, with the field that would refer to it.
+// everything returns the ids, emails and hashes in all lists of the workspace.
+// The samples are one id of each list, with the name of a field that can refer to
+// it.
 func (p *person) everything(document *openapi3.T) (found map[string]bool, samples map[string]string) {
 	p.s.t.Helper()
 	found, samples = map[string]bool{p.workspace: true}, map[string]string{p.workspace: "agent_id"}
@@ -156,13 +162,13 @@ func (p *person) everything(document *openapi3.T) (found map[string]bool, sample
 		var page struct {
 			Data []struct {
 				ID      string `json:"id"`
-				AgentID string `json:"agent_id"` // of what has no id of its own
+				AgentID string `json:"agent_id"` // of objects without an id
 				Email   string `json:"email"`
 				Hash    string `json:"hash"`
 			} `json:"data"`
 		}
 		if err := json.Unmarshal([]byte(p.do("GET", path+"?limit=100", "").expect(200).body), &page); err != nil {
-			p.s.t.Fatal(path, err)
+			p.s.t.Fatalf("GET %s: decoding: %v", path, err)
 		}
 		for _, item := range page.Data {
 			ids = append(ids, cmp.Or(item.ID, item.AgentID))
@@ -203,12 +209,13 @@ func (p *person) everything(document *openapi3.T) (found map[string]bool, sample
 	return found, samples
 }
 
+// hasParameter reports whether the operation has the query parameter.
 func hasParameter(op *openapi3.Operation, name string) bool {
 	return op.Parameters.GetByInAndName("query", name) != nil
 }
 
-// referenceTo is the field that names something of a collection; where there is
-// none, one that cannot name it.
+// referenceTo returns the field that refers to items of a collection, or agent_id
+// if no field does.
 func referenceTo(collection string) string {
 	kind := strings.TrimPrefix(collection[strings.LastIndex(collection, "/")+1:], "webhook-")
 	field := strings.ReplaceAll(strings.TrimSuffix(kind, "s"), "-", "_") + "_id"
@@ -221,21 +228,25 @@ func referenceTo(collection string) string {
 	return "agent_id"
 }
 
-// caller sends a request as somebody.
+// caller is the type of the do methods.
 type caller = func(method, path, body string, headers ...string) *reply
 
-// in is the key naming another workspace than its own.
+// in returns k.do with X-Workspace-ID set.
 func (k *keyCaller) in(workspace string) caller {
 	return func(method, path, body string, headers ...string) *reply {
 		return k.do(method, path, body, append(headers, "X-Workspace-ID", workspace)...)
 	}
 }
 
-// place says where an identifier goes, and under which agent.
-type place struct{ id, agent, field string }
+// place is an identifier to try.
+type place struct {
+	id    string
+	agent string // the parent of nested collections
+	field string // the field that can refer to the identifier
+}
 
-// try calls an operation with an identifier wherever one goes: in the path, in
-// the query and in the body. What else the body takes is left out.
+// try calls an operation with the identifier everywhere one is accepted: in the
+// path, the query and the body. Other fields of the body are omitted.
 func try(t *testing.T, as caller, method, path string, op *openapi3.Operation, at place) *reply {
 	t.Helper()
 	body := ""

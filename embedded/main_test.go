@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if file := os.Getenv(resealVariable); file != "" {
-		os.Exit(resealAndExit(file)) // a process that a test kills
+		os.Exit(resealAndExit(file)) // a test kills this process
 	}
 	if file := os.Getenv(deliverVariable); file != "" {
 		os.Exit(workUntilKilled(file))
@@ -30,8 +30,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// server is a service behind a port, spoken to in plain HTTP: each exchange is
-// held against the API's description.
+// server is a service that listens on a port. Tests call it over plain HTTP.
 type server struct {
 	*embedded.Service
 	t    *testing.T
@@ -39,13 +38,15 @@ type server struct {
 	http *http.Client
 }
 
+// newServer starts a service. Each exchange is validated against openapi.yaml.
 func newServer(t *testing.T, cfg embedded.Config) *server {
 	t.Helper()
 	return serve(t, cfg, func(h http.Handler) http.Handler { return apicheck.Handler(t, h) })
 }
 
-// serve serves a service behind what is around it.
-func serve(t *testing.T, cfg embedded.Config, around func(http.Handler) http.Handler) *server {
+// serve starts a service behind the handler that wrap returns. The default plan is
+// Starter. Cleanup closes the service.
+func serve(t *testing.T, cfg embedded.Config, wrap func(http.Handler) http.Handler) *server {
 	t.Helper()
 	if cfg.DefaultPlan == "" {
 		cfg.DefaultPlan = promptrails.PlanStarter
@@ -54,20 +55,19 @@ func serve(t *testing.T, cfg embedded.Config, around func(http.Handler) http.Han
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener := httptest.NewServer(around(service))
+	listener := httptest.NewServer(wrap(service))
 	transport := &http.Transport{}
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		listener.Close()
 		if err := service.Close(); err != nil {
-			t.Error(err)
+			t.Errorf("Close: got %v, want no error", err)
 		}
 	})
 	return &server{service, t, listener.URL, &http.Client{Transport: transport}}
 }
 
-// databases are the places that a service keeps its data in: the same tests run
-// on each.
+// databases runs test once with an in-memory database and once with a file.
 func databases(t *testing.T, test func(t *testing.T, cfg embedded.Config)) {
 	t.Helper()
 	t.Run("memory", func(t *testing.T) { t.Parallel(); test(t, embedded.Config{}) })
@@ -77,13 +77,14 @@ func databases(t *testing.T, test func(t *testing.T, cfg embedded.Config)) {
 	})
 }
 
-// person is somebody with a token and, once they have one, a workspace.
+// person is a user who calls the API with an access token.
 type person struct {
 	s         *server
 	user      *embedded.User
-	workspace string
+	workspace string // the value of X-Workspace-ID, if any
 }
 
+// person creates a user without a workspace.
 func (s *server) person(email string) *person {
 	s.t.Helper()
 	user, err := s.CreateUser(s.t.Context(), email, strings.ToUpper(email[:1]))
@@ -93,7 +94,7 @@ func (s *server) person(email string) *person {
 	return &person{s: s, user: user}
 }
 
-// owner is a person with a workspace of that slug.
+// owner creates a user and a workspace with the given slug. The user owns it.
 func (s *server) owner(email, slug string) *person {
 	s.t.Helper()
 	p := s.person(email)
@@ -101,7 +102,24 @@ func (s *server) owner(email, slug string) *person {
 	return p
 }
 
-// member is a person whom p has taken into their workspace.
+// ownerClient creates a user and a workspace in service, and returns the user's
+// client for that workspace. The user is its owner.
+func ownerClient(t testing.TB, service *embedded.Service, opts ...promptrails.Option) *promptrails.Client {
+	t.Helper()
+	owner := must[*embedded.User](t)(service.CreateUser(t.Context(), "ada@example.com", ""))
+	opts = append([]promptrails.Option{promptrails.WithAccessToken(owner.AccessToken.Reveal())}, opts...)
+	c := must[*promptrails.Client](t)(service.Client(opts...))
+	w := must[*promptrails.Workspace](t)(c.Workspaces.Create(t.Context(), &promptrails.CreateWorkspaceParams{Name: "W", Slug: "w"}))
+	return c.InWorkspace(w.ID)
+}
+
+// client returns p's client for their workspace.
+func (p *person) client() *promptrails.Client {
+	p.s.t.Helper()
+	return must[*promptrails.Client](p.s.t)(p.s.Client(promptrails.WithAccessToken(p.user.AccessToken.Reveal()), promptrails.WithWorkspace(p.workspace)))
+}
+
+// member creates a user, whom p invites to the workspace with the given role.
 func (p *person) member(email, role string) *person {
 	p.s.t.Helper()
 	m := p.s.person(email)
@@ -111,14 +129,22 @@ func (p *person) member(email, role string) *person {
 	return m
 }
 
-// in returns p acting in another workspace.
+// with returns a copy of p that reports failures to t, for use in subtests.
+func (p *person) with(t *testing.T) *person {
+	s, other := *p.s, *p
+	s.t, other.s = t, &s
+	return &other
+}
+
+// in returns a copy of p that calls the API in another workspace.
 func (p *person) in(workspace string) *person {
 	other := *p
 	other.workspace = workspace
 	return &other
 }
 
-// do sends a request; headers are pairs, and an empty value takes one away.
+// do sends a request. The headers are pairs of name and value; an empty value
+// removes the header.
 func (p *person) do(method, path, body string, headers ...string) *reply {
 	t := p.s.t
 	t.Helper()
@@ -149,29 +175,30 @@ func (p *person) do(method, path, body string, headers ...string) *reply {
 		t.Fatal(err)
 	}
 	if resp.Header.Get("X-Request-ID") == "" || resp.Header.Get("Idempotency-Key-Honored") != "true" {
-		t.Errorf("%s %s: headers that every answer has are missing: %v", method, path, resp.Header)
+		t.Errorf("%s %s: got headers %v, want X-Request-ID and Idempotency-Key-Honored: true", method, path, resp.Header)
 	}
 	return &reply{t: t, what: method + " " + path, status: resp.StatusCode, header: resp.Header, body: string(text)}
 }
 
-// reply is an answer.
+// reply is a response.
 type reply struct {
 	t      *testing.T
-	what   string
+	what   string // the request's method and path
 	status int
 	header http.Header
 	body   string
 }
 
+// expect stops the test if the status differs.
 func (r *reply) expect(status int) *reply {
 	r.t.Helper()
 	if r.status != status {
-		r.t.Fatalf("%s: %d %s, want %d", r.what, r.status, r.body, status)
+		r.t.Fatalf("%s: got %d %s, want %d", r.what, r.status, r.body, status)
 	}
 	return r
 }
 
-// fails expects an error with that code, and returns its details' fields.
+// fails checks the status and code of an error, and returns details.fields.
 func (r *reply) fails(status int, code string) map[string]string {
 	r.t.Helper()
 	var e struct {
@@ -181,19 +208,19 @@ func (r *reply) fails(status int, code string) map[string]string {
 		}
 	}
 	if err := json.Unmarshal([]byte(r.body), &e); err != nil || r.status != status || e.Error.Code != code {
-		r.t.Errorf("%s: %d %s, want %d %s", r.what, r.status, r.body, status, code)
+		r.t.Errorf("%s: got %d %s, want %d %s", r.what, r.status, r.body, status, code)
 	}
 	return maps.Clone(e.Error.Details.Fields)
 }
 
-// refused is fails for what looks at the whole answer.
+// refused is like fails, but returns the response.
 func (r *reply) refused(status int, code string) *reply {
 	r.t.Helper()
 	r.fails(status, code)
 	return r
 }
 
-// listed returns the ids on a page, and the total of the list.
+// listed returns the ids on a page and the list's total.
 func (r *reply) listed() (ids []string, total int) {
 	r.t.Helper()
 	var page struct {
@@ -201,7 +228,7 @@ func (r *reply) listed() (ids []string, total int) {
 		Meta struct{ Total int }
 	}
 	if err := json.Unmarshal([]byte(r.expect(200).body), &page); err != nil {
-		r.t.Fatalf("%s: %s: %v", r.what, r.body, err)
+		r.t.Fatalf("%s: decoding %s: %v", r.what, r.body, err)
 	}
 	for _, item := range page.Data {
 		ids = append(ids, item.ID)
@@ -209,51 +236,63 @@ func (r *reply) listed() (ids []string, total int) {
 	return ids, page.Meta.Total
 }
 
-// decode reads the whole answer.
+// decode decodes the body.
 func (r *reply) decode(into any) {
 	r.t.Helper()
 	if err := json.Unmarshal([]byte(r.body), into); err != nil {
-		r.t.Fatalf("%s: %s: %v", r.what, r.body, err)
+		r.t.Fatalf("%s: decoding %s: %v", r.what, r.body, err)
 	}
 }
 
-// text returns a field of the object in data.
+// text returns a string field of the object in data.
 func (r *reply) text(field string) string {
 	r.t.Helper()
 	var e struct{ Data map[string]any }
 	if err := json.Unmarshal([]byte(r.body), &e); err != nil {
-		r.t.Fatalf("%s: %s: %v", r.what, r.body, err)
+		r.t.Fatalf("%s: decoding %s: %v", r.what, r.body, err)
 	}
 	s, ok := e.Data[field].(string)
 	if !ok {
-		r.t.Fatalf("%s: no %s in %s", r.what, field, r.body)
+		r.t.Fatalf("%s: got %d %s, want the string %s in data", r.what, r.status, r.body, field)
 	}
 	return s
 }
 
-// integer returns a number of the object in data.
+// integer returns an integer field of the object in data.
 func (r *reply) integer(field string) int64 {
 	r.t.Helper()
 	dec := json.NewDecoder(strings.NewReader(r.body))
 	dec.UseNumber()
 	var fields struct{ Data map[string]any }
 	if err := dec.Decode(&fields); err != nil {
-		r.t.Fatalf("%s: %s: %v", r.what, r.body, err)
+		r.t.Fatalf("%s: decoding %s: %v", r.what, r.body, err)
 	}
 	number, ok := fields.Data[field].(json.Number)
 	n, err := number.Int64()
 	if !ok || err != nil {
-		r.t.Fatalf("%s: no %s in %s", r.what, field, r.body)
+		r.t.Fatalf("%s: got %d %s, want the integer %s in data", r.what, r.status, r.body, field)
 	}
 	return n
 }
 
+// replayed reports whether the response is an idempotent replay.
 func (r *reply) replayed() bool { return r.header.Get("Idempotency-Replayed") == "true" }
 
-// clock is a clock that a test moves.
+// clock starts at 2026-01-02 03:04:05 UTC and moves only by forward.
 type clock struct{ offset atomic.Int64 }
 
 func (c *clock) now() time.Time {
 	return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Add(time.Duration(c.offset.Load()))
 }
 func (c *clock) forward(d time.Duration) { c.offset.Add(int64(d)) }
+
+// must returns v. It fails the test if err is not nil.
+func must[T any](t testing.TB) func(v T, err error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
