@@ -18,8 +18,8 @@ import (
 // signature for each secret during a rotation). It times out after 15 seconds
 // and does not follow redirects. Only a 2xx status is success.
 //
-// A delivery is attempted 8 times, with pauses of 5 s, 30 s, 2 min, 15 min, 1
-// h, 4 h and 12 h. A longer Retry-After of a 429 or 503 replaces the pause, up
+// A delivery is attempted 8 times, with pauses of 5 s, 30 s, 2 min, 15 min,
+// 1 h, 4 h and 12 h. A longer Retry-After of a 429 or 503 replaces the pause, up
 // to 12 h. A 410, or three days of failures, pauses the channel: PausedReason
 // has the reason, and the changelog the time.
 type NotificationsService struct{ client *Client }
