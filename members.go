@@ -51,8 +51,8 @@ func (s *MembersService) UpdateRole(ctx context.Context, id string, role Role, o
 
 // Update changes a member's role like [MembersService.UpdateRole]. If
 // RevokeAPIKeys is set, it also revokes the API keys that the member created;
-// otherwise they retain their scopes, whatever the new role is. It requires the
-// members:write scope, or the admin role.
+// otherwise the keys retain their scopes regardless of the new role. It
+// requires the members:write scope, or the admin role.
 func (s *MembersService) Update(ctx context.Context, id string, params *UpdateMemberParams, opts ...RequestOption) (*Member, error) {
 	return one[Member](ctx, s.client, call{op: opMembersUpdate, ids: []string{id}, query: revokeQuery(params != nil && params.RevokeAPIKeys), body: required(params), opts: opts})
 }

@@ -108,8 +108,8 @@ func pageTotal(page *Page[Resource]) int {
 	return page.Meta.Total
 }
 
-// result returns the counts, or an error if the server supports no kind at all,
-// which means that it is the wrong server.
+// result returns the counts. If the server supports no kind at all, it is
+// probably the wrong server, and result returns an error.
 func (inv *inventory) result() (counts map[ResourceKind]int, err error) {
 	for kind, missing := range inv.absent {
 		delete(inv.counts, kind)

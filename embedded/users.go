@@ -61,7 +61,7 @@ func (s *Service) IssueAccessToken(ctx context.Context, userID string, ttl time.
 }
 
 // AccessTokens returns a user's access tokens, newest first, including expired
-// and revoked ones. The tokens themselves are omitted. An unknown user is
+// ones. The tokens themselves are omitted. An unknown user is
 // [promptrails.ErrNotFound].
 func (s *Service) AccessTokens(ctx context.Context, userID string) ([]*AccessToken, error) {
 	rows, err := s.service.AccessTokens(ctx, userID)
