@@ -21,7 +21,8 @@ const inventoryWidth = 8
 // return the total of a collection, Inventory reads all of its pages.
 //
 // It requires the read scope of every kind, or the admin role. It makes at
-// least one request per kind and two per agent. Any other error stops it.
+// least one request per kind and two per agent. It returns the first error
+// other than that of an unsupported kind.
 func (s *ResourcesService) Inventory(ctx context.Context, opts ...RequestOption) (map[ResourceKind]int, error) {
 	if ctx == nil {
 		return nil, invalid("ctx", "must not be nil; use context.Background")
