@@ -8,23 +8,23 @@ import (
 	"strings"
 )
 
-// Money is an amount of a currency in its minor unit: {4900, "USD"} is 49
-// dollars. The zero Money is no amount of no currency.
+// Money is an amount in the minor unit of a currency: {4900, "USD"} is 49
+// dollars. The zero Money is an amount of 0 without a currency.
 type Money struct {
 	Amount   int64  `json:"amount"`   // in minor units: cents of USD and EUR, yen of JPY
 	Currency string `json:"currency"` // ISO 4217, in upper or lower case
 }
 
-// minorDigits are the currencies whose minor unit is not a hundredth (ISO 4217,
-// list one). The CLDR, and so golang.org/x/text/currency, differs from it: it has
-// no minor unit for IQD, for example.
+// minorDigits lists the currencies whose minor unit is not a hundredth,
+// according to ISO 4217 list one. The CLDR data in golang.org/x/text/currency
+// differs: for example, it has no minor unit for IQD.
 var minorDigits = map[string]int{
 	"BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "ISK": 0, "JPY": 0, "KMF": 0, "KRW": 0, "PYG": 0, "RWF": 0, "UGX": 0, "UYI": 0, "VND": 0, "VUV": 0, "XAF": 0, "XOF": 0, "XPF": 0,
 	"BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3,
 	"CLF": 4, "UYW": 4,
 }
 
-// String returns the amount as a person writes it, as in USD 1,234.50.
+// String formats the amount with its currency, for example USD 1,234.50.
 func (m Money) String() string {
 	if m == (Money{}) {
 		return "0"
@@ -34,7 +34,7 @@ func (m Money) String() string {
 	if !ok {
 		digits = 2
 	}
-	sign, amount := "", uint64(m.Amount) //nolint:gosec // a negative one is turned over below
+	sign, amount := "", uint64(m.Amount) //nolint:gosec // negative amounts are negated below
 	if m.Amount < 0 {
 		sign, amount = "-", -amount
 	}
@@ -49,8 +49,8 @@ func (m Money) String() string {
 	return strings.TrimSpace(currency + " " + sign + whole + fraction)
 }
 
-// Add returns the sum. The zero Money adds to any other. Two currencies, and a
-// sum that does not fit, are a [*ValidationError].
+// Add returns m + n. The zero Money can be added to any currency. Add returns a
+// [*ValidationError] if the currencies differ or the sum overflows.
 func (m Money) Add(n Money) (Money, error) {
 	switch {
 	case n == (Money{}):
@@ -58,27 +58,27 @@ func (m Money) Add(n Money) (Money, error) {
 	case m == (Money{}):
 		return n, nil
 	case !strings.EqualFold(m.Currency, n.Currency):
-		return Money{}, invalid("currency", "is "+strconv.Quote(n.Currency)+", which does not add to "+strconv.Quote(m.Currency))
+		return Money{}, invalid("currency", "must be "+strconv.Quote(m.Currency)+", not "+strconv.Quote(n.Currency))
 	}
 	sum := m.Amount + n.Amount
 	if (sum > m.Amount) != (n.Amount > 0) && n.Amount != 0 {
-		return Money{}, invalid("amount", "does not fit: the sum has more than 63 bits")
+		return Money{}, invalid("amount", "is out of range: the sum overflows int64")
 	}
 	return Money{sum, m.Currency}, nil
 }
 
-// Sub returns the difference, with the errors of [Money.Add].
+// Sub returns m - n. It returns the same errors as [Money.Add].
 func (m Money) Sub(n Money) (Money, error) {
 	if n.Amount == math.MinInt64 {
-		return Money{}, invalid("amount", "does not fit: the difference has more than 63 bits")
+		return Money{}, invalid("amount", "is out of range: the difference overflows int64")
 	}
 	n.Amount = -n.Amount
 	return m.Add(n)
 }
 
-// Share returns the part/whole of an amount, rounded towards zero to the minor
-// unit, and exact before that. A part of nothing, and a share that does not
-// fit, are a [*ValidationError].
+// Share returns m * part / whole, computed exactly and then rounded towards
+// zero to the minor unit. It returns a [*ValidationError] if whole is 0 or the
+// result overflows.
 func (m Money) Share(part, whole int64) (Money, error) {
 	if whole == 0 {
 		return Money{}, invalid("whole", "must not be 0")
@@ -86,11 +86,11 @@ func (m Money) Share(part, whole int64) (Money, error) {
 	negative := (m.Amount < 0) != (part < 0) != (whole < 0)
 	high, low := bits.Mul64(magnitude(m.Amount), magnitude(part))
 	if high >= magnitude(whole) {
-		return Money{}, invalid("amount", "does not fit: the share has more than 63 bits")
+		return Money{}, invalid("amount", "is out of range: the share overflows int64")
 	}
 	share, _ := bits.Div64(high, low, magnitude(whole))
 	if share > math.MaxInt64 {
-		return Money{}, invalid("amount", "does not fit: the share has more than 63 bits")
+		return Money{}, invalid("amount", "is out of range: the share overflows int64")
 	}
 	if negative {
 		return Money{-int64(share), m.Currency}, nil

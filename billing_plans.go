@@ -1,7 +1,6 @@
 package promptrails
 
-// PlanID names a plan. The type is open: a server may offer plans that this
-// version does not know.
+// PlanID identifies a plan. Servers may offer plans that are not listed here.
 type PlanID string
 
 // The plans that PromptRails offers.
@@ -12,19 +11,19 @@ const (
 	PlanEnterprise PlanID = "enterprise"
 )
 
-// LimitKey names what a plan limits. The type is open.
+// LimitKey identifies a limit of a plan. Servers may return other values.
 type LimitKey string
 
 // The limits of a plan.
 const (
-	LimitMonthlyExecutions    LimitKey = "monthly_executions" // of agents, in a period of the subscription
-	LimitTeamMembers          LimitKey = "team_members"       // seats: members, and invitations that are pending
+	LimitMonthlyExecutions    LimitKey = "monthly_executions" // agent executions per billing period
+	LimitTeamMembers          LimitKey = "team_members"       // members and pending invitations
 	LimitActiveAgents         LimitKey = "active_agents"      // agents that are not archived
 	LimitDataSources          LimitKey = "data_sources"
 	LimitNotificationChannels LimitKey = "notification_channels"
 )
 
-// Feature names something that a plan has or lacks. The type is open.
+// Feature identifies a feature of a plan. Servers may return other values.
 type Feature string
 
 // The features of plans.
@@ -36,7 +35,7 @@ const (
 	FeatureSlack            Feature = "slack"
 	FeatureApprovals        Feature = "approvals"
 	FeatureAnalyticsExport  Feature = "analytics_export"
-	FeatureAuditLog         Feature = "audit_log" // exports; the changelog itself is read on every plan
+	FeatureAuditLog         Feature = "audit_log" // exports; the changelog can be read on every plan
 	FeatureDataMasking      Feature = "data_masking"
 	FeatureSSO              Feature = "sso"
 	FeatureCustomGuardrails Feature = "custom_guardrails"

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Usage is what a workspace has used of its plan.
+// Usage is the usage of a workspace in its current billing period.
 type Usage struct {
 	PeriodStart time.Time        `json:"period_start"`
 	PeriodEnd   time.Time        `json:"period_end"`
@@ -14,42 +14,43 @@ type Usage struct {
 	Features    map[Feature]bool `json:"features"`
 }
 
-// UsageLimit is what is used of one limit.
+// UsageLimit is the usage of one limit.
 type UsageLimit struct {
 	Key  LimitKey `json:"key"`
 	Used int64    `json:"used"`
 	Max  *int64   `json:"max"` // nil: unlimited
 }
 
-// limitMonthlyTraces is the newer name that servers may give to
+// limitMonthlyTraces is the newer name that servers may use for
 // LimitMonthlyExecutions.
 const limitMonthlyTraces LimitKey = "monthly_traces"
 
-// Limit returns what is used of a limit, under either of the names that one may
-// have.
+// Limit returns the usage of a limit, and whether it was found. A limit with
+// two names is found by either name.
 func (u *Usage) Limit(key LimitKey) (UsageLimit, bool) {
-	same := func(k LimitKey) LimitKey {
+	canonical := func(k LimitKey) LimitKey {
 		if k == limitMonthlyTraces {
 			return LimitMonthlyExecutions
 		}
 		return k
 	}
-	i := slices.IndexFunc(u.Limits, func(l UsageLimit) bool { return same(l.Key) == same(key) })
+	i := slices.IndexFunc(u.Limits, func(l UsageLimit) bool { return canonical(l.Key) == canonical(key) })
 	if i < 0 {
 		return UsageLimit{}, false
 	}
 	return u.Limits[i], true
 }
 
-// Headroom is what is left of a limit.
+// Headroom is the remaining amount of a limit.
 type Headroom struct {
 	Key       LimitKey
 	Unlimited bool
-	Left      int64   // 0 where more is used than the plan has; nothing where Unlimited
-	Share     float64 // of the limit that is used: 1 is all of it; 0 where Unlimited
+	Left      int64   // 0 if usage exceeds the limit or Unlimited is set
+	Share     float64 // the used fraction of the limit: 1 if exhausted, 0 if Unlimited
 }
 
-// Headroom returns what is left of each limit, nearest to its end first.
+// Headroom returns the remaining amount of each limit, with the most used limit
+// first and unlimited ones last.
 func (u *Usage) Headroom() []Headroom {
 	all := make([]Headroom, len(u.Limits))
 	for i, l := range u.Limits {
@@ -57,7 +58,7 @@ func (u *Usage) Headroom() []Headroom {
 		switch {
 		case l.Max == nil:
 		case *l.Max <= 0:
-			all[i].Share = min(1, float64(l.Used)) // none to use is not full
+			all[i].Share = min(1, float64(l.Used)) // a limit of 0 with no usage is not exhausted
 		default:
 			all[i].Left = max(0, *l.Max-l.Used)
 			all[i].Share = float64(l.Used) / float64(*l.Max)
@@ -69,7 +70,7 @@ func (u *Usage) Headroom() []Headroom {
 	return all
 }
 
-// compareBool puts false before true.
+// compareBool orders false before true.
 func compareBool(a, b bool) int {
 	switch {
 	case a == b:

@@ -13,8 +13,9 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// ChangelogService reads the audit trail of a workspace: every change of its
-// objects, in a chain of hashes that shows whether one was altered or cut out.
+// ChangelogService reads the audit log of a workspace. The log records every
+// change of an object. Its entries form a hash chain, so altered and removed
+// entries can be detected.
 type ChangelogService struct{ client *Client }
 
 var (
@@ -23,18 +24,19 @@ var (
 	opChangelogHead = operation{"Changelog.Head", "GET", "/changelog/head", ScopeChangelogRead, 0}
 )
 
-// List returns one page of the entries, the newest first unless Order says
-// otherwise. A changelog is paged by cursor only: Page must be 0. It needs the
-// scope changelog:read, or the role admin.
+// List returns one page of entries, newest first unless Order is
+// [OrderAscending]. Pages are addressed by cursor only: Page must be 0. It
+// requires the changelog:read scope, or the admin role.
 func (s *ChangelogService) List(ctx context.Context, params *ListChangelogParams, opts ...RequestOption) (*Page[ChangelogEntry], error) {
 	return list[ChangelogEntry](ctx, s.client, call{op: opChangelogList, query: params, opts: opts})
 }
 
-// All returns every entry, the newest first unless Order says otherwise. With
-// [WithPrefetch] of more than one page, if only sequences narrow the list, that
-// many pages and one are requested at once, and held. An entry that is missing
-// or out of order is a [*ChainError]. It needs the scope changelog:read, or the
-// role admin.
+// All returns an iterator over all entries, newest first unless Order is
+// [OrderAscending]. It requires the changelog:read scope, or the admin role.
+//
+// If [WithPrefetch] asks for more than one page and params filters by sequence
+// only, All requests that many pages plus one concurrently and buffers them. A
+// missing or misordered entry is a [*ChainError].
 func (s *ChangelogService) All(ctx context.Context, params *ListChangelogParams, opts ...RequestOption) iter.Seq2[*ChangelogEntry, error] {
 	var p ListChangelogParams
 	if params != nil {
@@ -52,19 +54,20 @@ func (s *ChangelogService) All(ctx context.Context, params *ListChangelogParams,
 	})
 }
 
-// Get returns one entry. It needs the scope changelog:read, or the role admin.
+// Get returns an entry. It requires the changelog:read scope, or the admin
+// role.
 func (s *ChangelogService) Get(ctx context.Context, id string, opts ...RequestOption) (*ChangelogEntry, error) {
 	return one[ChangelogEntry](ctx, s.client, call{op: opChangelogGet, ids: []string{id}, opts: opts})
 }
 
-// Head returns the newest entry's sequence and hash. Whoever keeps it can prove
-// later that no entry up to it was altered or cut out. It needs the scope
-// changelog:read, or the role admin.
+// Head returns the sequence and hash of the newest entry. Store them to prove
+// later, with [VerifyChangelog], that no entry up to this one was altered or
+// removed. It requires the changelog:read scope, or the admin role.
 func (s *ChangelogService) Head(ctx context.Context, opts ...RequestOption) (*ChangelogHead, error) {
 	return one[ChangelogHead](ctx, s.client, call{op: opChangelogHead, opts: opts})
 }
 
-// ListChangelogParams narrows a list of entries.
+// ListChangelogParams filters a list of entries.
 type ListChangelogParams struct {
 	ListOptions
 	ResourceType ResourceType    `url:"resource_type,omitempty"`
@@ -72,9 +75,9 @@ type ListChangelogParams struct {
 	Action       ChangelogAction `url:"action,omitempty"`
 	ActorType    ActorType       `url:"actor_type,omitempty"`
 	ActorID      string          `url:"actor_id,omitempty"`
-	Since        time.Time       `url:"since,omitempty" layout:"2006-01-02T15:04:05.999999999Z07:00"` // this moment or later
-	Until        time.Time       `url:"until,omitempty" layout:"2006-01-02T15:04:05.999999999Z07:00"` // before this moment
-	Order        Order           `url:"order,omitempty"`                                              // OrderDescending by default
+	Since        time.Time       `url:"since,omitempty" layout:"2006-01-02T15:04:05.999999999Z07:00"` // inclusive
+	Until        time.Time       `url:"until,omitempty" layout:"2006-01-02T15:04:05.999999999Z07:00"` // exclusive
+	Order        Order           `url:"order,omitempty"`                                              // default OrderDescending
 	SequenceFrom int64           `url:"sequence_from,omitempty"`
 	SequenceTo   int64           `url:"sequence_to,omitempty"` // inclusive
 }
@@ -84,11 +87,11 @@ type Order string
 
 // The directions of a list.
 const (
-	OrderAscending  Order = "asc"  // the oldest first
-	OrderDescending Order = "desc" // the newest first
+	OrderAscending  Order = "asc"  // oldest first
+	OrderDescending Order = "desc" // newest first
 )
 
-// ChangelogAction is what happened to a resource. The type is open.
+// ChangelogAction is the kind of a change. Servers may return other values.
 type ChangelogAction string
 
 // The actions of a changelog.
@@ -98,7 +101,7 @@ const (
 	ActionDeleted ChangelogAction = "deleted"
 )
 
-// ActorType is what kind of actor made a change. The type is open.
+// ActorType is the kind of an actor. Servers may return other values.
 type ActorType string
 
 // The kinds of actors.
@@ -108,10 +111,11 @@ const (
 	ActorSystem ActorType = "system"
 )
 
-// ResourceType is the kind of an object in the changelog. The type is open.
+// ResourceType is the kind of an object in the changelog. Servers may return
+// other values.
 type ResourceType string
 
-// The kinds of objects that this version of the package covers.
+// The kinds of objects.
 const (
 	ResourceWorkspace           ResourceType = "workspace"
 	ResourceMember              ResourceType = "member"
@@ -139,23 +143,23 @@ const (
 	ResourceDataSourceVersion   ResourceType = "data_source_version"
 )
 
-// ChangelogEntry is one change of one object. It keeps the bytes that it was
-// decoded from: marshalling gives them back, fields that this version does not
-// know included, since the hash is over them.
+// ChangelogEntry is one change of one object. It retains the JSON that it was
+// decoded from, and MarshalJSON returns that JSON, including unknown fields,
+// because the hash covers it.
 type ChangelogEntry struct {
 	ID          string            `json:"id"`
 	WorkspaceID string            `json:"workspace_id"`
-	Sequence    int64             `json:"sequence"` // 1, 2, 3 … in a workspace, without a gap
+	Sequence    int64             `json:"sequence"` // 1, 2, 3 and so on in each workspace, without gaps
 	Action      ChangelogAction   `json:"action"`
 	Resource    ChangelogResource `json:"resource"`
 	Actor       Actor             `json:"actor"`
 	Changes     Changes           `json:"changes"`
-	IP          string            `json:"ip"` // of the caller
+	IP          string            `json:"ip"` // the caller's address
 	UserAgent   string            `json:"user_agent"`
 	RequestID   string            `json:"request_id"`
 	OccurredAt  time.Time         `json:"occurred_at"`
-	PrevHash    string            `json:"prev_hash"` // the Hash of the entry before; of the first, SHA-256 of the workspace's id
-	Hash        string            `json:"hash"`      // lower-case hex SHA-256 over the entry without it, as RFC 8785 JSON
+	PrevHash    string            `json:"prev_hash"` // the Hash of the previous entry; for the first, the SHA-256 of the workspace id
+	Hash        string            `json:"hash"`      // lowercase hex SHA-256 of the entry without this field, as RFC 8785 JSON
 
 	raw json.RawMessage
 }
@@ -167,7 +171,7 @@ type ChangelogResource struct {
 	Name string       `json:"name"`
 }
 
-// Actor is who made a change.
+// Actor is the user, API key or system that made a change.
 type Actor struct {
 	Type ActorType `json:"type"`
 	ID   string    `json:"id"`
@@ -195,18 +199,18 @@ func (e ChangelogEntry) MarshalJSON() ([]byte, error) {
 	return wire.Encode(fields(e))
 }
 
-// Changes is what changed of an object, by the name of the field. It keeps the
-// JSON that it came as.
+// Changes are the changed fields of an object, in the JSON that the server
+// sent.
 type Changes struct{ raw json.RawMessage }
 
-// Change is one field before and after. A secret is the string "[redacted]"
-// where there is one, and null where there is none.
+// Change is the value of a field before and after a change. The value of a
+// secret is the string "[redacted]" if it is set, and null otherwise.
 type Change struct {
 	From json.RawMessage `json:"from"`
 	To   json.RawMessage `json:"to"`
 }
 
-// Get returns how a field changed, and whether it did.
+// Get returns the change of a field, and whether the field changed.
 func (c Changes) Get(field string) (Change, bool) {
 	for name, change := range c.All() {
 		if name == field {
@@ -216,7 +220,7 @@ func (c Changes) Get(field string) (Change, bool) {
 	return Change{}, false
 }
 
-// All returns the fields that changed, in the order in which they came.
+// All returns an iterator over the changed fields, in the order of the JSON.
 func (c Changes) All() iter.Seq2[string, Change] {
 	return func(yield func(string, Change) bool) {
 		_ = wire.EachMember(jsontext.Value(c.raw), func(field string, _, value jsontext.Value) error {
@@ -246,8 +250,8 @@ func (c Changes) MarshalJSON() ([]byte, error) {
 	return c.raw, nil
 }
 
-// ChangelogHead names the newest entry of a changelog. A workspace always has
-// one, since its creation is the first.
+// ChangelogHead identifies the newest entry of a changelog. Every workspace has
+// one, because its creation is the first entry.
 type ChangelogHead struct {
 	WorkspaceID string `json:"workspace_id"`
 	Sequence    int64  `json:"sequence"`

@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// stretch is a run of sequences, both ends inclusive.
+// stretch is a range of sequences, inclusive at both ends.
 type stretch struct{ from, to int64 }
 
-// parallel returns a changelog, or a part of it, in stretches that are requested
-// at once: sequences have no gaps, so that it is known where each begins. At most
-// width + 1 stretches are held.
+// parallel returns an iterator that reads the list in stretches, which are
+// requested concurrently. Sequences have no gaps, so the bounds of each stretch
+// are known in advance. At most width + 1 stretches are buffered.
 func (r *entryReader) parallel(width int) func(context.Context) iter.Seq[fetched[ChangelogEntry]] {
 	return func(ctx context.Context) iter.Seq[fetched[ChangelogEntry]] {
 		return func(yield func(fetched[ChangelogEntry]) bool) {
@@ -19,7 +19,7 @@ func (r *entryReader) parallel(width int) func(context.Context) iter.Seq[fetched
 			var running []<-chan fetched[ChangelogEntry]
 			defer func() {
 				cancel()
-				for _, page := range running { // until each goroutine has ended
+				for _, page := range running { // wait for the goroutines
 					<-page
 				}
 			}()
@@ -46,15 +46,15 @@ func (r *entryReader) parallel(width int) func(context.Context) iter.Seq[fetched
 					return
 				}
 				if int64(len(f.page.Items)) <= part.to-part.from {
-					return // the end, which is not known before
+					return // the end of the list
 				}
 			}
 		}
 	}
 }
 
-// plan returns the stretches in the order in which they are to be read. Newest
-// first, they begin at the head, which it requests.
+// plan returns a function that returns the stretches in reading order. For a
+// descending list it requests the head, at which the first stretch begins.
 func (r *entryReader) plan(ctx context.Context) (next func() (stretch, bool), err error) {
 	p, size := r.params, int64(r.size.limit())
 	from, to := max(1, p.SequenceFrom), p.SequenceTo
@@ -105,7 +105,7 @@ func (r *entryReader) start(ctx context.Context, part stretch) <-chan fetched[Ch
 	return done
 }
 
-// stretch reads a stretch to its end, in one page or more.
+// stretch reads a whole stretch, in one or more pages.
 func (r *entryReader) stretch(ctx context.Context, part stretch) fetched[ChangelogEntry] {
 	p := r.params
 	p.SequenceFrom, p.SequenceTo = part.from, part.to
@@ -124,13 +124,13 @@ func (r *entryReader) stretch(ctx context.Context, part stretch) fetched[Changel
 		whole.page.Items = append(whole.page.Items, f.page.Items...)
 	}
 	if r.descending() && int64(len(whole.page.Items)) <= part.to-part.from {
-		whole.err = &ChainError{part.to - int64(len(whole.page.Items)), "the server returned no entry in its place"}
+		whole.err = &ChainError{part.to - int64(len(whole.page.Items)), "the server did not return this entry"}
 	}
 	return whole
 }
 
-// whole reports whether nothing but sequences narrows the list, so that it has
-// no gaps.
+// whole reports whether the list is filtered by sequence only and so has no
+// gaps.
 func (p ListChangelogParams) whole() bool {
 	p.Limit, p.Order, p.SequenceFrom, p.SequenceTo = 0, "", 0, 0
 	return p == ListChangelogParams{}

@@ -8,18 +8,18 @@ import (
 	"slices"
 )
 
-// entryReader reads a changelog in one direction. It follows the cursor where
-// the server offers one. Where it does not, the next page begins after the last
-// sequence, so that a short page is never taken for the end.
+// entryReader reads a changelog in one direction. It follows the server's
+// cursors. Without a cursor, it requests the next page by the last sequence
+// received, so that a short page is not mistaken for the end of the list.
 type entryReader struct {
 	service *ChangelogService
 	params  ListChangelogParams
 	opts    []RequestOption
 	size    *sizer
-	whole   bool // nothing but sequences narrows the list: they have no gaps
+	whole   bool // the list is filtered by sequence only and so has no gaps
 
-	last    int64 // the sequence that came last; 0: none
-	reached int64 // the farthest sequence of the list in this direction; 0: not known
+	last    int64 // the last sequence received; 0: no entry yet
+	reached int64 // the final sequence of the list in this direction; 0: unknown
 	cursor  cursorGuard
 }
 
@@ -52,7 +52,8 @@ func (r *entryReader) pages(ctx context.Context) iter.Seq[fetched[ChangelogEntry
 	}
 }
 
-// fetch requests one page, and a smaller one if that is too large.
+// fetch requests one page, and retries with a smaller page if the response is
+// too large.
 func (r *entryReader) fetch(ctx context.Context) (f fetched[ChangelogEntry]) {
 	for {
 		r.params.Limit = r.size.limit()
@@ -64,31 +65,31 @@ func (r *entryReader) fetch(ctx context.Context) (f fetched[ChangelogEntry]) {
 	}
 }
 
-// next checks a page, sets the parameters for the one after it, and reports
-// whether to request that.
+// next checks a page, sets the parameters for the following page, and reports
+// whether there is one to request.
 func (r *entryReader) next(ctx context.Context, f fetched[ChangelogEntry]) (more bool, err error) {
 	if err := r.follow(f.page.Items); err != nil {
 		return false, err
 	}
 	r.size.grow()
-	came, meta := len(f.page.Items), f.page.Meta
+	n, meta := len(f.page.Items), f.page.Meta
 	if meta.NextCursor != "" {
-		if came == 0 {
+		if n == 0 {
 			if err := r.cursor.pause(ctx); err != nil {
 				return false, err
 			}
 		}
 		r.params.After = meta.NextCursor
-		if err := r.cursor.check(meta.NextCursor, came); err != nil {
-			return false, &Error{Operation: opChangelogList.String(), Code: CodeInternal, Message: "the list does not end: " + err.Error()}
+		if err := r.cursor.check(meta.NextCursor, n); err != nil {
+			return false, &Error{Operation: opChangelogList.String(), Code: CodeInternal, Message: "invalid pagination: " + err.Error()}
 		}
 		return true, nil
 	}
-	short := f.hasMeta && meta.Limit > 0 && came < min(meta.Limit, r.params.Limit)
-	if r.params.After == "" && (meta.Total > came || meta.Pages > 1) {
-		short = false // the server cut it short
+	short := f.hasMeta && meta.Limit > 0 && n < min(meta.Limit, r.params.Limit)
+	if r.params.After == "" && (meta.Total > n || meta.Pages > 1) {
+		short = false // the server shortened the page
 	}
-	if came == 0 || short || r.last == r.reached {
+	if n == 0 || short || r.last == r.reached {
 		return false, r.complete()
 	}
 	r.params.After = ""
@@ -100,7 +101,8 @@ func (r *entryReader) next(ctx context.Context, f fetched[ChangelogEntry]) (more
 	return true, nil
 }
 
-// follow checks that entries come in order and, in a whole list, without a gap.
+// follow checks that entries are in order and, if the list is whole, without
+// gaps.
 func (r *entryReader) follow(entries []*ChangelogEntry) error {
 	for _, e := range entries {
 		want := e.Sequence
@@ -119,17 +121,17 @@ func (r *entryReader) follow(entries []*ChangelogEntry) error {
 			gap = e.Sequence < want
 		}
 		if e.Sequence != want && (r.whole || !gap) {
-			return &ChainError{want, fmt.Sprintf("the server returned entry %d in its place", e.Sequence)}
+			return &ChainError{want, fmt.Sprintf("the server returned entry %d instead", e.Sequence)}
 		}
 		r.last = e.Sequence
 	}
 	return nil
 }
 
-// complete reports entries that are missing at the far end of a whole list.
+// complete returns an error if entries are missing at the end of a whole list.
 func (r *entryReader) complete() error {
 	if r.whole && r.descending() && r.last > r.reached {
-		return &ChainError{r.last - 1, fmt.Sprintf("the server returned no entry after %d, although the list goes on to %d", r.last, r.reached)}
+		return &ChainError{r.last - 1, fmt.Sprintf("the server returned no entry after %d, but the list extends to %d", r.last, r.reached)}
 	}
 	return nil
 }

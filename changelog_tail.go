@@ -10,27 +10,29 @@ import (
 	"time"
 )
 
-// defaultTailInterval is how often [ChangelogService.Tail] asks.
+// defaultTailInterval is the default polling interval of
+// [ChangelogService.Tail].
 const defaultTailInterval = 5 * time.Second
 
-// maxTailPause is the longest pause of [ChangelogService.Tail] in an outage.
+// maxTailPause is the maximum pause of [ChangelogService.Tail] after a failure.
 const maxTailPause = time.Minute
 
-// TailParams says from where to follow a changelog.
+// TailParams configures [ChangelogService.Tail].
 type TailParams struct {
-	After    int64         // the last sequence that was seen; 0: from the beginning
-	Interval time.Duration // between two requests while there is nothing new: 5 s by default
-	Limit    int           // entries a request: 1 to 100, 100 by default
+	After    int64         // the last sequence already read; 0: start at the first entry
+	Interval time.Duration // polling interval while there are no new entries; default 5 s
+	Limit    int           // entries per request, 1 to 100; default 100
 }
 
-// Tail follows the changelog: every entry after a sequence, the oldest first, and
-// each new one as it comes, none left out and none twice.
+// Tail returns an iterator over the entries after a sequence, oldest first, and
+// then over new entries as they are recorded. It yields each entry exactly
+// once. It requires the changelog:read scope, or the admin role.
 //
-// It ends with the context, when the API refuses the caller or no longer has the
-// workspace, or with a [*ChainError]: an entry is missing, or the changelog ends
-// before After, as that of a restored database does. Everything else may pass:
-// it waits and asks again, with pauses that grow up to a minute. It needs the
-// scope changelog:read, or the role admin.
+// The iterator stops when ctx is done, when the API refuses the caller or no
+// longer has the workspace, or with a [*ChainError] if an entry is missing or
+// the changelog is shorter than After, for example because the database was
+// restored from a backup. Other errors are treated as temporary: Tail logs them
+// and retries, with pauses that increase to one minute.
 func (s *ChangelogService) Tail(ctx context.Context, params *TailParams, opts ...RequestOption) iter.Seq2[*ChangelogEntry, error] {
 	var p TailParams
 	if params != nil {
@@ -70,19 +72,19 @@ func (s *ChangelogService) Tail(ctx context.Context, params *TailParams, opts ..
 	}
 }
 
-// tail is a changelog that is followed.
+// tail is the state of [ChangelogService.Tail].
 type tail struct {
 	TailParams
 	service  *ChangelogService
 	opts     []RequestOption
 	reader   *entryReader
 	failures int
-	worked   bool // once
-	unsure   bool // whether the changelog still has what was seen of it
+	worked   bool // a request has succeeded
+	unsure   bool // the changelog must be checked to still contain entry After
 }
 
-// next returns entries that are new, and how long to wait before it is called
-// again; or the error that ends the tail.
+// next returns new entries and how long to wait before calling it again, or the
+// error that stops the iterator.
 func (t *tail) next(ctx context.Context) ([]*ChangelogEntry, time.Duration, error) {
 	f := t.reader.fetch(ctx)
 	if f.err == nil && len(f.page.Items) == 0 && t.unsure && t.After > 0 {
@@ -95,7 +97,7 @@ func (t *tail) next(ctx context.Context) ([]*ChangelogEntry, time.Duration, erro
 	case passes(f.err, t.worked):
 		t.failures++
 		t.unsure = true
-		t.service.client.conn.logger.WarnContext(ctx, "promptrails: tail waits", "failures", t.failures, "error", f.err)
+		t.service.client.conn.logger.WarnContext(ctx, "promptrails: reading the changelog failed; retrying", "failures", t.failures, "error", f.err)
 		return nil, outage(t.failures, f.err), nil
 	default:
 		return nil, 0, f.err
@@ -114,22 +116,22 @@ func (t *tail) next(ctx context.Context) ([]*ChangelogEntry, time.Duration, erro
 	if f.page.Meta.NextCursor == "" && len(entries) < t.reader.params.Limit {
 		return entries, t.Interval, nil
 	}
-	return entries, 0, nil // there is more already
+	return entries, 0, nil // more entries are available
 }
 
-// hasAfter returns a *ChainError if the changelog ends before what was seen.
+// hasAfter returns a *ChainError if the changelog is shorter than After.
 func (t *tail) hasAfter(ctx context.Context) error {
 	head, err := t.service.Head(ctx, t.opts...)
 	if err == nil && head.Sequence < t.After {
-		return &ChainError{head.Sequence + 1, fmt.Sprintf("the changelog ends at %d, although it was seen up to %d", head.Sequence, t.After)}
+		return &ChainError{head.Sequence + 1, fmt.Sprintf("the changelog ends at %d, but entry %d was read before", head.Sequence, t.After)}
 	}
 	return err
 }
 
-// passes reports whether another try may succeed: after everything but the API's
-// own refusal, a fault of the caller's, a broken chain, and a page of one entry
-// that is too large. JSON that is not in the API's form is a gateway's once the
-// API has answered, and before that a server's that has no changelog.
+// passes reports whether a retry may succeed. It returns false for a refusal by
+// the API, an invalid call, a broken chain, and a single entry that is too
+// large. JSON in another form than the API's is attributed to a gateway if a
+// request has worked, and otherwise to a server without a changelog.
 func passes(err error, worked bool) bool {
 	if _, ok := errors.AsType[*ChainError](err); ok {
 		return false
@@ -139,22 +141,23 @@ func passes(err error, worked bool) bool {
 	case !ok, errors.Is(err, errTooLarge):
 		return false
 	case e.Status == 0:
-		return e.Code != CodeUnauthorized // there is no key at all
+		return e.Code != CodeUnauthorized // the client has no credentials
 	case e.garbled, e.Status >= 500, e.Status < 400, e.Status == http.StatusTooManyRequests, e.Status == http.StatusMisdirectedRequest, isTransient(e.Status):
 		return true
 	default:
-		return !e.json || worked && !e.enveloped // a proxy's page, not a response of the API
+		return !e.json || worked && !e.enveloped // a proxy's response, not the API's
 	}
 }
 
-// outage returns how long to wait after so many failures: a second, doubled each
-// time, and half of it at random.
+// outage returns the pause after a number of consecutive failures: one second,
+// doubled after each failure up to maxTailPause, half of it random. A
+// Retry-After of a 429 replaces it, up to maxTailPause.
 func outage(failures int, err error) time.Duration {
 	if limited, ok := errors.AsType[*RateLimitError](err); ok && limited.RetryAfter > 0 {
 		return min(limited.RetryAfter, maxTailPause)
 	}
 	pause := min(time.Second<<min(failures-1, 6), maxTailPause)
-	return pause/2 + rand.N(pause/2) //nolint:gosec // jitter is no secret
+	return pause/2 + rand.N(pause/2) //nolint:gosec // jitter is not a secret
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -15,8 +15,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// ChainError says where a changelog's chain breaks: at which sequence something
-// else was expected.
+// ChainError reports the sequence at which the hash chain of a changelog is
+// broken, and why.
 type ChainError struct {
 	Sequence int64
 	Reason   string
@@ -26,21 +26,22 @@ func (e *ChainError) Error() string {
 	return fmt.Sprintf("promptrails: the changelog does not verify at sequence %d: %s", e.Sequence, e.Reason)
 }
 
-// VerifyChangelog checks that no entry was altered, cut out, doubled or moved,
-// in constant memory, and returns the head to check from the next time. The
-// entries come unfiltered and oldest first: as [ChangelogService.All] yields
-// them with [OrderAscending], or from an export of their JSON.
+// VerifyChangelog checks that no entry was altered, removed, duplicated or
+// moved, and returns the head for the next check. It uses constant memory. The
+// entries must be unfiltered and oldest first: as [ChangelogService.All] yields
+// them with [OrderAscending], or decoded from an export of their JSON.
 //
-// With from nil they begin with the first one, whose workspace is trusted; a head
-// of sequence 0 names the workspace. With an earlier head they begin with that
-// head's own entry, whose hash must still be the same: that also shows whether
-// the end was cut off since. A head without a WorkspaceID takes it from that
-// entry.
+// If from is nil, the entries must start with the first one, and its workspace
+// id is trusted. If from has sequence 0, it names the workspace. If from is an
+// earlier head, the entries must start with the head's own entry, whose hash
+// must be unchanged; this also detects entries removed from the end since. If
+// that head has no WorkspaceID, it is taken from the entry.
 //
-// What does not fit is a [*ChainError]; an error of the sequence is returned as
-// it is. The rule of the chain: hash is the lower-case hex SHA-256 over the entry
-// as canonical JSON (RFC 8785) without the member hash; prev_hash is the hash of
-// the entry before it, and that of the first the SHA-256 of the workspace's id.
+// A mismatch is a [*ChainError]. An error from entries is returned unchanged.
+//
+// The hash of an entry is the lowercase hex SHA-256 of the entry as canonical
+// JSON (RFC 8785) without the member hash. prev_hash is the hash of the
+// previous entry; for the first entry, it is the SHA-256 of the workspace id.
 func VerifyChangelog(entries iter.Seq2[*ChangelogEntry, error], from *ChangelogHead) (*ChangelogHead, error) {
 	v := newVerifier(from)
 	for entry, err := range entries {
@@ -52,14 +53,14 @@ func VerifyChangelog(entries iter.Seq2[*ChangelogEntry, error], from *ChangelogH
 		}
 	}
 	if v.pinned {
-		return nil, &ChainError{v.head.Sequence, "there is no entry at all, where an earlier check has seen some"}
+		return nil, &ChainError{v.head.Sequence, "there are no entries, but an earlier check verified this one"}
 	}
 	return &v.head, nil
 }
 
-// verifier walks along a chain.
+// verifier checks the entries of a chain in order.
 type verifier struct {
-	head   ChangelogHead // of what has been seen
+	head   ChangelogHead // of the verified entries
 	pinned bool          // the next entry must be head's own
 }
 
@@ -67,7 +68,7 @@ func newVerifier(from *ChangelogHead) *verifier {
 	v := &verifier{}
 	if from != nil {
 		v.head = *from
-		v.head.Hash = strings.ToLower(from.Hash) // hex has no case
+		v.head.Hash = strings.ToLower(from.Hash) // hexadecimal is case-insensitive
 		v.pinned = from.Sequence > 0
 		if from.Sequence == 0 && from.WorkspaceID != "" {
 			v.head.Hash = changelog.Genesis(from.WorkspaceID)
@@ -89,7 +90,7 @@ func (v *verifier) next(entry *ChangelogEntry) error {
 	}
 	raw, err := entry.MarshalJSON()
 	if err != nil {
-		return broken("the entry is not JSON: %v", err)
+		return broken("invalid JSON: %v", err)
 	}
 	link, err := readLink(raw)
 	if err != nil {
@@ -97,33 +98,34 @@ func (v *verifier) next(entry *ChangelogEntry) error {
 	}
 	if v.head.WorkspaceID == "" {
 		v.head.WorkspaceID = link.workspace
-		if !v.pinned { // a head's hash stays
+		if !v.pinned { // the hash of a pinned head is given
 			v.head.Hash = changelog.Genesis(link.workspace)
 		}
 	}
 	switch {
 	case link.workspace != v.head.WorkspaceID:
-		return broken("the entry is of the workspace %.40q, not %q", link.workspace, v.head.WorkspaceID)
+		return broken("the entry belongs to workspace %.40q, not %q", link.workspace, v.head.WorkspaceID)
 	case link.sequence == expected:
 	case link.sequence < expected:
-		return broken("the entry %d stands here, which comes before: entries must come once, unfiltered and oldest first", link.sequence)
+		return broken("found the earlier entry %d: entries must be unique, unfiltered and oldest first", link.sequence)
 	default:
-		return broken("it is missing: the entry %d stands here; entries must come unfiltered and oldest first", link.sequence)
+		return broken("missing, found entry %d: entries must be unfiltered and oldest first", link.sequence)
 	}
 	hash, ok := link.verify()
 	switch {
 	case !ok:
-		return broken("the entry was altered: its hash is not that of its content")
+		return broken("the entry was altered: its hash does not match its content")
 	case v.pinned && hash != v.head.Hash:
-		return broken("the entry is another one than an earlier check has seen")
+		return broken("the entry differs from the one verified earlier")
 	case !v.pinned && link.prev != v.head.Hash:
-		return broken("the entry does not follow the one before it: one of them was altered or replaced")
+		return broken("prev_hash does not match the previous entry: one of them was altered or replaced")
 	}
 	v.head.Sequence, v.head.Hash, v.pinned = link.sequence, hash, false
 	return nil
 }
 
-// link is what the chain says of an entry, and the entry without its hash.
+// link is the part of an entry that the chain covers, and the entry without its
+// hash.
 type link struct {
 	workspace  string
 	sequence   int64
@@ -154,9 +156,9 @@ func readLink(raw []byte) (*link, error) {
 	return &l, err
 }
 
-// verify returns the hash of an entry, and whether it is the one that it says.
-// An entry that some tool has written anew in another form is the same, if each
-// of its values is.
+// verify returns the hash of an entry, and whether it matches the recorded one.
+// An entry that a tool has reformatted is still valid if all its values are
+// unchanged.
 func (l *link) verify() (string, bool) {
 	if hash := changelog.Hash(l.content); hash == l.hash {
 		return hash, true
@@ -169,8 +171,8 @@ func (l *link) verify() (string, bool) {
 	return hash, hash == l.hash
 }
 
-// exactNumbers reports whether the canonical form of a text has each of its
-// numbers to the last digit: what it would round was not what was hashed.
+// exactNumbers reports whether canonical JSON represents every number in v
+// exactly. A number that would be rounded was not what was hashed.
 func exactNumbers(v jsontext.Value) bool {
 	dec := jsontext.NewDecoder(bytes.NewReader(v))
 	for {

@@ -119,7 +119,7 @@ func TestVerifyChangelog(t *testing.T) {
 	if _, err := promptrails.VerifyChangelog(sequence([]string{first}), nil); err == nil {
 		t.Error("a first entry that follows another one verifies")
 	}
-	if _, err := promptrails.VerifyChangelog(sequence([]string{lines[0], lines[0]}), nil); err == nil || !strings.Contains(err.Error(), "comes before") {
+	if _, err := promptrails.VerifyChangelog(sequence([]string{lines[0], lines[0]}), nil); err == nil || !strings.Contains(err.Error(), "found the earlier entry") {
 		t.Errorf("a doubled entry: %v", err)
 	}
 	if head, err := promptrails.VerifyChangelog(sequence(nil), nil); err != nil || head.Sequence != 0 {

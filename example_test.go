@@ -15,8 +15,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// Two people on a service inside the program; a real one is reached with
-// promptrails.NewClient instead.
+// twoPeople returns clients of two users of an embedded service. Use
+// promptrails.NewClient to connect to a real service.
 func twoPeople(ctx context.Context) (ada, grace *promptrails.Client, done func()) {
 	service, err := embedded.Open(ctx, embedded.Config{DefaultPlan: promptrails.PlanStarter, AllowLoopbackWebhooks: true})
 	if err != nil {
@@ -111,7 +111,7 @@ func ExampleInvitationsService() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(invitation.Status, invitation.Token) // Token.Reveal() is what the mail would carry
+	fmt.Println(invitation.Status, invitation.Token) // send Token.Reveal() to the invitee
 	member, err := grace.Invitations.Accept(ctx, invitation.Token)
 	if err != nil {
 		log.Fatal(err)
@@ -211,9 +211,9 @@ func ExampleAPIKeysService() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(key.Status, key.Scopes, key.Key) // key.Key.Reveal() is the key, this once
+	fmt.Println(key.Status, key.Scopes, key.Key) // key.Key.Reveal() returns the key; store it now
 
-	// The old key goes on for an hour beside the new one.
+	// The old key remains valid for one hour.
 	if _, err := keys.Rotate(ctx, key.ID, time.Hour); err != nil {
 		log.Fatal(err)
 	}
@@ -227,7 +227,7 @@ func ExampleAPIKeysService() {
 	// false ip_not_allowed rotating
 }
 
-// A handler of one's own, which PromptRails keys open.
+// Protect an HTTP handler with PromptRails API keys.
 func ExampleAuthenticator() {
 	ctx := context.Background()
 	ada, _, done := twoPeople(ctx)
@@ -266,7 +266,7 @@ func ExampleAuthenticator() {
 	// 403 {"error":{"code":"insufficient_scope","message":"the API key lacks a scope","details":{"required":"traces:write","granted":["traces:read"]}}}
 }
 
-// What the key may not do is refused before anything is sent.
+// A call that requires a scope the key lacks fails before a request is sent.
 func ExampleWithScopes() {
 	client, err := promptrails.NewClient(promptrails.WithAPIKey("pr_live_example"), promptrails.WithScopes(promptrails.ScopeMembersRead))
 	if err != nil {
@@ -304,7 +304,7 @@ func ExampleResourcesService() {
 	}
 	fmt.Printf("%s is %s: %v\n", agent.Name, agent.Status, fields.Labels)
 
-	// Memories stand under their agent.
+	// Memories belong to an agent.
 	if _, err := resources.Create(ctx, promptrails.KindMemories.Of(agent.ID), map[string]any{"content": "likes rain"}); err != nil {
 		log.Fatal(err)
 	}
@@ -314,7 +314,7 @@ func ExampleResourcesService() {
 	}
 	fmt.Println("the execution is", execution.Status)
 
-	// What names something that is not in the workspace is refused.
+	// A reference to an object outside the workspace is rejected.
 	_, err = resources.Create(ctx, promptrails.KindPrompts, map[string]any{"name": "Greeting", "agent_id": "2N8Dx8a2a1qUspBKbP02vqP29eH"})
 	fmt.Println(errors.Is(err, promptrails.ErrNotFound))
 
@@ -366,7 +366,7 @@ func ExampleBillingService() {
 	// Top-up of USD 25.00
 }
 
-// A webhook of your own is told who joined.
+// Receive a webhook when a member joins.
 func ExampleNotificationsService() {
 	ctx := context.Background()
 	ada, grace, done := twoPeople(ctx)
@@ -453,9 +453,9 @@ func ExampleMaskingService() {
 	// credit_card 4111 1111 1111 1111 true
 }
 
-// A handler for the webhooks of a channel.
+// Handle the webhooks of a channel.
 func ExampleParseWebhook() {
-	secret := promptrails.NewSecret("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=") // as the channel's answer gave it
+	secret := promptrails.NewSecret("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=") // from CreateChannel
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
 		if err != nil {
@@ -467,10 +467,10 @@ func ExampleParseWebhook() {
 			http.Error(w, "not signed", http.StatusUnauthorized)
 			return
 		}
-		// Answer 2xx to an event.ID that was dealt with already.
+		// Respond with 2xx, and return, if event.ID was already processed.
 		switch data := event.Data.(type) {
 		case *promptrails.UsageEvent:
-			fmt.Println(data.Limit, "is used to", data.Percent, "per cent")
+			fmt.Println(data.Limit, "usage is at", data.Percent, "percent")
 		case *promptrails.MemberEvent:
 			fmt.Println(data.Email, event.Type)
 		}
@@ -481,8 +481,7 @@ func ExampleParseWebhook() {
 	// Output: 401
 }
 
-// An export is verified as it is read; the head that comes back is kept for the
-// next time.
+// Verify a changelog while reading it, and store the head for the next check.
 func ExampleVerifyChangelog() {
 	ctx := context.Background()
 	ada, _, done := twoPeople(ctx)
@@ -500,7 +499,7 @@ func ExampleVerifyChangelog() {
 	}
 	fmt.Println("verified up to", head.Sequence)
 
-	// From there on, beginning with the entry that was verified last.
+	// The next check starts with the last verified entry.
 	fromHere := &promptrails.ListChangelogParams{Order: promptrails.OrderAscending, SequenceFrom: head.Sequence}
 	head, err = promptrails.VerifyChangelog(changelog.All(ctx, fromHere), head)
 	fmt.Println(head.Sequence, err)

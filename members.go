@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// MembersService administers the people of a workspace.
+// MembersService manages the members of a workspace.
 type MembersService struct{ client *Client }
 
 var (
@@ -19,43 +19,46 @@ var (
 	opMembersLeave  = operation{"Members.Leave", "DELETE", "/members/me", "", personOnly}
 )
 
-// List returns one page of the members, the newest first. It needs the scope
-// members:read.
+// List returns one page of members, newest first. It requires the members:read
+// scope, or the user role.
 func (s *MembersService) List(ctx context.Context, params *ListMembersParams, opts ...RequestOption) (*Page[Member], error) {
 	return list[Member](ctx, s.client, call{op: opMembersList, query: params, opts: opts})
 }
 
-// All returns every member, the newest first. It needs the scope members:read.
+// All returns an iterator over all members, newest first. It requires the
+// members:read scope, or the user role.
 func (s *MembersService) All(ctx context.Context, params *ListMembersParams, opts ...RequestOption) iter.Seq2[*Member, error] {
 	return all[Member](ctx, s.client, call{op: opMembersList, opts: opts}, params)
 }
 
-// Get returns one member. It needs the scope members:read.
+// Get returns a member. It requires the members:read scope, or the user role.
 func (s *MembersService) Get(ctx context.Context, id string, opts ...RequestOption) (*Member, error) {
 	return one[Member](ctx, s.client, call{op: opMembersGet, ids: []string{id}, opts: opts})
 }
 
-// Self returns the calling person's own membership. It needs an access token.
+// Self returns the calling user's own membership. It requires an access token.
 func (s *MembersService) Self(ctx context.Context, opts ...RequestOption) (*Member, error) {
 	return one[Member](ctx, s.client, call{op: opMembersSelf, opts: opts})
 }
 
-// UpdateRole changes a member's role. It needs the scope members:write, or the
-// role admin; the member's role must be below the caller's, and the new one not
-// above it. A caller's own role and the role owner are [ErrForbidden]: see
-// [WorkspacesService.TransferOwnership].
+// UpdateRole changes a member's role. It requires the members:write scope, or
+// the admin role. The member's current role must be lower than the caller's,
+// and the new role must not be higher. Changing one's own role, or assigning
+// the owner role, is [ErrForbidden]; see [WorkspacesService.TransferOwnership].
 func (s *MembersService) UpdateRole(ctx context.Context, id string, role Role, opts ...RequestOption) (*Member, error) {
 	return s.Update(ctx, id, &UpdateMemberParams{Role: &role}, opts...)
 }
 
-// Update changes a member's role like [MembersService.UpdateRole], and can revoke
-// the API keys that the member made: they keep their scopes otherwise, whatever
-// the new role is. It needs the scope members:write, or the role admin.
+// Update changes a member's role like [MembersService.UpdateRole]. If
+// RevokeAPIKeys is set, it also revokes the API keys that the member created;
+// otherwise the keys retain their scopes regardless of the new role. It
+// requires the members:write scope, or the admin role.
 func (s *MembersService) Update(ctx context.Context, id string, params *UpdateMemberParams, opts ...RequestOption) (*Member, error) {
 	return one[Member](ctx, s.client, call{op: opMembersUpdate, ids: []string{id}, query: revokeQuery(params != nil && params.RevokeAPIKeys), body: required(params), opts: opts})
 }
 
-// revokeQuery is the query that revokes the keys that a member made.
+// revokeQuery returns the query parameter that revokes the API keys created by
+// a member.
 func revokeQuery(revoke bool) url.Values {
 	if !revoke {
 		return nil
@@ -63,39 +66,41 @@ func revokeQuery(revoke bool) url.Values {
 	return url.Values{"api_keys": {"revoke"}}
 }
 
-// Remove removes a member; params may be nil. It needs the scope members:write,
-// or the role admin. An owner cannot be removed: [ErrForbidden], or
-// [ErrConflict] with the code [CodeOwnerRequired] where it is the caller.
+// Remove removes a member; params may be nil. It requires the members:write
+// scope, or the admin role. The owner cannot be removed: Remove returns
+// [ErrForbidden], or [ErrConflict] with the code [CodeOwnerRequired] if the
+// owner is the caller.
 func (s *MembersService) Remove(ctx context.Context, id string, params *RemoveMemberParams, opts ...RequestOption) error {
 	return none(ctx, s.client, call{op: opMembersRemove, ids: []string{id}, query: revokeQuery(params != nil && params.RevokeAPIKeys), opts: opts})
 }
 
-// Leave ends the calling person's own membership. It needs an access token. An
-// owner cannot leave: [ErrConflict] with the code [CodeOwnerRequired].
+// Leave removes the calling user from the workspace. It requires an access
+// token. The owner cannot leave: Leave returns [ErrConflict] with the code
+// [CodeOwnerRequired].
 func (s *MembersService) Leave(ctx context.Context, opts ...RequestOption) error {
 	return none(ctx, s.client, call{op: opMembersLeave, opts: opts})
 }
 
-// ListMembersParams narrows a list of members.
+// ListMembersParams filters a list of members.
 type ListMembersParams struct {
 	ListOptions
 	Role  Role   `url:"role,omitempty"`
-	Query string `url:"q,omitempty"` // in the name or address, whatever the case
+	Query string `url:"q,omitempty"` // part of the name or address, case-insensitive
 }
 
-// UpdateMemberParams changes a member; nil leaves a field as it is.
+// UpdateMemberParams changes a member. Nil fields are unchanged.
 type UpdateMemberParams struct {
 	Role          *Role `json:"role,omitzero"`
-	RevokeAPIKeys bool  `json:"-"` // also revoke the API keys that the member made
+	RevokeAPIKeys bool  `json:"-"` // also revoke the API keys that the member created
 }
 
-// RemoveMemberParams says what goes with a member.
+// RemoveMemberParams controls the removal of a member.
 type RemoveMemberParams struct {
-	RevokeAPIKeys bool // also revoke the API keys that the member made
+	RevokeAPIKeys bool // also revoke the API keys that the member created
 }
 
-// Role is what a member may do: [RoleOwner] more than [RoleAdmin] more than
-// [RoleUser]. The type is open.
+// Role is a member's set of permissions. [RoleOwner] includes [RoleAdmin],
+// which includes [RoleUser]. Servers may return other values.
 type Role string
 
 // The roles of a workspace. Exactly one member is the owner.
@@ -105,7 +110,7 @@ const (
 	RoleUser  Role = "user"
 )
 
-// Member is a person's membership of one workspace.
+// Member is a user's membership in a workspace.
 type Member struct {
 	ID           string    `json:"id"`
 	WorkspaceID  string    `json:"workspace_id"`
@@ -114,6 +119,6 @@ type Member struct {
 	Name         string    `json:"name"`
 	Role         Role      `json:"role"`
 	LastActiveAt time.Time `json:"last_active_at"` // to the minute; zero: never
-	Version      int64     `json:"version"`        // counted up by each change; see [WithIfMatch]
+	Version      int64     `json:"version"`        // incremented by each change; see [WithIfMatch]
 	JoinedAt     time.Time `json:"joined_at"`
 }

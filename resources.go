@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// ResourcesService works with what belongs to a workspace and has no service of
-// its own: agents, prompts, data sources and so on, by their [ResourceKind].
+// ResourcesService manages the objects of a workspace by their [ResourceKind],
+// such as agents, prompts and data sources.
 type ResourcesService struct{ client *Client }
 
-// ResourceKind names a collection: its value is the collection's path, such as
-// agents or agents/ID/versions. The type is open.
+// ResourceKind identifies a collection by its path, such as agents or
+// agents/ID/versions. Servers may have other collections.
 type ResourceKind string
 
-// The kinds of resources. KindMemories and KindGuardrails are nested: use
-// [ResourceKind.Of] to name the agent, except for Get, Update and Delete. KindExecutions and KindTraces are
-// read only. KindCredentials and KindAPIKeys have services of their own, which
-// know more of them.
+// The kinds of resources. KindMemories and KindGuardrails are nested: except
+// for Get, Update and Delete, specify the agent with [ResourceKind.Of].
+// KindExecutions and KindTraces are read-only. [CredentialsService] and
+// [APIKeysService] have more methods for KindCredentials and KindAPIKeys.
 const (
 	KindAgents      ResourceKind = "agents"
 	KindPrompts     ResourceKind = "prompts"
@@ -37,7 +37,7 @@ const (
 	KindAPIKeys     ResourceKind = "api-keys"
 )
 
-// kindScopes are the scopes that reading and writing a kind takes.
+// kindScopes maps a kind to the scopes required to read and to write it.
 var kindScopes = map[ResourceKind][2]Scope{
 	KindAgents:      {ScopeAgentsRead, ScopeAgentsWrite},
 	KindPrompts:     {ScopePromptsRead, ScopePromptsWrite},
@@ -58,7 +58,8 @@ var kindScopes = map[ResourceKind][2]Scope{
 
 const agentPlaceholder = "{agent_id}"
 
-// ResourceKinds returns the fifteen kinds that belong to exactly one workspace.
+// ResourceKinds returns the fifteen kinds of resources that belong to a
+// workspace.
 func ResourceKinds() []ResourceKind {
 	return []ResourceKind{
 		KindAgents, KindPrompts, KindDataSources, KindMCPTools, KindExecutions, KindTraces, KindSessions, KindMemories,
@@ -66,19 +67,19 @@ func ResourceKinds() []ResourceKind {
 	}
 }
 
-// Of returns a nested kind under an agent. A kind that is not nested stays as it
-// is.
+// Of returns the collection of a nested kind under an agent. It returns other
+// kinds unchanged.
 func (k ResourceKind) Of(agentID string) ResourceKind {
 	return ResourceKind(strings.Replace(string(k), agentPlaceholder, url.PathEscape(agentID), 1))
 }
 
-// IsNested reports whether the kind's collections are under an agent. Its items
-// have a path of their own, which names no agent.
+// IsNested reports whether the kind's collections are under an agent. The paths
+// of its items do not include the agent.
 func (k ResourceKind) IsNested() bool {
 	return k.template() == KindMemories || k.template() == KindGuardrails
 }
 
-// template returns the kind with a placeholder for the agent that it is under.
+// template returns the kind with a placeholder for the agent id.
 func (k ResourceKind) template() ResourceKind {
 	if elements := strings.Split(string(k), "/"); len(elements) == 3 && elements[0] == "agents" {
 		return ResourceKind("agents/" + agentPlaceholder + "/" + elements[2])
@@ -86,8 +87,8 @@ func (k ResourceKind) template() ResourceKind {
 	return k
 }
 
-// List returns one page of a collection, the newest first. It needs the scope
-// that reads the kind, or the role user.
+// List returns one page of a collection, newest first. It requires the kind's
+// read scope, or the user role.
 func (s *ResourcesService) List(ctx context.Context, kind ResourceKind, params *ListResourcesParams, opts ...RequestOption) (*Page[Resource], error) {
 	call, err := kind.collection("Resources.List", "GET", opts)
 	if err != nil {
@@ -97,8 +98,8 @@ func (s *ResourcesService) List(ctx context.Context, kind ResourceKind, params *
 	return list[Resource](ctx, s.client, call)
 }
 
-// All returns every item of a collection, the newest first, each id once. It
-// needs the scope that reads the kind, or the role user.
+// All returns an iterator over all resources of a collection, newest first. It
+// yields each id once. It requires the kind's read scope, or the user role.
 func (s *ResourcesService) All(ctx context.Context, kind ResourceKind, params *ListResourcesParams, opts ...RequestOption) iter.Seq2[*Resource, error] {
 	call, err := kind.collection("Resources.List", "GET", opts)
 	if err != nil {
@@ -107,8 +108,7 @@ func (s *ResourcesService) All(ctx context.Context, kind ResourceKind, params *L
 	return all[Resource](ctx, s.client, call, params)
 }
 
-// Get returns one resource. It needs the scope that reads the kind, or the role
-// user.
+// Get returns a resource. It requires the kind's read scope, or the user role.
 func (s *ResourcesService) Get(ctx context.Context, kind ResourceKind, id string, opts ...RequestOption) (*Resource, error) {
 	call, err := kind.item("Resources.Get", "GET", id, opts)
 	if err != nil {
@@ -117,12 +117,14 @@ func (s *ResourcesService) Get(ctx context.Context, kind ResourceKind, id string
 	return one[Resource](ctx, s.client, call)
 }
 
-// Create makes a resource of fields: a struct, a map or JSON that is an object,
-// encoded as [Client.Do] says. All kinds except memories, guardrails, scores and
-// chat sessions need a name. It needs the scope that writes the kind, or the role
-// user. It returns a [*QuotaError] if the plan's limit is reached, a
+// Create creates a resource. It requires the kind's write scope, or the user
+// role. Fields is a struct, a map or JSON that encodes to an object; see
+// [Client.Do]. A name is required for all kinds except memories, guardrails,
+// scores and chat sessions.
+//
+// Create returns a [*QuotaError] if the plan's limit is reached, a
 // [*FeatureError] if the plan lacks the feature, and [ErrNotFound] if a field
-// such as agent_id names nothing in the workspace.
+// such as agent_id refers to an object that is not in the workspace.
 func (s *ResourcesService) Create(ctx context.Context, kind ResourceKind, fields any, opts ...RequestOption) (*Resource, error) {
 	call, err := kind.collection("Resources.Create", "POST", opts)
 	if err != nil {
@@ -132,11 +134,13 @@ func (s *ResourcesService) Create(ctx context.Context, kind ResourceKind, fields
 	return one[Resource](ctx, s.client, call)
 }
 
-// Update merges fields into a resource: a field that is omitted stays as it is.
-// Fields are encoded as [Client.Do] says, so that omitempty omits zero numbers,
-// false and empty strings. It needs the scope that writes the kind, or the role
-// admin; a user may change what the user created, and memories and guardrails of
-// an agent that the user created.
+// Update merges fields into a resource. Omitted fields are unchanged. Fields
+// are encoded as described at [Client.Do]; omitempty omits zero numbers, false
+// and empty strings.
+//
+// It requires the kind's write scope, or the admin role. With the user role, a
+// caller can update resources that they created, and the memories and
+// guardrails of agents that they created.
 func (s *ResourcesService) Update(ctx context.Context, kind ResourceKind, id string, fields any, opts ...RequestOption) (*Resource, error) {
 	call, err := kind.item("Resources.Update", "PATCH", id, opts)
 	if err != nil {
@@ -146,8 +150,8 @@ func (s *ResourcesService) Update(ctx context.Context, kind ResourceKind, id str
 	return one[Resource](ctx, s.client, call)
 }
 
-// Delete removes a resource; an agent's memories and guardrails are removed with
-// it. It needs what [ResourcesService.Update] needs.
+// Delete deletes a resource. Deleting an agent also deletes its memories and
+// guardrails. It requires the same scope or role as [ResourcesService.Update].
 func (s *ResourcesService) Delete(ctx context.Context, kind ResourceKind, id string, opts ...RequestOption) error {
 	call, err := kind.item("Resources.Delete", "DELETE", id, opts)
 	if err != nil {
@@ -156,7 +160,8 @@ func (s *ResourcesService) Delete(ctx context.Context, kind ResourceKind, id str
 	return none(ctx, s.client, call)
 }
 
-// given refuses fields that are nil, which would be sent as no body.
+// given replaces nil fields, which would be sent as a request without a body,
+// by a body that is rejected.
 func given(fields any) any {
 	if fields == nil {
 		return omittedBody{}
@@ -166,12 +171,16 @@ func given(fields any) any {
 
 var opResourcesExecute = operation{"Resources.Execute", "POST", "/agents/{id}/execute", ScopeAgentsExecute, callerBody}
 
-// Execute runs an agent and returns its execution. It needs the scope
-// agents:execute, or the role user. Beyond the plan's executions of the period
-// it is a [*QuotaError]. The embedded service asks no model: its output, and
-// what it costs the balance, are simulated, and the execution says so. An execution of
-// an agent with an approval_policy is returned with the status waiting_approval; use
-// [Client.Do] with POST /executions/{id}/approve, deny or cancel to decide on it.
+// Execute runs an agent and returns its execution. It requires the
+// agents:execute scope, or the user role. If the plan's executions of the
+// period are used up, Execute returns a [*QuotaError].
+//
+// If the agent has an approval_policy, the execution is returned with the
+// status waiting_approval. To decide on it, call [Client.Do] with POST and
+// /executions/{id}/approve, deny or cancel.
+//
+// The embedded service does not call a model. It simulates the output and the
+// cost, and marks the execution as simulated.
 func (s *ResourcesService) Execute(ctx context.Context, agentID string, params *ExecuteParams, opts ...RequestOption) (*Resource, error) {
 	if params == nil {
 		params = &ExecuteParams{}
@@ -179,16 +188,18 @@ func (s *ResourcesService) Execute(ctx context.Context, agentID string, params *
 	return one[Resource](ctx, s.client, call{op: opResourcesExecute, ids: []string{agentID}, body: params, opts: opts})
 }
 
-// ListResourcesParams narrows a list of resources. Except for Query, a field is
-// compared with the field of the resource that has its name. A server refuses a
-// field that the kind cannot be filtered by: agents have Name and Type; executions
-// AgentID and SessionID; traces AgentID, SessionID, TraceID and Kind; scores Name,
-// TraceID, ExecutionID, Source, DataType and ConfigID; triggers AgentID. All have
-// Status and Query.
+// ListResourcesParams filters a list of resources. Each field except Query is
+// compared with the resource field of the same name.
+//
+// All kinds can be filtered by Status and Query. In addition, agents can be
+// filtered by Name and Type; executions by AgentID and SessionID; traces by
+// AgentID, SessionID, TraceID and Kind; scores by Name, TraceID, ExecutionID,
+// Source, DataType and ConfigID; triggers by AgentID. The server rejects other
+// filters.
 type ListResourcesParams struct {
 	ListOptions
 	Status      string `url:"status,omitempty"`
-	Query       string `url:"q,omitempty"` // a part of the name, in any case
+	Query       string `url:"q,omitempty"` // part of the name, case-insensitive
 	Name        string `url:"name,omitempty"`
 	Type        string `url:"type,omitempty"`
 	Kind        string `url:"kind,omitempty"`
@@ -201,12 +212,12 @@ type ListResourcesParams struct {
 	ConfigID    string `url:"config_id,omitempty"`
 }
 
-// ExecuteParams is the input of an execution, and how to run it. Input and
-// Metadata are encoded as [Client.Do] says.
+// ExecuteParams is the input and the options of an execution. Input and
+// Metadata are encoded as described at [Client.Do].
 type ExecuteParams struct {
 	Input     any    `json:"input,omitzero"`
-	SessionID string `json:"session_id,omitzero"` // any text of the caller's, to find related executions by
-	VersionID string `json:"version_id,omitzero"` // of the agent; the current one by default
-	Sync      *bool  `json:"sync,omitzero"`       // whether to wait for the end; the server decides by default
-	Metadata  any    `json:"metadata,omitzero"`   // kept with the execution
+	SessionID string `json:"session_id,omitzero"` // any text that groups related executions
+	VersionID string `json:"version_id,omitzero"` // agent version; default: the current one
+	Sync      *bool  `json:"sync,omitzero"`       // wait for completion; default: up to the server
+	Metadata  any    `json:"metadata,omitzero"`   // stored with the execution
 }

@@ -11,17 +11,18 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// inventoryWidth is how many counts are requested at once. A server that limits
-// further returns 429, and the call is repeated when it says.
+// inventoryWidth is the number of concurrent requests. If a server with a lower
+// limit returns 429, the request is retried after its Retry-After.
 const inventoryWidth = 8
 
-// Inventory counts what a workspace has of each kind, memories and guardrails
-// over all agents. A kind that the server does not have is not in the map, while
-// one with nothing to count is 0. A collection whose total the server does not
-// say is read to its end.
+// Inventory counts the resources of each kind; memories and guardrails are
+// counted over all agents. A kind that the server does not support is absent
+// from the map. An empty collection has the count 0. If the server does not
+// return the total of a collection, Inventory reads all of its pages.
 //
-// It needs the scopes that read the kinds, or the role admin, and makes at least
-// one call a kind, and two an agent. The first other error ends it.
+// It requires the read scope of every kind, or the admin role. It makes at
+// least one request per kind and two per agent. It returns the first error
+// other than that of an unsupported kind.
 func (s *ResourcesService) Inventory(ctx context.Context, opts ...RequestOption) (map[ResourceKind]int, error) {
 	if ctx == nil {
 		return nil, invalid("ctx", "must not be nil; use context.Background")
@@ -58,14 +59,14 @@ func (s *ResourcesService) Inventory(ctx context.Context, opts ...RequestOption)
 	return inv.result()
 }
 
-// inventory is what is counted so far.
+// inventory is the state of [ResourcesService.Inventory].
 type inventory struct {
 	service *ResourcesService
 	opts    []RequestOption
 
 	mu     sync.Mutex
 	counts map[ResourceKind]int
-	absent map[ResourceKind]error // kinds that the server does not have
+	absent map[ResourceKind]error // kinds that the server does not support
 }
 
 func (inv *inventory) count(ctx context.Context, kind ResourceKind) error {
@@ -76,7 +77,7 @@ func (inv *inventory) count(ctx context.Context, kind ResourceKind) error {
 	case routeMissing(err):
 		inv.absent[kind.template()] = err
 	case kind.IsNested() && errors.Is(err, ErrNotFound):
-		// The agent was deleted meanwhile, and its memories with it.
+		// The agent and its memories were deleted in the meantime.
 	case err != nil:
 		return err
 	default:
@@ -85,7 +86,8 @@ func (inv *inventory) count(ctx context.Context, kind ResourceKind) error {
 	return nil
 }
 
-// total returns how many items a collection has, by its total if it has one.
+// total returns the number of items in a collection. It uses the total of the
+// first page if there is one.
 func (inv *inventory) total(ctx context.Context, kind ResourceKind) (n int, err error) {
 	page, err := inv.service.List(ctx, kind, &ListResourcesParams{ListOptions: ListOptions{Limit: 1}}, inv.opts...)
 	if err != nil || page.Meta.Total > 0 || len(page.Items) == 0 && page.Meta != (Meta{}) {
@@ -107,8 +109,8 @@ func pageTotal(page *Page[Resource]) int {
 	return page.Meta.Total
 }
 
-// result returns the counts, or an error if the server has no kind at all: then
-// it is not the server that was meant.
+// result returns the counts. If the server supports no kind at all, it is
+// probably the wrong server, and result returns an error.
 func (inv *inventory) result() (counts map[ResourceKind]int, err error) {
 	for kind, missing := range inv.absent {
 		delete(inv.counts, kind)
@@ -120,14 +122,13 @@ func (inv *inventory) result() (counts map[ResourceKind]int, err error) {
 	return inv.counts, nil
 }
 
-// routeMissing reports whether a server says, in JSON and so in words of its own,
-// that it has no such route. That the workspace or the agent does not exist is
-// another 404.
+// routeMissing reports whether err is a JSON response for a route that does not
+// exist. A 404 for a missing workspace or agent does not count.
 func routeMissing(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	if !ok || !e.json {
 		return false
 	}
-	said := strings.ToLower(e.Message)
-	return e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusNotFound && !strings.Contains(said, "workspace") && !strings.Contains(said, "agent")
+	message := strings.ToLower(e.Message)
+	return e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusNotFound && !strings.Contains(message, "workspace") && !strings.Contains(message, "agent")
 }

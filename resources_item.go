@@ -9,27 +9,27 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// Resource is one object of a workspace: what all kinds have in common, and the
-// rest of its fields.
+// Resource is an object of a workspace: the fields common to all kinds, and its
+// other fields as JSON.
 type Resource struct {
 	ID          string
 	WorkspaceID string
 	Name        string
 	Status      string
-	CreatedBy   string // the user id of who made it
-	Version     int64  // counted up by each change; see [WithIfMatch]; 0 if it is not a whole number
+	CreatedBy   string // the user id of the creator
+	Version     int64  // incremented by each change; see [WithIfMatch]; 0 if not an integer
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
-	// Fields is a JSON object of all other fields, each as it came: no digit and
-	// no escape is changed. A common field whose value has another type than
-	// above, such as the version "1.0.0", is here too.
+	// Fields is a JSON object of all other fields, with numbers and strings
+	// encoded exactly as received. It includes common fields with an unexpected
+	// type, such as the version "1.0.0".
 	Fields json.RawMessage
-	// Raw is the whole object as it came, if a common field has another type than
-	// above; nil otherwise.
+	// Raw is the complete object as received if a common field has an
+	// unexpected type, and nil otherwise.
 	Raw json.RawMessage
 }
 
-// common returns where a common field of r is decoded to, or nil.
+// common returns a pointer to the common field of that name, or nil.
 func (r *Resource) common(name string) any {
 	switch name {
 	case "id":
@@ -56,7 +56,8 @@ func (r *Resource) common(name string) any {
 // UnmarshalJSON implements [json.Unmarshaler].
 func (r *Resource) UnmarshalJSON(data []byte) error { return wire.Decode(data, r) }
 
-// UnmarshalJSONFrom implements the decoding of encoding/json/v2.
+// UnmarshalJSONFrom implements the UnmarshalerFrom interface of
+// encoding/json/v2.
 func (r *Resource) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	object, err := dec.ReadValue()
 	if err != nil {
@@ -84,7 +85,7 @@ func (r *Resource) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return err
 }
 
-// separator is what precedes a member of an object.
+// separator returns the text that precedes the next member of an object.
 func separator(object []byte) string {
 	if len(object) == 0 {
 		return "{"
@@ -123,8 +124,8 @@ func (r Resource) MarshalJSON() ([]byte, error) {
 	return append(object, '}'), err
 }
 
-// Decode stores the other fields of the resource in a struct or map that v
-// points to; names are matched to json tags exactly.
+// Decode decodes Fields into the struct or map that v points to. Names match
+// json tags exactly.
 func (r *Resource) Decode(v any) error {
 	if len(r.Fields) == 0 {
 		return nil

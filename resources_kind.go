@@ -5,14 +5,15 @@ import (
 	"strings"
 )
 
-// itemKinds are the collections whose items have a path of their own.
+// itemKinds are the collections whose items are at another path, without the
+// agent.
 var itemKinds = map[ResourceKind]string{KindMemories: "memories", KindGuardrails: "guardrails"}
 
-// collection returns a call to the collection itself.
+// collection returns a call to the collection.
 func (k ResourceKind) collection(name, method string, opts []RequestOption) (call, error) {
 	op, ids, err := k.op(name, method, string(k))
 	if err == nil && strings.Contains(string(k), agentPlaceholder) {
-		err = invalid("kind", "is under an agent; say which with Of")
+		err = invalid("kind", "must include an agent; use Of")
 	}
 	return call{op: op, ids: ids, opts: opts}, err
 }
@@ -27,8 +28,9 @@ func (k ResourceKind) item(name, method, id string, opts []RequestOption) (call,
 	return call{op: op, ids: append(ids, id), opts: opts}, err
 }
 
-// op returns an operation on the collection at path, and the values of its path:
-// in a path such as agents/{id}/versions, every second element.
+// op returns an operation on the collection at path, and the values of its path
+// parameters. In a path such as agents/{id}/versions, every second element is a
+// parameter.
 func (k ResourceKind) op(name, method, path string) (operation, []string, error) {
 	op := operation{name, method, "", kindScopes[k.template()][0], callerBody}
 	if method != "GET" {
@@ -39,7 +41,7 @@ func (k ResourceKind) op(name, method, path string) (operation, []string, error)
 	for i, element := range strings.Split(path, "/") {
 		value, err := url.PathUnescape(element)
 		if err != nil || !validElement(value) {
-			return op, nil, invalid("kind", "must be the path of a collection, such as agents or agents/ID/versions; escape an id with url.PathEscape")
+			return op, nil, invalid("kind", "must be the path of a collection, such as agents or agents/ID/versions; escape ids with url.PathEscape")
 		}
 		switch {
 		case isID && element == agentPlaceholder, !isID && value == element && isWord(element):
@@ -51,12 +53,13 @@ func (k ResourceKind) op(name, method, path string) (operation, []string, error)
 			op.path += "/{collection}"
 			ids = append(ids, value)
 		}
-		isID = !isID && (i > 0 || element != "chat") // chat/sessions is one name
+		isID = !isID && (i > 0 || element != "chat") // chat/sessions is a single name
 	}
 	return op, ids, nil
 }
 
-// pathParameter names the id in a path: agents/{agent_id}/memories.
+// pathParameter returns the parameter for element i of a path, as in
+// agents/{agent_id}/memories.
 func pathParameter(path string, i int) string {
 	if i == 1 && strings.HasPrefix(path, "agents/") {
 		return agentPlaceholder
@@ -64,7 +67,8 @@ func pathParameter(path string, i int) string {
 	return "{parent_id}"
 }
 
-// isWord reports whether an element of a path is a plain name.
+// isWord reports whether s contains only lowercase letters, digits, hyphens and
+// underscores.
 func isWord(s string) bool {
 	return strings.Trim(s, "-_0123456789abcdefghijklmnopqrstuvwxyz") == ""
 }

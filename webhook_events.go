@@ -9,22 +9,22 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// EventType names what a notification tells of. The type is open.
+// EventType identifies the kind of an event. Servers may send other values.
 type EventType string
 
-// The events that PromptRails knows.
+// The events.
 const (
 	EventExecutionFailed           EventType = "execution.failed"            // [ExecutionEvent]
 	EventExecutionAwaitingApproval EventType = "execution.awaiting_approval" // [ExecutionEvent]
-	EventUsageThreshold            EventType = "usage.threshold"             // [UsageEvent]: 80 per cent of a limit are used
+	EventUsageThreshold            EventType = "usage.threshold"             // [UsageEvent]: 80 percent of a limit is used
 	EventUsageLimitReached         EventType = "usage.limit_reached"         // [UsageEvent]
 	EventPaymentFailed             EventType = "payment.failed"              // [PaymentEvent]
 	EventMemberJoined              EventType = "member.joined"               // [MemberEvent]
-	EventMemberRemoved             EventType = "member.removed"              // [MemberEvent]; also of a member who left
+	EventMemberRemoved             EventType = "member.removed"              // [MemberEvent]; also sent when a member leaves
 	EventChannelTest               EventType = "channel.test"                // [ChannelTestEvent]
 )
 
-// EventTypes returns the events that this version knows.
+// EventTypes returns the event types known to this version.
 func EventTypes() []EventType {
 	return []EventType{
 		EventExecutionFailed, EventExecutionAwaitingApproval, EventUsageThreshold, EventUsageLimitReached,
@@ -32,23 +32,23 @@ func EventTypes() []EventType {
 	}
 }
 
-// Event is something that happened in a workspace. It can be marshalled, such as
-// for a queue, and unmarshalled again with all that it had.
+// Event is an event in a workspace. It can be marshaled, for example for a
+// queue, and unmarshaled without loss.
 type Event struct {
-	// ID is the webhook-id: the same for each attempt to deliver the event, and
-	// for each redelivery. A receiver de-duplicates by it.
+	// ID is the webhook-id, which all attempts and redeliveries share. Receivers
+	// deduplicate by it.
 	ID          string
 	Type        EventType
-	Timestamp   time.Time // when it happened
+	Timestamp   time.Time // time of the event
 	WorkspaceID string
-	// Data is a pointer to the type that is named next to the constant of Type;
-	// nil for a type that this version does not know. Raw has it in any case.
+	// Data is a pointer to the type listed next to the constant of Type, or nil
+	// if the type is unknown to this version. Raw is set in any case.
 	Data any
-	// Raw is Data as it was sent.
+	// Raw is the data as received.
 	Raw json.RawMessage
 }
 
-// eventForm is Event as JSON.
+// eventForm is the JSON form of an Event.
 type eventForm struct {
 	ID          string         `json:"id,omitzero"`
 	Type        EventType      `json:"type"`
@@ -57,7 +57,8 @@ type eventForm struct {
 	Data        jsontext.Value `json:"data,omitzero"`
 }
 
-// MarshalJSON implements [json.Marshaler]. The data is Raw, or else Data.
+// MarshalJSON implements [json.Marshaler]. The data is Raw if it is set, and
+// Data otherwise.
 func (e Event) MarshalJSON() ([]byte, error) {
 	form := eventForm{e.ID, e.Type, e.Timestamp, e.WorkspaceID, jsontext.Value(e.Raw)}
 	if len(e.Raw) == 0 && e.Data != nil {
@@ -70,8 +71,8 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	return wire.Show(form)
 }
 
-// UnmarshalJSON implements [json.Unmarshaler]. It takes what MarshalJSON made,
-// and the body of a webhook, which has no id.
+// UnmarshalJSON implements [json.Unmarshaler]. It accepts the output of
+// MarshalJSON and the body of a webhook, which has no id.
 func (e *Event) UnmarshalJSON(data []byte) error {
 	var form eventForm
 	if err := wire.Decode(data, &form); err != nil {
@@ -86,15 +87,15 @@ func (e *Event) UnmarshalJSON(data []byte) error {
 			return invalid("body.data", "must be an object")
 		}
 		if err := wire.Decode(form.Data, event.Data); err != nil {
-			return invalid("body.data", "is not that of "+string(event.Type)+": "+err.Error())
+			return invalid("body.data", "does not match the event type "+string(event.Type)+": "+err.Error())
 		}
 	}
 	*e = event
 	return nil
 }
 
-// newData returns what the data of an event is decoded into, or nil for one
-// that this version does not know.
+// newData returns a value to decode the data of an event into, or nil if the
+// type is unknown to this version.
 func (t EventType) newData() any {
 	switch t {
 	case EventExecutionFailed, EventExecutionAwaitingApproval:
@@ -112,17 +113,16 @@ func (t EventType) newData() any {
 	}
 }
 
-// ExecutionEvent tells of an execution that failed, or that waits for somebody
-// to approve it.
+// ExecutionEvent reports an execution that failed or awaits approval.
 type ExecutionEvent struct {
 	ExecutionID string `json:"execution_id"`
 	AgentID     string `json:"agent_id"`
-	ApprovalID  string `json:"approval_id,omitzero"` // of one that waits
-	Error       string `json:"error,omitzero"`       // of one that failed
+	ApprovalID  string `json:"approval_id,omitzero"` // set if the execution awaits approval
+	Error       string `json:"error,omitzero"`       // set if the execution failed
 }
 
-// UsageEvent tells of a limit of the plan that comes near to its end, or has
-// reached it. Each is told once a period.
+// UsageEvent reports that usage has reached 80 or 100 percent of a limit. Each
+// is sent once per billing period.
 type UsageEvent struct {
 	Limit       LimitKey  `json:"limit"`
 	Percent     int       `json:"percent"` // 80 or 100
@@ -133,7 +133,7 @@ type UsageEvent struct {
 	PeriodEnd   time.Time `json:"period_end"`
 }
 
-// PaymentEvent tells of an invoice that could not be settled.
+// PaymentEvent reports an invoice whose payment failed.
 type PaymentEvent struct {
 	InvoiceID string `json:"invoice_id"`
 	Number    string `json:"number"`
@@ -141,8 +141,8 @@ type PaymentEvent struct {
 	Reason    string `json:"reason,omitzero"`
 }
 
-// MemberEvent tells of somebody who joined the workspace, or is no longer in
-// it.
+// MemberEvent reports a member who joined or left the workspace, or was removed
+// from it.
 type MemberEvent struct {
 	MemberID string `json:"member_id"`
 	UserID   string `json:"user_id"`
@@ -151,7 +151,7 @@ type MemberEvent struct {
 	Role     Role   `json:"role"`
 }
 
-// ChannelTestEvent is what [NotificationsService.TestChannel] sends.
+// ChannelTestEvent is the event sent by [NotificationsService.TestChannel].
 type ChannelTestEvent struct {
 	ChannelID   string `json:"channel_id"`
 	ChannelName string `json:"channel_name"`

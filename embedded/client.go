@@ -9,10 +9,10 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// Client returns the ordinary client, whose requests reach the service without
-// a port: they come from 127.0.0.1. The environment is ignored, and POST and
-// PATCH are retried like the rest. An option that says where the API is or how
-// to reach it has no effect.
+// Client returns a [promptrails.Client] whose requests reach the service
+// in-process, without a network. Their remote address is 127.0.0.1. The client
+// ignores the environment, and retries POST and PATCH like other requests.
+// Options for the base URL or the transport have no effect.
 func (s *Service) Client(opts ...promptrails.Option) (*promptrails.Client, error) {
 	return promptrails.NewClient(append(slices.Clip(opts),
 		promptrails.WithoutEnvironment(),
@@ -22,18 +22,18 @@ func (s *Service) Client(opts ...promptrails.Option) (*promptrails.Client, error
 	)...)
 }
 
-// inProcess is a transport that calls the service.
+// inProcess is an [http.RoundTripper] that calls the service.
 type inProcess struct{ service *Service }
 
 // RoundTrip implements [http.RoundTripper].
 func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
-		defer func() { _ = r.Body.Close() }() // as a transport must
+		defer func() { _ = r.Body.Close() }() // required of a RoundTripper
 	}
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
-	// A handler may change what it is given; the request is the caller's.
+	// A handler may modify its request; a RoundTripper must not.
 	request := r.Clone(r.Context())
 	request.RemoteAddr = "127.0.0.1:0"
 	request.RequestURI = r.URL.RequestURI()
@@ -41,40 +41,40 @@ func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	if request.Body == nil {
 		request.Body = http.NoBody
 	}
-	answer := &answer{header: http.Header{}}
-	t.service.ServeHTTP(answer, request)
+	recorder := &recorder{header: http.Header{}}
+	t.service.ServeHTTP(recorder, request)
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
-	return answer.response(r), nil
+	return recorder.response(r), nil
 }
 
-// answer gathers what the service writes.
-type answer struct {
+// recorder is an [http.ResponseWriter] that records the response.
+type recorder struct {
 	header http.Header
 	status int
 	sent   http.Header
 	body   bytes.Buffer
 }
 
-func (a *answer) Header() http.Header { return a.header }
+func (w *recorder) Header() http.Header { return w.header }
 
-func (a *answer) WriteHeader(status int) {
-	if a.status == 0 {
-		a.status, a.sent = status, a.header.Clone()
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status, w.sent = status, w.header.Clone()
 	}
 }
 
-func (a *answer) Write(p []byte) (int, error) {
-	a.WriteHeader(http.StatusOK)
-	return a.body.Write(p)
+func (w *recorder) Write(p []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	return w.body.Write(p)
 }
 
-func (a *answer) response(r *http.Request) *http.Response {
-	a.WriteHeader(http.StatusOK)
+func (w *recorder) response(r *http.Request) *http.Response {
+	w.WriteHeader(http.StatusOK)
 	return &http.Response{
-		Status: http.StatusText(a.status), StatusCode: a.status,
+		Status: http.StatusText(w.status), StatusCode: w.status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: a.sent, Body: io.NopCloser(&a.body), ContentLength: int64(a.body.Len()), Request: r,
+		Header: w.sent, Body: io.NopCloser(&w.body), ContentLength: int64(w.body.Len()), Request: r,
 	}
 }

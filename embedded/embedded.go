@@ -1,6 +1,6 @@
-// Package embedded is the workspace service itself, inside your program: the
-// real rules over real storage, with no network. It is for tests, examples and
-// programs that keep workspaces of their own; it is not made or run by the
+// Package embedded runs the workspace service inside your program, with real
+// rules and real storage but without a network. It is for tests, examples and
+// programs that manage their own workspaces. It is not made or run by the
 // vendor of PromptRails.
 //
 //	service, err := embedded.Open(ctx, embedded.Config{})
@@ -30,76 +30,80 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// Config says where a service keeps its data and how it behaves. The zero
-// Config keeps everything in memory.
+// Config configures a service. The zero Config stores all data in memory.
 type Config struct {
-	// DSN is the name of a SQLite file, which is made if it does not exist, with
-	// mode 0600. Several processes may open one file. Empty: in memory, gone with
-	// Close.
+	// DSN is the name of a SQLite file. Open creates the file with mode 0600 if
+	// it does not exist. Several processes may open the same file. If DSN is
+	// empty, the database is in memory and is lost on Close.
 	//
-	// To back a file up, close the service and copy the file and its key file, or
-	// take a snapshot of the file system with the file, its -wal and its -shm. A
-	// copy of the file alone, made while the service runs, lacks what is in -wal.
+	// To back up a database, close the service and copy the file and its key
+	// file, or take a file system snapshot that includes the file, its -wal and
+	// its -shm. A copy of only the file, made while the service runs, lacks the
+	// data in -wal.
 	DSN string
 
-	// MasterKey, 32 bytes, seals what is secret. Without one a database in
-	// memory gets a random key, and a new file a key file next to it, with the
-	// suffix .key and mode 0600: keep a copy of it apart from the database's,
-	// since neither opens without the other. A key file that others can read is
-	// refused, and so is one whose database is gone.
+	// MasterKey, of 32 bytes, encrypts secrets at rest. If it is nil, a
+	// database in memory gets a random key, and a new file gets a key file next
+	// to it, with the suffix .key and mode 0600. Back up the key file
+	// separately from the database: neither can be opened without the other.
+	// Open rejects a key file that other users can read, and a key file without
+	// its database.
 	MasterKey []byte
-	// PreviousMasterKeys are all other keys that something may still be sealed
-	// under; see [Service.Reseal].
+	// PreviousMasterKeys are the other keys that stored values may still be
+	// encrypted with. See [Service.Reseal].
 	PreviousMasterKeys [][]byte
 
-	// Logger gets what the caller of a failed request is not told, and each
-	// request at the level debug. No secret is logged. Nil: nothing is logged.
+	// Logger receives the internal errors of failed requests, which are not
+	// sent to the caller, and every request at level debug. Secrets are not
+	// logged. If it is nil, nothing is logged.
 	Logger *slog.Logger
-	// Now is the clock: time.Now by default.
+	// Now returns the current time. The default is time.Now.
 	Now func() time.Time
-	// DefaultPlan is what workspaces start on: [promptrails.PlanFree] by
-	// default, which has one seat.
+	// DefaultPlan is the plan of new workspaces. The default is
+	// [promptrails.PlanFree], which has one seat.
 	DefaultPlan promptrails.PlanID
-	// TrustedProxies are the peers whose X-Forwarded-For is believed: its
-	// rightmost hop that is not one of them is the caller's address.
+	// TrustedProxies are the peers whose X-Forwarded-For is trusted. The
+	// caller's address is the rightmost hop that is not a trusted proxy.
 	TrustedProxies []netip.Prefix
 
-	// CORSOrigins are the origins whose pages may call the service from a browser,
-	// such as https://app.example.com or https://*.example.com. Empty: all. What a
-	// page may do depends on its key or token in any case; see the allowed_origins of
-	// a key.
+	// CORSOrigins are the origins from which browsers may call the service,
+	// such as https://app.example.com or https://*.example.com. If it is empty,
+	// all origins are allowed. A page needs a key or token in any case; a key
+	// can have its own allowed_origins.
 	CORSOrigins []string
 
-	// AllowLoopbackWebhooks lets channels lead to this machine's loopback, by
-	// http too: for tests. Without it a channel's URL is https and leads to a
-	// public address, when it is saved and when it is dialled.
+	// AllowLoopbackWebhooks allows channel URLs on this machine's loopback,
+	// also with http, for tests. Otherwise a channel's URL must be https and
+	// resolve to a public address, both when it is saved and when it is dialed.
 	AllowLoopbackWebhooks bool
-	// WebhookResolver looks up the hosts of channels: the system's by default.
+	// WebhookResolver resolves the hosts of channels. The default is the system
+	// resolver.
 	WebhookResolver *net.Resolver
 
-	// AuthenticateUser knows the people of your own identity provider by their
-	// tokens. Return only an address that the provider has verified: it is the
-	// person's identity, and who accepts invitations to it. The person is made
-	// on first sight. It is not asked for tokens that begin with pat_ or pr_.
-	// A token that is none is [promptrails.ErrUnauthorized]; any other error
-	// is answered with 503. It may be called concurrently.
+	// AuthenticateUser authenticates users of your own identity provider by
+	// their tokens. Return only email addresses that the provider has verified:
+	// the address identifies the user and accepts invitations. The user is
+	// created on first use. AuthenticateUser is not called for tokens that
+	// start with pat_ or pr_. Return [promptrails.ErrUnauthorized] for an
+	// invalid token; any other error results in a 503. It may be called
+	// concurrently.
 	AuthenticateUser func(ctx context.Context, token string) (email, name string, err error)
-	// CheckCredential tries a credential when its check is asked for. Without
-	// it a check looks at the form alone, which never shows that one is valid.
-	// An error is answered with 503. It may be called concurrently.
+	// CheckCredential checks a credential on request. If it is nil, a check
+	// validates only the format and never reports a credential as valid. An
+	// error results in a 503. It may be called concurrently.
 	CheckCredential func(ctx context.Context, c *promptrails.Credential, value promptrails.Secret) (*promptrails.CredentialCheck, error)
 }
 
-// Service is a running workspace service, and an [http.Handler] that answers
-// below /api/v1. It is safe for concurrent use.
+// Service is a running workspace service. It is an [http.Handler] for paths
+// under /api/v1, and is safe for concurrent use.
 type Service struct {
 	service *service.Service
 	handler http.Handler
 }
 
-// Open starts a service. It refuses a database that it cannot rely on and says
-// why, having changed nothing: a file of another program, a newer schema, a
-// master key that does not fit.
+// Open starts a service. It returns an error, without changing any file, for a
+// database of another program, a database with a newer schema, or a master key
+// that does not match the database.
 func Open(ctx context.Context, cfg Config) (*Service, error) {
 	s, err := open(ctx, cfg)
 	if err != nil {
@@ -149,13 +153,13 @@ func open(ctx context.Context, cfg Config) (_ *Service, err error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	if err := key.opened(); err != nil {
-		return nil, errors.Join(err, s.Close()) //nolint:contextcheck // what runs is waited for, whatever becomes of the context
+		return nil, errors.Join(err, s.Close()) //nolint:contextcheck // Close waits for running work, even if the context is done
 	}
 	handler := api.New(api.Config{Service: s, Logger: cfg.Logger, TrustedProxies: cfg.TrustedProxies, CORSOrigins: cfg.origins()})
 	return &Service{service: s, handler: handler}, nil
 }
 
-// removeNew removes what was made of a new file that did not open.
+// removeNew removes the files of a new database that failed to open.
 func removeNew(file string, isNew bool) (err error) {
 	if file == "" || !isNew {
 		return nil
@@ -168,7 +172,7 @@ func removeNew(file string, isNew bool) (err error) {
 	return err
 }
 
-// complete fills in what is left out, and refuses what cannot be meant.
+// complete sets defaults for omitted fields and rejects invalid ones.
 func (cfg *Config) complete() error {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -182,11 +186,11 @@ func (cfg *Config) complete() error {
 	_, isPlan := policy.PlanByID(string(cfg.DefaultPlan))
 	switch {
 	case !isPlan:
-		return fmt.Errorf("Config.DefaultPlan: there is no plan %q", cfg.DefaultPlan)
+		return fmt.Errorf("Config.DefaultPlan: no plan %q", cfg.DefaultPlan)
 	case strings.Contains(cfg.DSN, "://"):
-		return errors.New("Config.DSN: this version keeps its data in memory or in a SQLite file; give a file name")
+		return errors.New("Config.DSN: must be the name of a SQLite file, not a URL")
 	case strings.HasPrefix(cfg.DSN, ":") || strings.HasPrefix(cfg.DSN, "file:"):
-		return errors.New("Config.DSN: give a plain file name, or nothing for a database in memory")
+		return errors.New("Config.DSN: must be a plain file name, or empty for a database in memory")
 	}
 	for _, origin := range cfg.CORSOrigins {
 		if _, err := policy.ParseOrigin(origin); err != nil {
@@ -196,7 +200,7 @@ func (cfg *Config) complete() error {
 	return nil
 }
 
-// origins returns CORSOrigins, which are valid.
+// origins returns the parsed CORSOrigins.
 func (cfg *Config) origins() (list []policy.Origin) {
 	for _, text := range cfg.CORSOrigins {
 		if origin, err := policy.ParseOrigin(text); err == nil {
@@ -206,20 +210,22 @@ func (cfg *Config) origins() (list []policy.Origin) {
 	return list
 }
 
-// Reseal moves everything that is sealed under a previous master key to the
-// current one, while the service runs. It may be stopped at any moment, and run
-// again. Once it has returned nil the previous keys can be destroyed; until
-// then the service does not open without them. Opened without them, it refuses
-// the idempotency keys that were used under them in the last 24 hours (409
-// idempotency_key_reused): it cannot tell any more what they were used for.
+// Reseal reencrypts all values that are encrypted with a previous master key,
+// using the current one, while the service runs. It can be interrupted and run
+// again. After it returns nil, the previous keys can be destroyed; until then
+// the service cannot be opened without them. If the service is opened without a
+// key that idempotency keys of the last 24 hours were stored with, requests
+// that reuse them return 409 idempotency_key_reused, because the original
+// requests can no longer be compared.
 //
-// An error names each value that does not open; the others have moved.
+// An error lists each value that could not be decrypted. All other values have
+// been reencrypted.
 func (s *Service) Reseal(ctx context.Context) error { return publicError(s.service.Reseal(ctx)) }
 
-// ServeHTTP answers a request of the API.
+// ServeHTTP serves a request of the API.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// Close ends the service and closes its database. It waits up to 30 seconds for
-// requests that run; new ones get 503. A notification that is under way is sent
-// again after the database is opened again.
+// Close stops the service and closes its database. It waits up to 30 seconds
+// for running requests; new requests get a 503. Notifications that are
+// interrupted are sent again after the database is next opened.
 func (s *Service) Close() error { return s.service.Close() }

@@ -15,20 +15,20 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// keyFile is the file that holds the master key of a database, next to it.
+// keyFile is the file next to a database that contains its master key.
 type keyFile struct {
 	name   string
 	key    []byte
-	marked bool // its database has held data
-	made   bool // by this program, just now
+	marked bool // the database has contained data
+	made   bool // created by this call
 }
 
-// keyMark is the second line of a key file whose database has held data: such a
-// database does not begin anew.
+// keyMark is the second line of the key file of a database that has contained
+// data. If the database is missing, it is not silently created again.
 const keyMark = "# the database of this key holds data"
 
-// masterKey returns the key that was given, or the one that belongs to the
-// database, with its file.
+// masterKey returns Config.MasterKey, or the key of the database's key file and
+// that file.
 func (cfg *Config) masterKey() ([]byte, *keyFile, error) {
 	switch {
 	case cfg.MasterKey != nil:
@@ -44,9 +44,9 @@ func (cfg *Config) masterKey() ([]byte, *keyFile, error) {
 	err = k.read()
 	switch {
 	case err == nil && isNew && k.marked:
-		return nil, nil, fmt.Errorf("the database is missing or empty, but its key file %s is here: restore the database, or remove the key file to begin anew", k.name)
+		return nil, nil, fmt.Errorf("the database is missing or empty, but its key file %s exists: restore the database, or remove the key file to start with an empty database", k.name)
 	case errors.Is(err, fs.ErrNotExist) && !isNew:
-		return nil, nil, fmt.Errorf("the database has no key file: restore %s, or give Config.MasterKey", k.name)
+		return nil, nil, fmt.Errorf("the database has no key file: restore %s, or set Config.MasterKey", k.name)
 	case errors.Is(err, fs.ErrNotExist):
 		k.key, k.made = newMasterKey(), true
 		err = k.write()
@@ -70,25 +70,25 @@ func (k *keyFile) read() error {
 		return err
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("the key file can be read by others: run chmod 600 %s", k.name)
+		return fmt.Errorf("the key file is readable by other users: run chmod 600 %s", k.name)
 	}
 	line, rest, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
 	k.key, err = hex.DecodeString(strings.TrimSpace(line))
 	if err != nil || len(k.key) != seal.KeySize {
-		return fmt.Errorf("the key file %s does not hold %d bytes in hexadecimal digits", k.name, seal.KeySize)
+		return fmt.Errorf("invalid key file %s: must contain %d bytes in hexadecimal", k.name, seal.KeySize)
 	}
 	k.marked = strings.Contains(rest, keyMark)
 	return nil
 }
 
-// write writes the file whole or not at all: a key that is lost half-written
-// would take the database with it.
+// write writes the file atomically: without a complete key, the database is
+// lost.
 func (k *keyFile) write() (err error) {
 	text := hex.EncodeToString(k.key) + "\n"
 	if k.marked {
 		text += keyMark + "\n"
 	}
-	// CreateTemp makes it with mode 0600.
+	// CreateTemp creates the file with mode 0600.
 	draft, err := os.CreateTemp(filepath.Dir(k.name), filepath.Base(k.name)+".*")
 	if err != nil {
 		return fmt.Errorf("create the key file: %w", err)
@@ -103,16 +103,16 @@ func (k *keyFile) write() (err error) {
 	return nil
 }
 
-// admit refuses a database without data whose key file says that it had some:
-// a copy that was made while the service ran may lack the write-ahead log.
+// admit rejects an empty database whose key file is marked as having contained
+// data. A copy made while the service ran may lack the write-ahead log.
 func (k *keyFile) admit(proof []byte) error {
 	if k != nil && k.marked && proof == nil {
-		return fmt.Errorf("the database is empty, but its key file %s belongs to one with data: restore all of its files (with -wal and -shm), or remove the key file and the database to begin anew", k.name)
+		return fmt.Errorf("the database is empty, but its key file %s belongs to a database with data: restore all of its files (including -wal and -shm), or remove the key file and the database to start with an empty database", k.name)
 	}
 	return nil
 }
 
-// opened notes that the database holds data.
+// opened records that the database contains data.
 func (k *keyFile) opened() error {
 	if k == nil || k.marked {
 		return nil
@@ -121,7 +121,7 @@ func (k *keyFile) opened() error {
 	return k.write()
 }
 
-// failed removes a key file that was made for a database that did not open.
+// failed removes a key file created for a database that failed to open.
 func (k *keyFile) failed() error {
 	if k == nil || !k.made {
 		return nil

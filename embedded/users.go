@@ -10,17 +10,18 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/policy"
 )
 
-// User is a person that the service knows.
+// User is a user of the service.
 type User struct {
 	ID          string
 	Email       string
 	Name        string
-	AccessToken promptrails.Secret // shown once; the service keeps its hash alone
+	AccessToken promptrails.Secret // set by CreateUser only; the service stores only its hash
 }
 
-// CreateUser adds a person, with an access token that has no end. An address
-// that is known, whatever the case of its ASCII letters, is
-// [promptrails.ErrConflict]; an invalid one, [promptrails.ErrValidation].
+// CreateUser creates a user and an access token that does not expire. Email
+// addresses are compared without regard to the case of ASCII letters. If the
+// address is in use, CreateUser returns [promptrails.ErrConflict]; if it is
+// invalid, [promptrails.ErrValidation].
 func (s *Service) CreateUser(ctx context.Context, email, name string) (*User, error) {
 	u, token, err := s.service.CreateUser(ctx, email, name)
 	if err != nil {
@@ -29,9 +30,9 @@ func (s *Service) CreateUser(ctx context.Context, email, name string) (*User, er
 	return &User{ID: u.ID, Email: u.Email, Name: u.Name, AccessToken: token}, nil
 }
 
-// UserByEmail returns the person with an address, whatever the case of its ASCII
-// letters, without an access token: [Service.IssueAccessToken] makes another one
-// for a person who has lost theirs. An unknown address is
+// UserByEmail returns the user with an email address, compared without regard
+// to the case of ASCII letters. The result has no access token; to issue
+// another one, call [Service.IssueAccessToken]. An unknown address is
 // [promptrails.ErrNotFound].
 func (s *Service) UserByEmail(ctx context.Context, email string) (*User, error) {
 	u, err := s.service.UserByEmail(ctx, email)
@@ -41,16 +42,16 @@ func (s *Service) UserByEmail(ctx context.Context, email string) (*User, error) 
 	return &User{ID: u.ID, Email: u.Email, Name: u.Name}, nil
 }
 
-// AccessToken lets a person in.
+// AccessToken authenticates a user.
 type AccessToken struct {
 	ID        string
-	Token     promptrails.Secret // after IssueAccessToken alone
+	Token     promptrails.Secret // set by IssueAccessToken only
 	CreatedAt time.Time
-	ExpiresAt time.Time // at this moment it has ended; zero: no end
+	ExpiresAt time.Time // the token is expired from this time on; zero: never
 }
 
-// IssueAccessToken makes another token for a person, which ends after ttl; 0 is
-// without end. A person that is not known is [promptrails.ErrNotFound].
+// IssueAccessToken issues another access token for a user. It expires after
+// ttl, or never if ttl is 0. An unknown user is [promptrails.ErrNotFound].
 func (s *Service) IssueAccessToken(ctx context.Context, userID string, ttl time.Duration) (*AccessToken, error) {
 	t, token, err := s.service.IssueAccessToken(ctx, userID, ttl)
 	if err != nil {
@@ -59,9 +60,9 @@ func (s *Service) IssueAccessToken(ctx context.Context, userID string, ttl time.
 	return &AccessToken{ID: t.ID, Token: token, CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt}, nil
 }
 
-// AccessTokens returns a person's tokens, the newest first, those that have
-// ended included and without the tokens themselves. A person that is not known
-// is [promptrails.ErrNotFound].
+// AccessTokens returns a user's access tokens, newest first, including expired
+// ones. The tokens themselves are omitted. An unknown user is
+// [promptrails.ErrNotFound].
 func (s *Service) AccessTokens(ctx context.Context, userID string) ([]*AccessToken, error) {
 	rows, err := s.service.AccessTokens(ctx, userID)
 	if err != nil {
@@ -74,13 +75,13 @@ func (s *Service) AccessTokens(ctx context.Context, userID string) ([]*AccessTok
 	return tokens, nil
 }
 
-// RevokeAccessToken ends a token at once. One that is not known is
+// RevokeAccessToken revokes an access token immediately. An unknown token is
 // [promptrails.ErrNotFound].
 func (s *Service) RevokeAccessToken(ctx context.Context, id string) error {
 	return publicError(s.service.RevokeAccessToken(ctx, id))
 }
 
-// publicError gives a refusal the type that the client gives it.
+// publicError converts a refusal to the error type that the client returns.
 func publicError(err error) error {
 	refusal, ok := errors.AsType[*policy.Refusal](err)
 	if !ok {

@@ -1,4 +1,4 @@
-// Package promptrailstest runs the workspace service for a test.
+// Package promptrailstest runs a workspace service for tests.
 package promptrailstest
 
 import (
@@ -9,27 +9,27 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// Server is a running service with an owner and a workspace in it.
+// Server is a running service with a workspace and its owner.
 type Server struct {
-	URL       string // where it listens on the loopback, without /api/v1
+	URL       string // base URL on the loopback, without /api/v1
 	Service   *embedded.Service
-	Owner     *promptrails.Client // in Workspace
+	Owner     *promptrails.Client // a client in Workspace
 	Workspace *promptrails.Workspace
 
 	t testing.TB
 }
 
-// Option changes the service's configuration before it is opened.
+// Option changes the configuration of a [Server].
 type Option func(*embedded.Config)
 
-// WithConfig changes the service's configuration as f says: its clock, its
-// database, the plan that workspaces start on, whether webhooks may go to the
-// test's own server (AllowLoopbackWebhooks).
+// WithConfig calls f with the service's configuration before the service is
+// opened. f can set the clock, the database, the default plan, or
+// AllowLoopbackWebhooks to allow webhooks to the test's own server.
 func WithConfig(f func(*embedded.Config)) Option { return f }
 
-// New starts a service, in memory unless told otherwise, that ends with the
-// test. Its workspace is on the plan starter, which has five seats. What keeps
-// it from starting fails the test.
+// New starts a service that is closed when the test ends. By default it is in
+// memory, and its workspace is on the starter plan, which has five seats. If
+// the service cannot start, New fails the test.
 func New(t testing.TB, opts ...Option) *Server {
 	t.Helper()
 	cfg := embedded.Config{DefaultPlan: promptrails.PlanStarter}
@@ -57,8 +57,9 @@ func New(t testing.TB, opts ...Option) *Server {
 	return s
 }
 
-// NewUser returns a client that is a new person with that address, a member of
-// no workspace yet: use [promptrails.Client.InWorkspace] once they are.
+// NewUser creates a user with the given email address and returns a client for
+// that user. The user is not a member of any workspace. After the user has
+// joined one, call [promptrails.Client.InWorkspace].
 func (s *Server) NewUser(email string) *promptrails.Client {
 	s.t.Helper()
 	user, err := s.Service.CreateUser(s.t.Context(), email, "")
