@@ -7,10 +7,10 @@ import (
 )
 
 // notServed lists the routes of the vendor's API that this service does not
-// implement, since it has no models, tools or data warehouse. The paths are
-// below Prefix and are patterns of [path.Match]. A pattern without a method
-// also matches all paths below it. A pattern with a method matches only that
-// method and path.
+// implement, since it is not connected to models, tools or a data warehouse.
+// The paths are below Prefix and are patterns of [path.Match]. A pattern without
+// a method also matches all paths below it. A pattern with a method matches only
+// that method and path.
 var notServed = []string{
 	"media", "assets", "chat/sessions/*/messages", "chat/sessions/*/stream", "chat/completions", "chat/messages", "chat/send", "chat/stream",
 	"agents/*/stream", "agents/*/chat", "agents/*/preview", "agents/*/run", "executions/*/stream", "executions/*/events",

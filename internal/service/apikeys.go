@@ -67,8 +67,8 @@ func (x *Session) CurrentAPIKey() (*promptrails.APIKey, error) {
 	return x.APIKey(x.key.ID)
 }
 
-// CreateAPIKey creates a key. If a key makes the call, the new key inherits the
-// omitted restrictions.
+// CreateAPIKey creates a key. A key created by another key inherits the omitted
+// restrictions.
 func (x *Session) CreateAPIKey(p *CreateAPIKeyBody) (*promptrails.CreatedAPIKey, error) {
 	if err := expiryFault(p.ExpiresAt); err != nil {
 		return nil, err
@@ -184,8 +184,8 @@ func listFault(list []string, parse func(string) error) string {
 	return ""
 }
 
-// mayGive returns an error if the caller is a key with fewer permissions than
-// k. Such a key cannot create or change k.
+// mayGive returns an error if the caller is a key that may not create or change
+// k: its permissions must cover those of k, and it must not be rotating.
 func (x *Session) mayGive(k *promptrails.APIKey) error {
 	c := x.key
 	if c == nil {

@@ -20,10 +20,10 @@ const (
 	invitationPrefix  = "inv_"
 )
 
-// Caller is the person or key that makes a request, and its origin.
+// Caller is the authenticated user or key of a request, with its network origin.
 type Caller struct {
 	User      *promptrails.User   // nil for a key
-	Key       *promptrails.APIKey // as of the start of the request; nil for a person
+	Key       *promptrails.APIKey // as of the start of the request; nil for a user
 	IP        netip.Addr
 	Origins   []string // the Origin headers
 	UserAgent string
@@ -42,7 +42,7 @@ func (c *Caller) principal() string {
 type Need struct {
 	Scope     promptrails.Scope // of a key; empty: API keys are refused
 	AnyKey    bool              // every API key is accepted
-	Role      promptrails.Role  // the minimum role of a person
+	Role      promptrails.Role  // the minimum role of a user
 	Workspace WorkspaceSource
 }
 

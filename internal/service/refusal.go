@@ -47,7 +47,7 @@ func NoRoute() *policy.Refusal {
 // NotServed is the response to a route of the vendor's API that this service
 // does not implement.
 func NotServed() *policy.Refusal {
-	return refuse(http.StatusNotFound, promptrails.CodeNotServed, "this service does not implement this route: it has no models, tools or data sources; see its README for the supported routes")
+	return refuse(http.StatusNotFound, promptrails.CodeNotServed, "this service does not implement this route: it is not connected to models, tools or data sources; see its README for the supported routes")
 }
 
 // NoMethod is the response to a method that the path does not support.

@@ -57,7 +57,7 @@ func (s *Service) asSystem(g *store.Global, workspace string) *Session {
 	return &Session{service: s, global: g, tx: g.Workspace(workspace), caller: &Caller{}, now: s.Now().UTC().Truncate(time.Microsecond)}
 }
 
-// workspaceID returns the id of the workspace that the session is in.
+// workspaceID returns the id of the session's workspace.
 func (x *Session) workspaceID() string {
 	if x.key != nil {
 		return x.key.WorkspaceID
