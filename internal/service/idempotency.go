@@ -94,8 +94,8 @@ func (r *Request) outcomeKey() store.OutcomeKey {
 	return store.OutcomeKey{Principal: r.Caller.principal(), Workspace: r.Workspace, Hash: hash[:]}
 }
 
-// outcome returns the stored outcome of an idempotency key, or nil if there is
-// none or it is too old.
+// outcome returns the stored outcome of an idempotency key, or nil if the key is
+// new or its outcome is older than 24 hours.
 func (s *Service) outcome(g *store.Global, r *Request, key store.OutcomeKey) (*store.Outcome, error) {
 	if r.Once == nil {
 		return nil, nil //nolint:nilnil // no outcome, no error
