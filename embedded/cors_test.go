@@ -92,7 +92,7 @@ func TestNotServed(t *testing.T) {
 	} {
 		t.Run(call, func(t *testing.T) {
 			method, path, _ := strings.Cut(call, " ")
-			if r := ada.with(t).do(method, path, "").refused(404, "not_served"); !strings.Contains(r.body, "no model, tool or data source") {
+			if r := ada.with(t).do(method, path, "").refused(404, "not_served"); !strings.Contains(r.body, "not connected to models, tools or data sources") {
 				t.Errorf("%s: got %s, want the reason", call, r.body)
 			}
 		})

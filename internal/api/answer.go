@@ -13,13 +13,12 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// object is the envelope of one object.
+// object is the envelope of a single object.
 type object struct {
 	Data any `json:"data"`
 }
 
-// newAnswer encodes a response: an object in its envelope, or a page, which is an
-// envelope itself.
+// newAnswer encodes a response. It wraps v in an envelope, unless v is a page.
 func newAnswer(status int, v any) (*service.Answer, error) {
 	tag := ""
 	if _, ok := v.(interface{ IsPage() }); !ok {
@@ -30,8 +29,8 @@ func newAnswer(status int, v any) (*service.Answer, error) {
 	return &service.Answer{Status: status, Body: body, ETag: tag}, err
 }
 
-// showsSecret reports whether a response shows a token or key. Only values whose
-// type can hold one are encoded again to find out.
+// showsSecret reports whether a response contains a token or key. It encodes
+// the value again only if its type can hold a secret.
 func showsSecret(v any) bool {
 	if sealed, ok := v.(interface{ HoldsSecret() bool }); ok {
 		return sealed.HoldsSecret()
@@ -39,8 +38,8 @@ func showsSecret(v any) bool {
 	return canHoldSecret(reflect.TypeOf(v), nil) && len(wire.Secrets(v)) > 0
 }
 
-// canHoldSecret reports whether a Secret is a part of values of a type, other than
-// through an interface.
+// canHoldSecret reports whether values of a type can contain a Secret. It does
+// not look into interfaces. The types in within are being examined.
 func canHoldSecret(t reflect.Type, within []reflect.Type) bool {
 	if t == reflect.TypeFor[promptrails.Secret]() {
 		return true
@@ -62,7 +61,7 @@ func canHoldSecret(t reflect.Type, within []reflect.Type) bool {
 	return false
 }
 
-// etag is the version of an object, where it has one.
+// etag returns the entity tag of an object, or "" if the object has no version.
 func etag(v any) string {
 	value := reflect.Indirect(reflect.ValueOf(v))
 	if value.Kind() != reflect.Struct {

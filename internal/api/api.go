@@ -1,5 +1,5 @@
-// Package api is the workspace service's HTTP: it reads a request, hands it to
-// package service, and writes what comes back. It holds no rule of its own.
+// Package api implements the HTTP layer of the workspace service. It decodes
+// requests, calls package service and encodes the responses.
 package api
 
 import (
@@ -17,11 +17,11 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/service"
 )
 
-// Prefix is where the API begins; the health routes and the description of the
-// API stand outside it.
+// Prefix is the path prefix of the API. The health routes and the OpenAPI
+// document are outside of it.
 const Prefix = "/api/v1"
 
-// Config is what the API is made of.
+// Config configures the API.
 type Config struct {
 	Service        *service.Service
 	Logger         *slog.Logger
@@ -29,7 +29,7 @@ type Config struct {
 	CORSOrigins    []policy.Origin // empty: all
 }
 
-// New returns the API over a service.
+// New returns the handler of the API.
 func New(cfg Config) http.Handler {
 	a := &api{Config: cfg, mux: http.NewServeMux()}
 	for _, r := range routes() {
@@ -47,8 +47,8 @@ type api struct {
 	mux *http.ServeMux
 }
 
-// ServeHTTP gives every answer its request id, and every failure the envelope
-// of an error.
+// ServeHTTP sets the headers of every response, including the request id, and
+// converts panics to error responses.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := r.Header.Get("X-Request-ID")
 	if !policy.VisibleASCII(id) || len(id) > maxRequestID {
@@ -77,10 +77,10 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mux.ServeHTTP(w, r)
 }
 
-var errNotServing = errors.New("the service is being closed, or too many requests run")
+var errNotServing = errors.New("the service is closing or has too many concurrent requests")
 
-// isClean reports whether a path is what it seems: the router would answer any
-// other with a redirect.
+// isClean reports whether a path is canonical. [http.ServeMux] would redirect
+// other paths.
 func isClean(p string) bool {
 	return strings.HasPrefix(p, "/") && (path.Clean(p) == p || path.Clean(p)+"/" == p) && !strings.ContainsRune(p, 0)
 }
@@ -100,7 +100,8 @@ func (a *api) unrouted(w http.ResponseWriter, r *http.Request) {
 	a.fail(w, r, service.NoMethod())
 }
 
-// allowedMethods returns the methods of the routes at a request's path.
+// allowedMethods returns the methods that the request's path supports, as the
+// value of an Allow header.
 func (a *api) allowedMethods(r *http.Request) string {
 	var allowed []string
 	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost, http.MethodPut} {
@@ -119,8 +120,7 @@ func (a *api) ready(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve authenticates a request, lets its route handle it, and writes what
-// comes of it.
+// serve returns the handler of a route.
 func (a *api) serve(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
@@ -136,7 +136,8 @@ func (a *api) serve(rt route) http.Handler {
 	})
 }
 
-// fail answers with an error, and logs what the caller is not told.
+// fail writes an error response. It logs the cause, which the response does not
+// reveal.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	refusal := service.AsRefusal(err)
 	if cause := refusal.Cause; cause != nil && r.Context().Err() == nil {

@@ -18,14 +18,14 @@ import (
 
 const (
 	maxBody           = 1 << 20
-	maxDepth          = 100 // levels of a body
+	maxDepth          = 100 // levels of nesting in a body
 	maxID             = 128 // longer than any identifier or slug
 	maxUserAgent      = 256
 	maxIdempotencyKey = 255
 	maxRequestID      = 128
 )
 
-// call is one request on its way through a route.
+// call is the state of one request to a route.
 type call struct {
 	api     *api
 	w       http.ResponseWriter
@@ -33,12 +33,12 @@ type call struct {
 	route   route
 	body    []byte
 	request service.Request
-	queried bool // the route has read the query
+	queried bool // the query was decoded
 }
 
-// run authenticates and reads the request, then hands it to the route. What is
-// wrong with its form waits in request.Fault, since the caller's right is
-// judged first.
+// run authenticates and reads the request and calls the route's handler. It
+// stores validation errors in request.Fault, since authorization errors take
+// precedence.
 func (c *call) run() (*service.Answer, error) {
 	user, key, err := c.authenticate()
 	if err != nil {
@@ -51,7 +51,7 @@ func (c *call) run() (*service.Answer, error) {
 		},
 	}
 	if len(c.r.Header.Values("X-Workspace-ID")) > 1 {
-		return nil, service.Invalid(map[string]string{"X-Workspace-ID": "must be sent once"})
+		return nil, service.Invalid(map[string]string{"X-Workspace-ID": "must be sent only once"})
 	}
 	switch c.route.need.Workspace {
 	case service.FromHeader:
@@ -61,7 +61,7 @@ func (c *call) run() (*service.Answer, error) {
 		case key != nil:
 			c.request.Workspace = key.WorkspaceID
 		default:
-			return nil, service.Invalid(map[string]string{"X-Workspace-ID": "is missing: a person acts in one workspace, and names it by its id"})
+			return nil, service.Invalid(map[string]string{"X-Workspace-ID": "is required with an access token; send the id of a workspace"})
 		}
 	case service.FromPath:
 		c.request.Workspace = c.r.PathValue("id")
@@ -81,48 +81,48 @@ func (c *call) run() (*service.Answer, error) {
 
 func (c *call) mutates() bool { return c.r.Method != http.MethodGet && c.r.Method != http.MethodHead }
 
-// query reads the query into params, and accepts the parameters others. A parameter that the route does not know is
-// a fault, so that a mistyped one is not taken for an omitted one.
+// query decodes the query into params. It also accepts the parameters in
+// others. Any other parameter is a fault, so that misspelled parameters are
+// detected.
 func (c *call) query(params any, others ...string) {
 	c.queried = true
 	c.fault(decodeQuery(c.r.URL.RawQuery, params, others...))
 }
 
-// noQuery is query for a route that has no parameters.
+// noQuery is query for a route without parameters.
 func (c *call) noQuery() {
 	if !c.queried {
 		c.query(new(struct{}))
 	}
 }
 
-// fault keeps the first thing that is wrong with the form.
+// fault stores the first validation error.
 func (c *call) fault(err error) {
 	if c.request.Fault == nil {
 		c.request.Fault = err
 	}
 }
 
-// isID reports whether s can be looked up; it may be empty.
+// isID reports whether s is empty or can be an identifier or slug.
 func isID(s string) bool {
 	return len(s) <= maxID && utf8.ValidString(s) && !strings.ContainsRune(s, 0)
 }
 
-// authenticate returns the person whose access token the request carries, or
-// the key.
+// authenticate returns the user of the request's access token, or its API key.
 func (c *call) authenticate() (*promptrails.User, *promptrails.APIKey, error) {
 	keys, tokens := c.r.Header.Values("X-API-Key"), c.r.Header.Values("Authorization")
 	switch {
 	case len(keys)+len(tokens) > 1:
-		return nil, nil, service.BadRequest("send one of X-API-Key and Authorization, once")
+		return nil, nil, service.BadRequest("send either X-API-Key or Authorization, and only once")
 	case len(keys) == 1:
 		key, err := c.api.Service.KeyBySecret(c.r.Context(), promptrails.NewSecret(keys[0]))
 		return nil, key, err
 	case len(tokens) == 0:
-		return nil, nil, service.Unauthorized("send an access token as Authorization: Bearer, or an API key as X-API-Key")
+		return nil, nil, service.Unauthorized("missing credentials: send an access token as Authorization: Bearer, or an API key as X-API-Key")
 	}
 	scheme, token, _ := strings.Cut(tokens[0], " ")
 	if token = strings.TrimSpace(token); !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return nil, nil, service.Unauthorized("Authorization must read Bearer and an access token")
+		return nil, nil, service.Unauthorized("Authorization must be Bearer followed by an access token")
 	}
 	user, err := c.api.Service.UserByToken(c.r.Context(), promptrails.NewSecret(token))
 	return user, nil, err
@@ -132,7 +132,8 @@ func (c *call) clientIP() netip.Addr {
 	return policy.Proxies{Prefixes: c.api.TrustedProxies}.ClientIP(c.r.RemoteAddr, c.r.Header)
 }
 
-// storable returns a header's text as it can stand in a changelog entry.
+// storable truncates the value of a header for the changelog and replaces
+// invalid UTF-8.
 func storable(s string) string {
 	if len(s) > maxUserAgent {
 		s = s[:maxUserAgent]
@@ -149,14 +150,14 @@ func (c *call) readBody() (err error) {
 		return service.TooLarge(maxBody)
 	}
 	if err != nil {
-		return service.BadRequest("the body broke off")
+		return service.BadRequest("the body could not be read completely")
 	}
 	if tooDeep(c.body) {
-		return service.Invalid(map[string]string{"body": fmt.Sprintf("must have at most %d levels of arrays and objects", maxDepth)})
+		return service.Invalid(map[string]string{"body": fmt.Sprintf("must have at most %d levels of nested arrays and objects", maxDepth)})
 	}
 	contentType := c.r.Header.Get("Content-Type")
 	if len(c.body) == 0 || contentType == "" {
-		return nil // there is but one thing that it can be
+		return nil // JSON by default
 	}
 	media, _, err := mime.ParseMediaType(contentType)
 	if err != nil || media != "application/json" {
@@ -165,7 +166,7 @@ func (c *call) readBody() (err error) {
 	return nil
 }
 
-// tooDeep reports whether a text of JSON has more levels than a body may have.
+// tooDeep reports whether a JSON text has more than maxDepth levels of nesting.
 func tooDeep(text []byte) bool {
 	depth, quoted := 0, false
 	for i := 0; i < len(text); i++ {
@@ -188,7 +189,7 @@ func tooDeep(text []byte) bool {
 
 func (c *call) readIdempotencyKey() error {
 	var values []string
-	for name, given := range c.r.Header { // of a request that came over no network, in any case
+	for name, given := range c.r.Header { // the names may not be canonical in a request made by a program
 		if strings.EqualFold(name, "Idempotency-Key") {
 			values = append(values, given...)
 		}
@@ -197,7 +198,7 @@ func (c *call) readIdempotencyKey() error {
 		return nil
 	}
 	if len(values) > 1 || !policy.VisibleASCII(values[0]) || len(values[0]) > maxIdempotencyKey {
-		return service.Invalid(map[string]string{"Idempotency-Key": "must be one of 1 to 255 visible ASCII characters"})
+		return service.Invalid(map[string]string{"Idempotency-Key": "must be a single value of 1 to 255 visible ASCII characters"})
 	}
 	c.request.Once = &service.Once{Key: values[0], Method: c.r.Method, Target: c.r.URL.RequestURI(), Body: c.body}
 	return nil

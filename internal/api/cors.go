@@ -8,13 +8,14 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/policy"
 )
 
-// preflightAge is how long a browser may remember a preflight: seconds.
+// preflightAge is the time in seconds for which browsers cache a preflight
+// response.
 const preflightAge = 600
 
-// withCORS lets browsers call the API (Fetch standard, CORS protocol), from the
-// origins of the list, or from any if it is empty. It answers preflights, which carry
-// no key, for every path. Credentials, which are cookies, are not allowed: the API
-// has none.
+// withCORS adds the CORS protocol of the Fetch standard to next. It allows the
+// given origins, or all if the list is empty. It responds to preflight
+// requests, which are not authenticated, for every path. Credentialed requests
+// are not allowed, since the API has no cookies.
 func withCORS(origins []policy.Origin, next http.Handler) http.Handler {
 	options := cors.Options{
 		AllowedOrigins: []string{"*"},

@@ -20,11 +20,10 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// maxParameter is the most bytes of a value in a query: more than any name, id
-// or cursor has.
+// maxParameter is the maximum length of a query parameter's value in bytes.
 const maxParameter = 500
 
-// queries reads a query into the parameters that the client writes it from.
+// queries decodes queries into the parameter types of the client.
 var queries = newQueryDecoder()
 
 func newQueryDecoder() *schema.Decoder {
@@ -43,7 +42,7 @@ func newQueryDecoder() *schema.Decoder {
 	return d
 }
 
-// counted converts pages, limits and sequences, which all begin at 1.
+// counted converts pages, limits and sequence numbers, which start at 1.
 func counted(as func(int64) any) schema.Converter {
 	return func(s string) reflect.Value {
 		n, err := strconv.ParseInt(s, 10, 53)
@@ -54,11 +53,12 @@ func counted(as func(int64) any) schema.Converter {
 	}
 }
 
-// decodeQuery reads a query into params. It accepts the parameters others as well.
+// decodeQuery decodes a query into params. It also accepts the parameters in
+// others.
 func decodeQuery(raw string, params any, others ...string) error {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
-		return service.BadRequest("the query is not well formed: escape its values")
+		return service.BadRequest("the query is malformed; percent-encode its values")
 	}
 	bad, known := map[string]string{}, append(parameters(reflect.TypeOf(params).Elem()), others...)
 	for name, given := range values {
@@ -66,13 +66,13 @@ func decodeQuery(raw string, params any, others ...string) error {
 		case !slices.Contains(known, name):
 			bad[fmt.Sprintf("%.100s", strings.ToValidUTF8(name, "\ufffd"))] = "is not a parameter of this request"
 		case len(given) > 1:
-			bad[name] = "must be given once"
+			bad[name] = "must be given only once"
 		case !utf8.ValidString(given[0]) || strings.ContainsRune(given[0], 0):
 			bad[name] = "must be UTF-8 without NUL"
 		case len(given[0]) > maxParameter:
 			bad[name] = fmt.Sprintf("must be at most %d bytes", maxParameter)
 		case given[0] == "":
-			delete(values, name) // as left out
+			delete(values, name) // the same as omitted
 		}
 	}
 	if len(bad) > 0 {
@@ -83,9 +83,9 @@ func decodeQuery(raw string, params any, others ...string) error {
 		return nil
 	}
 	for name, fault := range faults {
-		bad[name] = "cannot be read"
+		bad[name] = "is invalid"
 		if c, ok := errors.AsType[schema.ConversionError](fault); ok {
-			bad[name] = "must be a whole number from 1 on"
+			bad[name] = "must be an integer of at least 1"
 			if c.Type == reflect.TypeFor[time.Time]() {
 				bad[name] = "must be a time such as 2026-01-31T12:00:00Z"
 			}
@@ -94,7 +94,7 @@ func decodeQuery(raw string, params any, others ...string) error {
 	return service.Invalid(bad)
 }
 
-// parameters returns the names that a struct of parameters has in a query.
+// parameters returns the names of the query parameters of a struct type.
 func parameters(t reflect.Type) (names []string) {
 	for _, f := range reflect.VisibleFields(t) {
 		if tag, ok := f.Tag.Lookup("url"); ok && tag != "-" {
@@ -115,18 +115,18 @@ func decodeBody(body []byte, params any) error {
 	}
 	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		if errors.Is(err, jsontext.ErrDuplicateName) {
-			return service.Invalid(map[string]string{field(e.JSONPointer): "stands twice"})
+			return service.Invalid(map[string]string{field(e.JSONPointer): "is duplicated"})
 		}
-		return service.BadRequest("the body is not one JSON document in UTF-8: the fault is at byte %d", e.ByteOffset)
+		return service.BadRequest("the body must be one JSON document in UTF-8: syntax error at byte %d", e.ByteOffset)
 	}
 	e, ok := errors.AsType[*json.SemanticError](err)
 	if !ok {
-		return service.BadRequest("the body is not one JSON document in UTF-8")
+		return service.BadRequest("the body must be one JSON document in UTF-8")
 	}
 	return service.Invalid(map[string]string{field(e.JSONPointer): misfit(e)})
 }
 
-// field writes a JSON pointer as a path with dots.
+// field converts a JSON pointer to a path with dots.
 func field(p jsontext.Pointer) string {
 	if p == "" {
 		return "body"
@@ -138,7 +138,8 @@ func field(p jsontext.Pointer) string {
 	return strings.Join(parts, ".")
 }
 
-// misfit says what a value should have been, and not what it was.
+// misfit returns the fault of a value of the wrong type. The fault states the
+// expected type and does not include the value.
 func misfit(e *json.SemanticError) string {
 	if errors.Is(e, json.ErrUnknownName) {
 		return "is not a field of this request"
@@ -164,6 +165,6 @@ func misfit(e *json.SemanticError) string {
 	case t.Kind() == reflect.Struct, t.Kind() == reflect.Map:
 		return "must be an object"
 	default:
-		return "must be a whole number that fits"
+		return "must be an integer in the supported range"
 	}
 }

@@ -11,8 +11,8 @@ import (
 // handler handles one request of a route.
 type handler func(*call) (*service.Answer, error)
 
-// input reads the parameters of a method of Session from a request. It returns
-// the call of the method, which runs in a transaction.
+// input decodes the parameters of a method of Session from a request. It
+// returns a function that calls the method in a transaction.
 type input func(*call) func(*service.Session) (any, error)
 
 // read handles a request with a method that only reads.
@@ -77,7 +77,7 @@ func byIDAndBody[P, T any](fn func(*service.Session, string, *P) (T, error)) inp
 	}
 }
 
-// orEmpty is in for a body that may be omitted.
+// orEmpty returns in with an optional body. An omitted body is an empty object.
 func orEmpty(in input) input {
 	return func(c *call) func(*service.Session) (any, error) {
 		if len(c.body) == 0 {
@@ -87,11 +87,12 @@ func orEmpty(in input) input {
 	}
 }
 
-// id returns the id of the object in the path. In a path without {id}, it is that
-// of the resource that a collection is under.
+// id returns the id in the path. In a path without {id}, it is the id of the
+// parent resource.
 func (c *call) id() string { return cmp.Or(c.r.PathValue("id"), c.parentID()) }
 
-// read runs fn in a transaction that only reads.
+// read runs fn in a read-only transaction and evaluates the preconditions of a
+// GET.
 func (c *call) read(fn func(*service.Session) (any, error)) (*service.Answer, error) {
 	c.noQuery()
 	var found any
@@ -141,8 +142,8 @@ func updateMember(c *call) (*service.Answer, error) {
 	return c.write(func(x *service.Session) (any, error) { return x.UpdateMember(c.id(), &query, &params) })
 }
 
-// checkCredential asks others before it opens the transaction that keeps what
-// they said.
+// checkCredential checks the credential before it opens the transaction that
+// stores the result, since the check may make network requests.
 func checkCredential(c *call) (*service.Answer, error) {
 	c.noQuery()
 	check, err := c.api.Service.CheckCredential(c.r.Context(), &c.request, c.id())
@@ -152,7 +153,8 @@ func checkCredential(c *call) (*service.Answer, error) {
 	return c.write(func(x *service.Session) (any, error) { return check, x.KeepCheck(c.id(), check) })
 }
 
-// createChannel looks a URL up before it opens the transaction that keeps it.
+// createChannel resolves the host of the URL before it opens the transaction
+// that stores the channel.
 func createChannel(c *call) (*service.Answer, error) {
 	var params promptrails.CreateChannelParams
 	c.noQuery()
@@ -161,7 +163,8 @@ func createChannel(c *call) (*service.Answer, error) {
 	return c.write(func(x *service.Session) (any, error) { return x.CreateChannel(&params) })
 }
 
-// updateChannel does so for one that changes.
+// updateChannel resolves the host of a new URL before it opens the transaction
+// that stores the channel.
 func updateChannel(c *call) (*service.Answer, error) {
 	var params service.UpdateChannelBody
 	c.noQuery()
@@ -172,24 +175,25 @@ func updateChannel(c *call) (*service.Answer, error) {
 	return c.write(func(x *service.Session) (any, error) { return x.UpdateChannel(c.id(), &params) })
 }
 
-// settled invoices what is due before it answers.
-func settled(answer handler) handler {
+// settled issues due invoices before it calls next.
+func settled(next handler) handler {
 	return func(c *call) (*service.Answer, error) {
 		if err := c.api.Service.Settle(c.r.Context(), &c.request); err != nil {
 			return nil, err
 		}
-		return answer(c)
+		return next(c)
 	}
 }
 
-// flushed stores when keys were last used before it lists them by that.
-func flushed(answer handler) handler {
+// flushed stores activity before it calls next, if the query filters by the
+// time of the last use.
+func flushed(next handler) handler {
 	return func(c *call) (*service.Answer, error) {
 		if c.r.URL.Query().Has("unused_since") {
 			if err := c.api.Service.FlushActivity(c.r.Context()); err != nil {
 				return nil, err
 			}
 		}
-		return answer(c)
+		return next(c)
 	}
 }

@@ -6,9 +6,11 @@ import (
 	"strings"
 )
 
-// notServed are the paths of the vendor's API, below Prefix, that have no answer
-// here since no model, tool or data warehouse is behind this service: as path.Match
-// matches them, with everything below. A method stands for that method only.
+// notServed lists the routes of the vendor's API that this service does not
+// implement, since it is not connected to models, tools or a data warehouse.
+// The paths are below Prefix and are patterns of [path.Match]. A pattern without
+// a method also matches all paths below it. A pattern with a method matches only
+// that method and path.
 var notServed = []string{
 	"media", "assets", "chat/sessions/*/messages", "chat/sessions/*/stream", "chat/completions", "chat/messages", "chat/send", "chat/stream",
 	"agents/*/stream", "agents/*/chat", "agents/*/preview", "agents/*/run", "executions/*/stream", "executions/*/events",
@@ -20,8 +22,8 @@ var notServed = []string{
 	"webhooks", "hooks", "credentials/*/schema",
 }
 
-// isNotServed reports whether a request is for a part of the vendor's API that this
-// service does not have.
+// isNotServed reports whether a request is for a route of the vendor's API that
+// this service does not implement.
 func isNotServed(r *http.Request) bool {
 	below, ok := strings.CutPrefix(r.URL.Path, Prefix+"/")
 	if !ok {
@@ -39,7 +41,7 @@ func isNotServed(r *http.Request) bool {
 		if len(elements) < n || limited && len(elements) > n {
 			continue
 		}
-		if matched, _ := path.Match(pattern, strings.Join(elements[:n], "/")); matched { // the patterns are well formed
+		if matched, _ := path.Match(pattern, strings.Join(elements[:n], "/")); matched { // the patterns are valid
 			return true
 		}
 	}

@@ -34,14 +34,14 @@ func describe(w http.ResponseWriter, _ *http.Request) {
 	wire.WriteJSON(w, http.StatusOK, description())
 }
 
-// must panics: the document is part of the program.
+// must panics on an error in the embedded document.
 func must(err error) {
 	if err != nil {
 		panic(fmt.Sprintf("openapi.yaml: %v", err))
 	}
 }
 
-// operation is an operation of the document.
+// operation is an operation of the OpenAPI document.
 type operation struct {
 	method string
 	path   string // below Prefix
@@ -50,7 +50,7 @@ type operation struct {
 	Scope      promptrails.Scope `yaml:"x-scope"`   // empty: API keys are refused
 	AnyKey     bool              `yaml:"x-any-key"` // every API key is accepted
 	Role       promptrails.Role  `yaml:"x-role"`
-	Self       bool              `yaml:"x-self"` // members need no role for their own membership
+	Self       bool              `yaml:"x-self"` // no role is required for the caller's own membership
 	Parameters []reference       `yaml:"parameters"`
 	Responses  map[string]any    `yaml:"responses"`
 }
@@ -59,7 +59,7 @@ type reference struct {
 	Ref string `yaml:"$ref"`
 }
 
-// operations are the operations of the document.
+// operations returns the operations of the OpenAPI document.
 var operations = sync.OnceValue(func() (all []operation) {
 	type pathItem struct {
 		Parameters []reference `yaml:"parameters"`
@@ -86,8 +86,8 @@ var operations = sync.OnceValue(func() (all []operation) {
 	return all
 })
 
-// name is the operation's key in the table of handlers: its id, or its method
-// and path if it has none.
+// name returns the operation's key in the table of handlers: its id, or its
+// method and path without an id.
 func (op operation) name() string {
 	if op.ID != "" {
 		return op.ID
@@ -98,7 +98,7 @@ func (op operation) name() string {
 // need returns the permission that the operation requires.
 func (op operation) need() service.Need {
 	n := service.Need{Scope: op.Scope, AnyKey: op.AnyKey, Role: op.Role, Workspace: service.NoWorkspace}
-	if op.Self { // the session checks the role of the others
+	if op.Self { // the session checks the role for other members
 		n.Role = promptrails.RoleUser
 	}
 	if strings.HasPrefix(op.path, "/workspaces/{id}") {
@@ -112,12 +112,12 @@ func (op operation) need() service.Need {
 	return n
 }
 
-// status returns the status of the operation's success.
+// status returns the HTTP status of a successful response.
 func (op operation) status() int {
 	for text := range op.Responses {
 		if status, err := strconv.Atoi(text); err == nil && status < 300 {
 			return status
 		}
 	}
-	panic("openapi.yaml: no success of " + op.name())
+	panic("openapi.yaml: no successful response of " + op.name())
 }

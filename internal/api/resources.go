@@ -6,8 +6,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/service"
 )
 
-// resourceHandlers returns the handlers of the collections of resources. A
-// collection may have an older path as well.
+// resourceHandlers returns the handlers of the collections of resources. Some
+// collections also have an older path.
 func resourceHandlers() map[string]handler {
 	all := map[string]handler{}
 	for _, k := range service.Kinds() {
@@ -53,8 +53,8 @@ func addItem(all map[string]handler, k service.Kind, path string) {
 	}))
 }
 
-// addVersions adds the handlers of versions, which are created and promoted, and
-// never changed.
+// addVersions adds the handlers of versions. Versions can be created and
+// promoted, but not updated.
 func addVersions(all map[string]handler, k service.Kind, path string) {
 	promote := write(inCollection(k, func(x *service.Session, in service.Collection, id string) (any, error) { return x.Promote(in, id) }))
 	all["GET "+path] = listResources(k)
@@ -121,12 +121,12 @@ func execute(c *call) (*service.Answer, error) {
 	return c.write(func(x *service.Session) (any, error) { return x.Execute(run) })
 }
 
-// in returns the collection of a kind that the path names.
+// in returns the collection of a kind with the parent's id in the path.
 func (c *call) in(k service.Kind) service.Collection {
 	return service.Collection{Kind: k, ParentID: c.r.PathValue(k.Parent)}
 }
 
-// parentID is the id in the path of the resource that a collection is under.
+// parentID returns the id of the parent resource in the path.
 func (c *call) parentID() string {
 	return cmp.Or(c.r.PathValue("agent_id"), c.r.PathValue("prompt_id"), c.r.PathValue("data_source_id"))
 }

@@ -11,12 +11,12 @@ import (
 type route struct {
 	method, path string // the path below Prefix
 	need         service.Need
-	status       int // of a success
+	status       int // of a successful response
 	handle       handler
 }
 
-// routes returns the routes of the API. It panics if an operation lacks its
-// handler, or a handler its operation.
+// routes returns the routes of the API. It panics if an operation has no
+// handler, or a handler has no operation.
 func routes() (all []route) {
 	handlers := handlers()
 	for _, op := range operations() {

@@ -9,17 +9,17 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// activity is when members were last seen, to the minute, since it was last
-// stored: once a minute, and not with every request.
+// activity records when members and keys were last seen, to the minute. It is
+// stored once a minute, so that requests do not write to the database.
 type activity struct {
 	mu   sync.Mutex
 	seen map[actorID]lastSeen
 }
 
-// actorID is a member or a key of a workspace.
+// actorID identifies a member or a key of a workspace.
 type actorID struct{ workspace, user, key string }
 
-// lastSeen is when one was last seen, and from where.
+// lastSeen is the time and the IP address of the latest request.
 type lastSeen struct {
 	at time.Time
 	ip string
@@ -34,7 +34,7 @@ func (a *activity) saw(who actorID, now time.Time, ip string) {
 	a.seen[who] = lastSeen{now.Truncate(time.Minute), ip}
 }
 
-// overlay puts what is not stored yet on a member.
+// overlay updates a member with activity that is not stored yet.
 func (a *activity) overlay(m *promptrails.Member) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -43,7 +43,7 @@ func (a *activity) overlay(m *promptrails.Member) {
 	}
 }
 
-// overlayKey is overlay for a key.
+// overlayKey updates a key with activity that is not stored yet.
 func (a *activity) overlayKey(k *promptrails.APIKey) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

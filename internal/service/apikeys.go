@@ -25,7 +25,7 @@ const (
 	maxListSize = 100
 )
 
-// APIKeys returns a page of the keys.
+// APIKeys returns a page of the workspace's keys.
 func (x *Session) APIKeys(p *promptrails.ListAPIKeysParams) (*Page[*promptrails.APIKey], error) {
 	switch p.Status {
 	case "", promptrails.APIKeyActive, promptrails.APIKeyExpired, promptrails.APIKeyRevoked, promptrails.APIKeyRotating:
@@ -59,23 +59,24 @@ func (x *Session) APIKey(id string) (*promptrails.APIKey, error) {
 	return k, nil
 }
 
-// CurrentAPIKey returns the key that calls.
+// CurrentAPIKey returns the calling key.
 func (x *Session) CurrentAPIKey() (*promptrails.APIKey, error) {
 	if x.key == nil {
-		return nil, forbidden("this is for API keys; you call with an access token")
+		return nil, forbidden("this route requires an API key; the request has an access token")
 	}
 	return x.APIKey(x.key.ID)
 }
 
-// CreateAPIKey makes a key.
+// CreateAPIKey creates a key. A key created by another key inherits the omitted
+// restrictions.
 func (x *Session) CreateAPIKey(p *CreateAPIKeyBody) (*promptrails.CreatedAPIKey, error) {
 	if err := expiryFault(p.ExpiresAt); err != nil {
 		return nil, err
 	}
 	k := &promptrails.APIKey{
-		Name: strings.TrimSpace(p.Name), Scopes: once(p.Scopes), AllowedIPs: p.AllowedIPs, AllowedOrigins: p.AllowedOrigins, ExpiresAt: p.ExpiresAt.Value,
+		Name: strings.TrimSpace(p.Name), Scopes: unique(p.Scopes), AllowedIPs: p.AllowedIPs, AllowedOrigins: p.AllowedOrigins, ExpiresAt: p.ExpiresAt.Value,
 	}
-	if x.key != nil { // what is left out is inherited
+	if x.key != nil {
 		if k.AllowedIPs == nil {
 			k.AllowedIPs = x.key.AllowedIPs
 		}
@@ -95,7 +96,7 @@ func (x *Session) CreateAPIKey(p *CreateAPIKeyBody) (*promptrails.CreatedAPIKey,
 	return x.mint(k)
 }
 
-// mint gives a key its identity, and stores it.
+// mint generates the secret and the id of a key, and stores it.
 func (x *Session) mint(k *promptrails.APIKey) (*promptrails.CreatedAPIKey, error) {
 	secret := promptrails.NewSecret(apikey.Mint())
 	k.ID, k.WorkspaceID, k.CreatedBy, k.Version, k.CreatedAt = x.newID(), x.workspaceID(), x.userID(), 1, x.now
@@ -105,7 +106,7 @@ func (x *Session) mint(k *promptrails.APIKey) (*promptrails.CreatedAPIKey, error
 	if err := x.tx.CreateAPIKey(k, hash(secret)); err != nil {
 		return nil, err
 	}
-	k, err := x.tx.APIKey(k.ID, x.now) // as it will be read
+	k, err := x.tx.APIKey(k.ID, x.now) // as stored
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +114,7 @@ func (x *Session) mint(k *promptrails.APIKey) (*promptrails.CreatedAPIKey, error
 	return made, x.record(x.tx, promptrails.ActionCreated, apiKeyRef(k), nil, apiKeyFields(k))
 }
 
-// micro returns a time as it is stored.
+// micro truncates a time to the precision of the store.
 func micro(t time.Time) time.Time {
 	if t.IsZero() {
 		return t
@@ -121,7 +122,7 @@ func micro(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Microsecond)
 }
 
-// keyFaults says what is wrong with the fields of a key.
+// keyFaults validates the fields of a key.
 func (x *Session) keyFaults(k *promptrails.APIKey, expiryGiven bool) faults {
 	bad := faults{}
 	bad.add("name", nameFault(k.Name))
@@ -134,29 +135,29 @@ func (x *Session) keyFaults(k *promptrails.APIKey, expiryGiven bool) faults {
 	return bad
 }
 
-// expiryFault refuses the first moment of the year 1, which Go programs send for
-// a time that is not set.
+// expiryFault refuses the zero [time.Time], which Go programs send if the time
+// is not set.
 func expiryFault(at Nullable[time.Time]) error {
 	if at.Given && !at.Null && at.Value.IsZero() {
-		return invalid("expires_at", "must be in the future; null, or omitting it, means no end")
+		return invalid("expires_at", "must be in the future; use null or omit it for a key that does not expire")
 	}
 	return nil
 }
 
-// once returns scopes without those that come twice.
-func once(scopes promptrails.Scopes) promptrails.Scopes {
-	var unique promptrails.Scopes
+// unique returns scopes without duplicates, in the same order.
+func unique(scopes promptrails.Scopes) promptrails.Scopes {
+	var distinct promptrails.Scopes
 	for _, s := range scopes {
-		if !slices.Contains(unique, s) {
-			unique = append(unique, s)
+		if !slices.Contains(distinct, s) {
+			distinct = append(distinct, s)
 		}
 	}
-	return unique
+	return distinct
 }
 
 func scopesFault(scopes promptrails.Scopes) string {
 	if len(scopes) == 0 {
-		return "must name at least one scope"
+		return "must have at least one scope"
 	}
 	for _, s := range scopes {
 		if !s.IsKnown() {
@@ -171,7 +172,7 @@ func listFault(list []string, parse func(string) error) string {
 	case list == nil:
 		return ""
 	case len(list) == 0:
-		return "must not be empty, which reads as nowhere; leave it out for anywhere"
+		return "must not be empty; use null for no restriction"
 	case len(list) > maxListSize:
 		return fmt.Sprintf("must have at most %d entries", maxListSize)
 	}
@@ -183,14 +184,15 @@ func listFault(list []string, parse func(string) error) string {
 	return ""
 }
 
-// mayGive refuses to let a key make or change one that is wider than itself.
+// mayGive returns an error if the caller is a key that may not create or change
+// k: its permissions must cover those of k, and it must not be rotating.
 func (x *Session) mayGive(k *promptrails.APIKey) error {
 	c := x.key
 	if c == nil {
 		return nil
 	}
 	if c.Status == promptrails.APIKeyRotating {
-		return forbidden("a key that is being rotated creates, changes, rotates and revokes no other key; use its successor")
+		return forbidden("a key that is being rotated cannot create, update, rotate or revoke other keys; use its successor")
 	}
 	for _, s := range k.Scopes {
 		if !c.Scopes.Covers(s) {
@@ -200,26 +202,26 @@ func (x *Session) mayGive(k *promptrails.APIKey) error {
 	inner, outer := rules(k), rules(c)
 	switch {
 	case !policy.AddressesWithin(inner.Addresses, outer.Addresses):
-		return forbidden("allowed_ips reach beyond those of the key that calls")
+		return forbidden("allowed_ips must be within those of the calling key")
 	case !policy.OriginsWithin(inner.Origins, outer.Origins):
-		return forbidden("allowed_origins reach beyond those of the key that calls")
+		return forbidden("allowed_origins must be within those of the calling key")
 	case !c.ExpiresAt.IsZero() && (k.ExpiresAt.IsZero() || k.ExpiresAt.After(c.ExpiresAt)):
-		return forbidden("expires_at is later than that of the key that calls")
+		return forbidden("expires_at must not be later than that of the calling key")
 	default:
 		return nil
 	}
 }
 
-// rules returns what a key may do, as the policy judges it.
+// rules returns a key's permissions in the form that package policy evaluates.
 func rules(k *promptrails.APIKey) *policy.Key[promptrails.Scope] {
 	return policy.NewKey(k.Scopes, k.AllowedIPs, k.AllowedOrigins,
 		policy.Lifetime{ExpiresAt: k.ExpiresAt, OverlapEndsAt: k.OverlapEndsAt, RevokedAt: k.RevokedAt})
 }
 
-// Nullable tells a field that is null from one that is omitted.
+// Nullable distinguishes a null field from an omitted one.
 type Nullable[T any] struct {
 	Given, Null bool
-	Value       T // zero for null
+	Value       T // zero if Null
 }
 
 // UnmarshalJSONFrom implements [json.UnmarshalerFrom].
@@ -228,7 +230,7 @@ func (n *Nullable[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return json.UnmarshalDecode(dec, &n.Value)
 }
 
-// UpdateAPIKey changes a key.
+// UpdateAPIKey updates a key.
 func (x *Session) UpdateAPIKey(id string, p *UpdateAPIKeyBody) (*promptrails.APIKey, error) {
 	if err := expiryFault(p.ExpiresAt); err != nil {
 		return nil, err
@@ -242,7 +244,7 @@ func (x *Session) UpdateAPIKey(id string, p *UpdateAPIKeyBody) (*promptrails.API
 		k.Name = strings.TrimSpace(*p.Name)
 	}
 	set(&k.Scopes, p.Scopes)
-	k.Scopes = once(k.Scopes)
+	k.Scopes = unique(k.Scopes)
 	if p.AllowedIPs.Given {
 		k.AllowedIPs = p.AllowedIPs.Value
 	}
@@ -264,7 +266,8 @@ func (x *Session) UpdateAPIKey(id string, p *UpdateAPIKeyBody) (*promptrails.API
 	return k, x.updateAPIKey(&was, k)
 }
 
-// mayChange judges a key as it is, and as it would be.
+// mayChange checks the caller's right to a key before and after a change. The
+// key must be active.
 func (x *Session) mayChange(before, after *promptrails.APIKey) error {
 	if err := x.mayGive(before); err != nil {
 		return err
@@ -295,13 +298,13 @@ func (x *Session) updateAPIKey(before, after *promptrails.APIKey) error {
 	return x.record(x.tx, promptrails.ActionUpdated, apiKeyRef(after), was, is)
 }
 
-// RevokeAPIKey ends a key at once.
+// RevokeAPIKey revokes a key immediately.
 func (x *Session) RevokeAPIKey(id string) error {
 	k, err := x.APIKey(id)
 	if err != nil {
 		return err
 	}
-	if x.key != nil && x.key.ID != k.ID { // a key always revokes itself
+	if x.key != nil && x.key.ID != k.ID { // a key may always revoke itself
 		if err := x.mayGive(k); err != nil {
 			return err
 		}
@@ -321,8 +324,8 @@ func (x *Session) revoke(k *promptrails.APIKey) error {
 	return x.updateAPIKey(&was, k)
 }
 
-// RotateAPIKey makes a key in the place of another, which goes on for the
-// overlap.
+// RotateAPIKey creates a successor with the same permissions. The old key
+// remains valid for the overlap, but not beyond its own expiry.
 func (x *Session) RotateAPIKey(id string, p *RotateAPIKeyBody) (*promptrails.CreatedAPIKey, error) {
 	if p.OverlapSeconds < 0 || p.OverlapSeconds > maxOverlap {
 		return nil, invalid("overlap_seconds", fmt.Sprintf("must be 0 to %d", maxOverlap))
@@ -351,7 +354,8 @@ func (x *Session) RotateAPIKey(id string, p *RotateAPIKeyBody) (*promptrails.Cre
 	return made, x.updateAPIKey(&was, old)
 }
 
-// VerifyAPIKey says whether a key of this workspace is valid, for what is sent.
+// VerifyAPIKey reports whether a key of this workspace is valid for the given
+// scopes, IP address and origin.
 func (x *Session) VerifyAPIKey(p *promptrails.VerifyAPIKeyParams) (*promptrails.APIKeyVerification, error) {
 	bad := faults{}
 	if p.Key.IsZero() {
@@ -359,7 +363,7 @@ func (x *Session) VerifyAPIKey(p *promptrails.VerifyAPIKeyParams) (*promptrails.
 	}
 	ip, err := netip.ParseAddr(p.IP)
 	if p.IP != "" && err != nil {
-		bad.add("ip", "must be an address")
+		bad.add("ip", "must be an IP address")
 	}
 	if err := bad.err(); err != nil {
 		return nil, err
@@ -388,7 +392,8 @@ func (x *Session) VerifyAPIKey(p *promptrails.VerifyAPIKeyParams) (*promptrails.
 	return verdict, nil
 }
 
-// judge refuses the calling key where, or whence, it may not be used.
+// judge returns an error if the calling key is not valid for this request's
+// time, IP address and origins.
 func (x *Session) judge(c *Caller) error {
 	refusal, _ := rules(x.key).Judge(policy.Use{At: x.now, IP: &c.IP, Origins: &c.Origins})
 	switch refusal {
@@ -398,7 +403,7 @@ func (x *Session) judge(c *Caller) error {
 		return refusal.With(map[string]any{"ip": ipText(c.IP)})
 	case policy.OriginNotAllowed:
 		return refusal.With(map[string]any{"origin": strings.ToValidUTF8(strings.Join(c.Origins, ", "), "\ufffd")})
-	case policy.KeyRevoked: // so that a key that revokes itself can tell, on a retry
+	case policy.KeyRevoked: // a key that retries its own revocation recognizes itself
 		return refusal.With(map[string]any{"api_key_id": x.key.ID})
 	default:
 		return refusal

@@ -14,23 +14,23 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// The prefixes of the service's own tokens, which differ from [apikey.Prefix].
+// The prefixes of the service's own tokens. They differ from [apikey.Prefix].
 const (
 	accessTokenPrefix = "pat_"
 	invitationPrefix  = "inv_"
 )
 
-// Caller is who makes a call, and from where: a person or a key.
+// Caller is the authenticated user or key of a request, with its network origin.
 type Caller struct {
 	User      *promptrails.User   // nil for a key
-	Key       *promptrails.APIKey // as it was when the request came; nil for a person
+	Key       *promptrails.APIKey // as of the start of the request; nil for a user
 	IP        netip.Addr
 	Origins   []string // the Origin headers
 	UserAgent string
 	RequestID string
 }
 
-// principal names the caller among all that can have outcomes.
+// principal identifies the caller in stored outcomes.
 func (c *Caller) principal() string {
 	if c.Key != nil {
 		return "api_key:" + c.Key.ID
@@ -38,11 +38,11 @@ func (c *Caller) principal() string {
 	return "user:" + c.User.ID
 }
 
-// Need is what a call takes.
+// Need is the permission that a request requires.
 type Need struct {
-	Scope     promptrails.Scope // of a key; empty: closed to keys
-	AnyKey    bool              // any key will do
-	Role      promptrails.Role  // the least one of a person
+	Scope     promptrails.Scope // of a key; empty: API keys are refused
+	AnyKey    bool              // every API key is accepted
+	Role      promptrails.Role  // the minimum role of a user
 	Workspace WorkspaceSource
 }
 
@@ -56,8 +56,8 @@ const (
 	NoWorkspace                        // the request is in no workspace
 )
 
-// KeyBySecret returns the key that a secret is. Its permissions are checked in the
-// transaction of the request.
+// KeyBySecret returns the key with the given secret. Its permissions are
+// checked later, in the transaction of the request.
 func (s *Service) KeyBySecret(ctx context.Context, secret promptrails.Secret) (key *promptrails.APIKey, err error) {
 	if !apikey.IsKey(secret.Reveal()) {
 		return nil, UnknownAPIKey()
@@ -78,10 +78,10 @@ func hash(s promptrails.Secret) []byte {
 	return sum[:]
 }
 
-// UserByToken returns the person that an access token is of.
+// UserByToken returns the owner of an access token.
 func (s *Service) UserByToken(ctx context.Context, token promptrails.Secret) (*promptrails.User, error) {
 	text := token.Reveal()
-	refused := Unauthorized("the access token is not known, has expired or was revoked")
+	refused := Unauthorized("the access token is invalid, expired or revoked")
 	switch {
 	case strings.HasPrefix(text, accessTokenPrefix):
 		user, err := s.userByOwnToken(ctx, token)
@@ -90,7 +90,7 @@ func (s *Service) UserByToken(ctx context.Context, token promptrails.Secret) (*p
 		}
 		return user, err
 	case strings.HasPrefix(text, apikey.Prefix):
-		return nil, Unauthorized("an API key goes into X-API-Key, not into Authorization")
+		return nil, Unauthorized("send an API key in X-API-Key, not in Authorization")
 	case s.AuthenticateUser == nil:
 		return nil, refused
 	}
@@ -118,11 +118,12 @@ func (s *Service) userByOwnToken(ctx context.Context, token promptrails.Secret) 
 	return user, err
 }
 
-// knownAs returns the person with an address that an identity provider vouches
-// for, made on first sight and renamed when the provider does so.
+// knownAs returns the user with an email address that an identity provider
+// confirmed. It creates the user on the first request and follows changes of
+// the name.
 func (s *Service) knownAs(ctx context.Context, email, name string) (user *promptrails.User, err error) {
 	if fault := emailFault(email); fault != "" {
-		return nil, Unavailable(errors.New("Config.AuthenticateUser: the address " + fault))
+		return nil, Unavailable(errors.New("Config.AuthenticateUser: invalid email: " + fault))
 	}
 	err = s.Store.Read(ctx, func(g *store.Global) error {
 		user, err = g.UserByEmail(email)
@@ -149,7 +150,8 @@ func (s *Service) knownAs(ctx context.Context, email, name string) (user *prompt
 	return user, err
 }
 
-// admit judges a request: membership, then role, then form.
+// admit authorizes a request: it checks membership, then the role or scope, and
+// then returns r.Fault if the request is malformed.
 func (s *Service) admit(g *store.Global, r *Request) (*Session, error) {
 	x := &Session{service: s, global: g, caller: r.Caller, preconditions: r.Preconditions, now: s.Now().UTC().Truncate(time.Microsecond)}
 	switch {
@@ -165,8 +167,8 @@ func (s *Service) admit(g *store.Global, r *Request) (*Session, error) {
 	return x, r.Fault
 }
 
-// enterWithKey binds the session to the workspace of the key that calls, and
-// judges the key in the transaction of what it does.
+// enterWithKey binds the session to the workspace of the calling key. It checks
+// the key in the transaction of the request.
 func (x *Session) enterWithKey(r *Request) (err error) {
 	calling := r.Caller.Key
 	x.tx = x.global.Workspace(calling.WorkspaceID)
@@ -190,7 +192,7 @@ func (x *Session) enterWithKey(r *Request) (err error) {
 	case r.Need.AnyKey:
 		return nil
 	case r.Need.Scope == "":
-		return refuse(http.StatusForbidden, promptrails.CodeUserTokenRequired, "this takes a person's access token; no API key will do")
+		return refuse(http.StatusForbidden, promptrails.CodeUserTokenRequired, "this route requires an access token; API keys are not accepted")
 	case !x.key.Scopes.Covers(r.Need.Scope):
 		return insufficientScope(r.Need.Scope, x.key.Scopes)
 	default:

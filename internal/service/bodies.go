@@ -8,8 +8,8 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// This file has the bodies and queries of requests that differ from the parameter
-// types of the client, or that the client does not export.
+// This file has the bodies and queries of requests that differ from the
+// parameter types of the client, or that the client does not export.
 
 // AcceptInvitationBody is the body of POST /invitations/accept.
 type AcceptInvitationBody struct {
@@ -28,8 +28,8 @@ type CreateAPIKeyBody struct {
 	ExpiresAt Nullable[time.Time] `json:"expires_at"`
 }
 
-// CreateCredentialBody is the body of POST /credentials. It also accepts the names
-// that older clients use for two of the fields.
+// CreateCredentialBody is the body of POST /credentials. It also accepts the
+// names that older clients use for two of the fields.
 type CreateCredentialBody struct {
 	promptrails.CreateCredentialParams
 	Provider promptrails.CredentialType `json:"provider"`
@@ -46,7 +46,7 @@ type ExecuteBody struct {
 	Input     jsontext.Value `json:"input"`
 	SessionID string         `json:"session_id"` // any text
 	VersionID string         `json:"version_id"`
-	Sync      *bool          `json:"sync"` // has no effect: executions end, or wait for an approval, before the response
+	Sync      *bool          `json:"sync"` // no effect: executions finish, or wait for an approval, before the response
 	Metadata  jsontext.Value `json:"metadata"`
 }
 
@@ -98,8 +98,8 @@ type TransferOwnershipBody struct {
 	MemberID string `json:"member_id"`
 }
 
-// UpdateAPIKeyBody is the body of PATCH /api-keys/{id}. A null list or expiry is
-// cleared.
+// UpdateAPIKeyBody is the body of PATCH /api-keys/{id}. A null list or expiry
+// is cleared.
 type UpdateAPIKeyBody struct {
 	Name           *string             `json:"name"`
 	Scopes         *promptrails.Scopes `json:"scopes"`
@@ -108,15 +108,15 @@ type UpdateAPIKeyBody struct {
 	ExpiresAt      Nullable[time.Time] `json:"expires_at"`
 }
 
-// UpdateChannelBody is the body of PATCH /notification-channels/{id}. Null events
-// select all events.
+// UpdateChannelBody is the body of PATCH /notification-channels/{id}. Null
+// events select all events.
 type UpdateChannelBody struct {
 	promptrails.UpdateChannelParams
 	Events Nullable[[]promptrails.EventType] `json:"events"`
 }
 
-// UpdateCredentialBody is the body of PATCH /credentials/{id}. It also accepts the
-// name that older clients use for the value.
+// UpdateCredentialBody is the body of PATCH /credentials/{id}. It also accepts
+// the name that older clients use for the value.
 type UpdateCredentialBody struct {
 	promptrails.UpdateCredentialParams
 	APIKey *promptrails.Secret `json:"api_key"`

@@ -11,7 +11,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// Changelog returns a page of the entries, each as it is stored.
+// Changelog returns a page of the entries in their stored form.
 func (x *Session) Changelog(p *promptrails.ListChangelogParams) (*Page[jsontext.Value], error) {
 	if err := changelogFaults(p).err(); err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func changelogFaults(p *promptrails.ListChangelogParams) faults {
 	return bad
 }
 
-// ChangelogEntry returns one entry as it is stored.
+// ChangelogEntry returns one entry in its stored form.
 func (x *Session) ChangelogEntry(id string) (*jsontext.Value, error) {
 	document, err := x.tx.ChangelogEntry(id)
 	return (*jsontext.Value)(&document), orNotFound(err, "changelog entry")

@@ -47,12 +47,12 @@ func (x *Session) CreateCredential(p *CreateCredentialBody) (*promptrails.Creden
 	if p.Type == "" {
 		p.Type = p.Provider
 	} else if p.Provider != "" && p.Provider != p.Type {
-		bad.add("provider", "is the older name of type; send one of them")
+		bad.add("provider", "is an older name of type; send only one of them")
 	}
 	if p.Value.IsZero() {
 		p.Value = p.APIKey
 	} else if !p.APIKey.IsZero() {
-		bad.add("api_key", "is the older name of value; send one of them")
+		bad.add("api_key", "is an older name of value; send only one of them")
 	}
 	bad.add("type", textFault(string(p.Type), 1, 100))
 	fields := &promptrails.UpdateCredentialParams{
@@ -102,7 +102,7 @@ func (x *Session) UpdateCredential(id string, p *UpdateCredentialBody) (*promptr
 	if p.Value == nil {
 		p.Value = p.APIKey
 	} else if p.APIKey != nil {
-		bad.add("api_key", "is the older name of value; send one of them")
+		bad.add("api_key", "is an older name of value; send only one of them")
 	}
 	if err := checkCredential(&p.UpdateCredentialParams, bad).err(); err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func (x *Session) UpdateCredential(id string, p *UpdateCredentialBody) (*promptr
 	return x.changeCredential(id, p.Value, func(c *promptrails.Credential) { setCredential(c, &p.UpdateCredentialParams) })
 }
 
-// checkCredential adds the faults of the fields that are given.
+// checkCredential validates the given fields and adds their faults to bad.
 func checkCredential(p *promptrails.UpdateCredentialParams, bad faults) faults {
 	if p.Name != nil {
 		*p.Name = strings.TrimSpace(*p.Name)
@@ -131,7 +131,7 @@ func checkCredential(p *promptrails.UpdateCredentialParams, bad faults) faults {
 	return bad
 }
 
-// setCredential sets the fields that are given, except for the value.
+// setCredential sets the given fields except the value.
 func setCredential(c *promptrails.Credential, p *promptrails.UpdateCredentialParams) {
 	set(&c.Name, p.Name)
 	set(&c.Category, p.Category)
@@ -140,7 +140,7 @@ func setCredential(c *promptrails.Credential, p *promptrails.UpdateCredentialPar
 	set(&c.IsDefault, p.IsDefault)
 }
 
-// set stores what is given.
+// set sets field unless given is nil.
 func set[T any](field, given *T) {
 	if given != nil {
 		*field = *given
@@ -152,8 +152,9 @@ func (x *Session) SetDefaultCredential(id string) (*promptrails.Credential, erro
 	return x.changeCredential(id, nil, func(c *promptrails.Credential) { c.IsDefault = true })
 }
 
-// changeCredential applies a change, and a new value where there is one; what
-// changes nothing leaves the credential as it is.
+// changeCredential applies a change and, if value is not nil, stores a new
+// value. If no field changes, the version stays the same and nothing is
+// recorded.
 func (x *Session) changeCredential(id string, value *promptrails.Secret, change func(*promptrails.Credential)) (*promptrails.Credential, error) {
 	c, err := x.Credential(id)
 	if err != nil {
@@ -193,7 +194,7 @@ func (x *Session) changeCredential(id string, value *promptrails.Secret, change 
 	return c, x.updateCredential(c, before, after)
 }
 
-// noDefault takes the default of a type away from whichever has it.
+// noDefault clears the default of a type.
 func (x *Session) noDefault(kind promptrails.CredentialType) error {
 	c, err := x.tx.DefaultCredential(kind)
 	if errors.Is(err, store.ErrNotFound) {
@@ -216,7 +217,8 @@ func (x *Session) updateCredential(c *promptrails.Credential, before, after map[
 	return x.record(x.tx, promptrails.ActionUpdated, credentialRef(c), before, after)
 }
 
-// DeleteCredential removes a credential.
+// DeleteCredential deletes a credential. It returns an error if resources refer
+// to the credential, unless p.Force is set.
 func (x *Session) DeleteCredential(id string, p *promptrails.DeleteCredentialParams) error {
 	c, err := x.Credential(id)
 	if err != nil {
@@ -240,10 +242,10 @@ func (x *Session) DeleteCredential(id string, p *promptrails.DeleteCredentialPar
 	return x.record(x.tx, promptrails.ActionDeleted, credentialRef(c), credentialFields(c, sealed), nil)
 }
 
-// maxUsers is how many of those that use a credential a refusal names.
+// maxUsers is the maximum number of resources in details.used_by.
 const maxUsers = 20
 
-// notInUse refuses a credential that resources name.
+// notInUse returns an error if resources refer to the credential.
 func (x *Session) notInUse(id string) error {
 	users, err := x.tx.UsedBy(id, maxUsers)
 	if err != nil || len(users) == 0 {
@@ -253,11 +255,11 @@ func (x *Session) notInUse(id string) error {
 	for i, u := range users {
 		usedBy[i] = map[string]any{"type": kindByName(u.Kind).Type, "id": u.ID}
 	}
-	return conflict(promptrails.CodeInUse, "the credential is in use; details.used_by names by what, and force=true deletes it all the same").
+	return conflict(promptrails.CodeInUse, "the credential is in use; see details.used_by, or delete it with force=true").
 		With(map[string]any{"used_by": usedBy})
 }
 
-// maxUsage is how many resources the usage of a credential names.
+// maxUsage is the maximum number of resources that CredentialUsage returns.
 const maxUsage = 10_000
 
 // CredentialUsage returns the resources that refer to a credential.
@@ -276,8 +278,8 @@ func (x *Session) CredentialUsage(id string) ([]*promptrails.ResourceRef, error)
 	return refs, nil
 }
 
-// CheckCredential finds out whether a credential works, outside of any
-// transaction, since it may ask others.
+// CheckCredential checks whether a credential works. Config.CheckCredential may
+// make network requests, so it runs outside of a transaction.
 func (s *Service) CheckCredential(ctx context.Context, r *Request, id string) (*promptrails.CredentialCheck, error) {
 	var c *promptrails.Credential
 	var value promptrails.Secret
@@ -312,8 +314,8 @@ func (s *Service) CheckCredential(ctx context.Context, r *Request, id string) (*
 	return &promptrails.CredentialCheck{IsValid: valid, Reason: reason, CheckedAt: now}, nil
 }
 
-// KeepCheck stores what a check found of a credential. It is no change of the
-// credential: neither its version nor the changelog knows of it.
+// KeepCheck stores the result of a check. It does not increment the
+// credential's version, and it is not recorded in the changelog.
 func (x *Session) KeepCheck(id string, check *promptrails.CredentialCheck) error {
 	c, err := x.Credential(id)
 	if err != nil {
@@ -331,8 +333,8 @@ func credentialRef(c *promptrails.Credential) changelog.Ref {
 	return changelog.Ref{Type: string(promptrails.ResourceCredential), ID: c.ID, Name: c.Name}
 }
 
-// credentialFields is what the changelog tells of a credential: that its value
-// changed, and not what it is.
+// credentialFields returns the fields that the changelog records. The changelog
+// shows that the value changed, but not the value.
 func credentialFields(c *promptrails.Credential, sealed []byte) map[string]any {
 	return map[string]any{
 		"name": c.Name, "type": c.Type, "category": c.Category, "description": c.Description,

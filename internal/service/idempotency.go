@@ -13,7 +13,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// Once is a call that carries an idempotency key, and what the key is bound to.
+// Once is an idempotency key and the request that it is bound to.
 type Once struct {
 	Key, Method, Target string // Target is the path with the query
 	Body                []byte
@@ -21,21 +21,21 @@ type Once struct {
 
 func (o *Once) parts() [][]byte { return [][]byte{[]byte(o.Method), []byte(o.Target), o.Body} }
 
-// Answer is what a call is answered with, ready to be sent and kept.
+// Answer is an encoded response, ready to be sent and stored.
 type Answer struct {
 	Status   int
 	ETag     string
 	Body     []byte
-	Secret   bool // Body carries a token or key
+	Secret   bool // Body contains a token or key
 	Replayed bool
 }
 
-// Act runs fn in a transaction, once the request is judged, and keeps its
-// answer in the same transaction. A request whose idempotency key has an
-// outcome is answered with that instead.
+// Act authorizes a request and runs fn in a transaction. With an idempotency
+// key, it stores the response in the same transaction. If the key already has a
+// stored response, Act returns it and does not run fn.
 func (s *Service) Act(ctx context.Context, r *Request, fn func(*Session) (*Answer, error)) (*Answer, error) {
 	if r.Fault != nil {
-		// It changes nothing, so it does not wait for those that do.
+		// The request fails, so it does not wait for the write lock.
 		return nil, s.Read(ctx, r, func(*Session) error { return nil })
 	}
 	key := r.outcomeKey()
@@ -94,7 +94,8 @@ func (r *Request) outcomeKey() store.OutcomeKey {
 	return store.OutcomeKey{Principal: r.Caller.principal(), Workspace: r.Workspace, Hash: hash[:]}
 }
 
-// outcome returns what a key stands for, or nil where it stands for nothing.
+// outcome returns the stored outcome of an idempotency key, or nil if the key is
+// new or its outcome is older than 24 hours.
 func (s *Service) outcome(g *store.Global, r *Request, key store.OutcomeKey) (*store.Outcome, error) {
 	if r.Once == nil {
 		return nil, nil //nolint:nilnil // no outcome, no error
@@ -106,25 +107,26 @@ func (s *Service) outcome(g *store.Global, r *Request, key store.OutcomeKey) (*s
 	return o, err
 }
 
-// replay returns the answer that was kept, to the same request alone.
+// replay returns the stored response. The request must be the same as the first
+// one.
 func (s *Service) replay(r *Request, key store.OutcomeKey, o *store.Outcome) (*Answer, error) {
 	if !s.Ring.CheckMAC(o.Fingerprint, r.Once.parts()...) {
-		return nil, conflict(promptrails.CodeIdempotencyKeyReused, "this Idempotency-Key was used for another request; make a new key for a new request")
+		return nil, conflict(promptrails.CodeIdempotencyKeyReused, "this Idempotency-Key was used for another request; use a new key for a new request")
 	}
 	answer := &Answer{Status: o.Status, ETag: o.ETag, Body: o.Body, Secret: o.Secret, Replayed: true}
 	if !o.Secret {
 		return answer, nil
 	}
 	if s.Now().Sub(o.CreatedAt) >= secretsKept || o.Body == nil {
-		return nil, conflict(promptrails.CodeIdempotencyAnswerGone, "this was done, but its answer held a secret and was kept for %s only", secretsKept)
+		return nil, conflict(promptrails.CodeIdempotencyAnswerGone, "the request succeeded, but its response contained a secret and was stored for only %s", secretsKept)
 	}
 	var err error
 	answer.Body, err = s.Ring.Open(outcomePlace(key), o.Body)
 	return answer, err
 }
 
-// keep stores the answer under its key. Only what was done is kept: a refusal
-// is an error, and never comes here.
+// keep stores the response under its idempotency key. Only successful responses
+// are stored; errors roll the transaction back.
 func (s *Service) keep(g *store.Global, key store.OutcomeKey, fingerprint []byte, a *Answer, x *Session) error {
 	if fingerprint == nil {
 		return nil // no idempotency key
@@ -143,7 +145,7 @@ func outcomePlace(k store.OutcomeKey) seal.Place {
 	return seal.Place{Workspace: k.Workspace, Table: "outcomes", Column: "body", Row: k.Principal + "/" + hex.EncodeToString(k.Hash)}
 }
 
-// running knows the idempotency keys whose first request runs now.
+// running is the set of idempotency keys that have a request in progress.
 type running struct {
 	mu   sync.Mutex
 	keys map[[sha256.Size]byte]struct{}

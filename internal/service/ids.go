@@ -8,9 +8,9 @@ import (
 	"github.com/segmentio/ksuid"
 )
 
-// ids makes KSUIDs that only grow, so that objects of one moment are listed in
-// the order of their creation: within a second, and while the clock stands still
-// or goes back, each is the successor of the one before.
+// ids generates strictly increasing KSUIDs, so that objects created at the same
+// time are listed in the order of their creation. Within the same second, or if
+// the clock goes back, each identifier is the successor of the previous one.
 type ids struct {
 	mu   sync.Mutex
 	last ksuid.KSUID

@@ -10,10 +10,10 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// invitationLasts is how long an invitation can be accepted.
+// invitationLasts is the time after which an invitation expires.
 const invitationLasts = 7 * 24 * time.Hour
 
-// Invitations returns a page of the invitations.
+// Invitations returns a page of the workspace's invitations.
 func (x *Session) Invitations(p *promptrails.ListInvitationsParams) (*Page[*promptrails.Invitation], error) {
 	switch p.Status {
 	case "", promptrails.InvitationPending, promptrails.InvitationAccepted, promptrails.InvitationExpired, promptrails.InvitationRevoked:
@@ -39,7 +39,7 @@ func (x *Session) Invitation(id string) (*promptrails.Invitation, error) {
 	return i, orNotFound(err, "invitation")
 }
 
-// CreateInvitation invites an address.
+// CreateInvitation invites an email address.
 func (x *Session) CreateInvitation(p *promptrails.CreateInvitationParams) (*promptrails.Invitation, error) {
 	bad := faults{}
 	bad.add("email", emailFault(p.Email))
@@ -66,8 +66,8 @@ func (x *Session) CreateInvitation(p *promptrails.CreateInvitationParams) (*prom
 	return i, x.record(x.tx, promptrails.ActionCreated, invitationRef(i), nil, invitationFields(i))
 }
 
-// takeSeat refuses where the plan has no seat left for one more. Seats are the
-// members and the invitations that are pending at this moment.
+// takeSeat returns an error if the plan has no seat left. Members and pending
+// invitations occupy seats.
 func (x *Session) takeSeat() error {
 	w, err := x.tx.Workspace()
 	if err != nil {
@@ -80,26 +80,27 @@ func (x *Session) takeSeat() error {
 	return x.takePlace(promptrails.LimitTeamMembers, int64(w.MemberCount)+pending, "seats; remove a member, revoke an invitation or change the plan")
 }
 
-// mayInvite refuses an address that is a member or invited already.
+// mayInvite returns an error if the address belongs to a member or has a
+// pending invitation.
 func (x *Session) mayInvite(email string) error {
 	member, err := x.tx.IsMember(email)
 	if err != nil {
 		return err
 	}
 	if member {
-		return conflict(promptrails.CodeAlreadyMember, "%s is a member already", email)
+		return conflict(promptrails.CodeAlreadyMember, "%s is already a member", email)
 	}
 	pending, err := x.tx.PendingInvitations(email, x.now)
 	if err != nil {
 		return err
 	}
 	if pending > 0 {
-		return conflict(promptrails.CodeAlreadyInvited, "%s is invited already; resend that invitation instead", email)
+		return conflict(promptrails.CodeAlreadyInvited, "%s is already invited; resend that invitation instead", email)
 	}
 	return nil
 }
 
-// ResendInvitation makes a new token, and a new week, in place of the earlier.
+// ResendInvitation replaces the token and restarts the expiry.
 func (x *Session) ResendInvitation(id string) (*promptrails.Invitation, error) {
 	i, err := x.Invitation(id)
 	if err != nil {
@@ -127,7 +128,7 @@ func (x *Session) ResendInvitation(id string) (*promptrails.Invitation, error) {
 	return i, x.updateInvitation(i, before)
 }
 
-// RevokeInvitation ends an invitation.
+// RevokeInvitation revokes a pending invitation.
 func (x *Session) RevokeInvitation(id string) error {
 	i, err := x.Invitation(id)
 	if err != nil {
@@ -144,8 +145,8 @@ func (x *Session) RevokeInvitation(id string) error {
 	return x.updateInvitation(i, before)
 }
 
-// AcceptInvitation makes the caller a member. The session is in no workspace
-// until the token has found one.
+// AcceptInvitation makes the caller a member. The token determines the
+// workspace of the session.
 func (x *Session) AcceptInvitation(p *AcceptInvitationBody) (*promptrails.Member, error) {
 	switch p.Token.Reveal() {
 	case "":
@@ -165,12 +166,12 @@ func (x *Session) AcceptInvitation(p *AcceptInvitationBody) (*promptrails.Member
 	case store.Fold(i.Email) != store.Fold(x.caller.User.Email):
 		return nil, notFound("invitation")
 	case i.Status == promptrails.InvitationExpired:
-		return nil, refuse(http.StatusGone, promptrails.CodeInvitationExpired, "the invitation has expired; ask for it to be sent again")
+		return nil, refuse(http.StatusGone, promptrails.CodeInvitationExpired, "the invitation has expired; ask for it to be resent")
 	case i.Status == promptrails.InvitationRevoked:
 		return nil, refuse(http.StatusGone, promptrails.CodeInvitationRevoked, "the invitation was revoked")
 	}
 	if member, err := x.tx.IsMember(x.caller.User.Email); err != nil || member {
-		return nil, orElse(err, conflict(promptrails.CodeAlreadyMember, "you are a member already"))
+		return nil, orElse(err, conflict(promptrails.CodeAlreadyMember, "you are already a member"))
 	}
 	if i.Status != promptrails.InvitationPending {
 		return nil, over(i)
@@ -183,9 +184,9 @@ func (x *Session) AcceptInvitation(p *AcceptInvitationBody) (*promptrails.Member
 	return x.join(x.tx, workspaceID, x.caller.User, i.Role)
 }
 
-// over is the refusal to change an invitation that is no longer pending.
+// over is the error for an invitation that is no longer pending.
 func over(i *promptrails.Invitation) error {
-	return conflict(promptrails.CodeInvalidState, "the invitation is %s; make a new one", i.Status).With(map[string]any{"status": i.Status})
+	return conflict(promptrails.CodeInvalidState, "the invitation is %s; create a new one", i.Status).With(map[string]any{"status": i.Status})
 }
 
 func (x *Session) updateInvitation(i *promptrails.Invitation, before map[string]any) error {
@@ -203,7 +204,7 @@ func invitationRef(i *promptrails.Invitation) changelog.Ref {
 func invitationFields(i *promptrails.Invitation) map[string]any {
 	status := i.Status
 	if status == promptrails.InvitationExpired {
-		status = promptrails.InvitationPending // time alone is no change
+		status = promptrails.InvitationPending // expiry is not recorded as a change
 	}
 	return map[string]any{"email": i.Email, "role": i.Role, "status": status, "expires_at": i.ExpiresAt.Format(wire.TimeFormat), "token": wire.Redacted}
 }

@@ -8,20 +8,20 @@ import (
 
 // Kind is a collection of resources.
 type Kind struct {
-	Name     string // of the collection, and the last elements of its path if Path is empty
+	Name     string // of the collection; also the end of its path if Path is empty
 	Path     string
 	Singular string // for messages
 	Type     promptrails.ResourceType
-	Under    string // the kind whose resources have such collections, and whose rights apply
-	Parent   string // the member that names the resource that it is under
-	Nameless bool   // it needs no name
-	ReadOnly bool   // made by executing an agent
+	Under    string // the parent kind of a nested collection; its permissions apply
+	Parent   string // the member that holds the parent's id
+	Nameless bool   // the name is optional
+	ReadOnly bool   // created only by executing an agent
 	Read     promptrails.Scope
 	Write    promptrails.Scope // empty if ReadOnly
 	Feature  promptrails.Feature
-	Filters  []string // members that lists can be filtered by
-	Set      []string // members that only the service sets, besides the common ones
-	Defaults string   // the members of a new document that the request omits: JSON
+	Filters  []string // members that filter lists
+	Set      []string // members that only the service sets, in addition to the common ones
+	Defaults string   // JSON: the values of omitted members in a new document
 }
 
 // Element returns the last elements of the collection's path.
@@ -32,7 +32,7 @@ func (k Kind) Element() string {
 	return k.Name
 }
 
-// The kinds that a rule is about.
+// The kinds that have rules of their own.
 const (
 	agents      = "agents"
 	prompts     = "prompts"
@@ -114,8 +114,9 @@ func Kinds() []Kind {
 	}
 }
 
-// versions returns the kind of the versions of a kind. Their member version is
-// the caller's, a text such as "1.0.0": they have no counter of changes.
+// versions returns the kind for the versions of another kind. The member
+// version is a string that the caller sets, such as "1.0.0", and not a revision
+// counter.
 func versions(of, parent, singular string, t promptrails.ResourceType, read, write promptrails.Scope, defaults string) Kind {
 	return Kind{
 		Name: versionsOf(of), Path: "versions", Singular: singular, Type: t, Under: of, Parent: parent, Nameless: true,

@@ -9,29 +9,31 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// limitKeys are the limits of a plan, in the order in which they are told.
+// limitKeys are the limits of a plan, in the order of the usage response.
 var limitKeys = []promptrails.LimitKey{
 	promptrails.LimitMonthlyExecutions, promptrails.LimitTeamMembers, promptrails.LimitActiveAgents, promptrails.LimitDataSources, promptrails.LimitNotificationChannels,
 }
 
-// takePlace refuses where the plan has no place left beside those that are
-// used, and tells, once a period, that a limit has come near, or to, its end. It
-// runs in the transaction that takes the place.
+// takePlace returns an error if used has reached the limit of the plan.
+// Otherwise it notifies the channels when one more unit crosses a usage
+// threshold, at most once per threshold and period. It must run in the
+// transaction that adds the unit. The advice is the end of the error message:
+// the unit and the remedy.
 func (x *Session) takePlace(limit promptrails.LimitKey, used int64, advice string) error {
 	s, err := x.tx.Subscription()
 	if err != nil {
 		return err
 	}
-	most := policy.Max(string(s.Plan), string(limit))
-	if most == policy.Unlimited {
+	allowed := policy.Max(string(s.Plan), string(limit))
+	if allowed == policy.Unlimited {
 		return nil
 	}
-	if used >= most {
-		return refuse(http.StatusPaymentRequired, promptrails.CodeQuotaExceeded, "the plan %s has %d %s", s.Plan, most, advice).
-			With(map[string]any{"limit": limit, "max": most, "used": used, "plan": s.Plan})
+	if used >= allowed {
+		return refuse(http.StatusPaymentRequired, promptrails.CodeQuotaExceeded, "the %s plan allows %d %s", s.Plan, allowed, advice).
+			With(map[string]any{"limit": limit, "max": allowed, "used": used, "plan": s.Plan})
 	}
 	start, end := policy.Period(s.Began, x.now)
-	for _, percent := range policy.Crossings(used, used+1, most) {
+	for _, percent := range policy.Crossings(used, used+1, allowed) {
 		first, err := x.tx.Cross(string(limit), percent, start, x.now)
 		if err != nil {
 			return err
@@ -44,7 +46,7 @@ func (x *Session) takePlace(limit promptrails.LimitKey, used int64, advice strin
 			event = promptrails.EventUsageLimitReached
 		}
 		err = x.notify(x.tx, event, &promptrails.UsageEvent{
-			Limit: limit, Percent: percent, Used: used + 1, Max: most, Plan: s.Plan, PeriodStart: start, PeriodEnd: end,
+			Limit: limit, Percent: percent, Used: used + 1, Max: allowed, Plan: s.Plan, PeriodStart: start, PeriodEnd: end,
 		})
 		if err != nil {
 			return err
@@ -53,7 +55,7 @@ func (x *Session) takePlace(limit promptrails.LimitKey, used int64, advice strin
 	return nil
 }
 
-// needFeature refuses what the plan does not have.
+// needFeature returns an error if the plan does not include a feature.
 func (x *Session) needFeature(feature promptrails.Feature) error {
 	s, err := x.tx.Subscription()
 	if err != nil {
@@ -62,11 +64,11 @@ func (x *Session) needFeature(feature promptrails.Feature) error {
 	if policy.HasFeature(string(s.Plan), string(feature)) {
 		return nil
 	}
-	return refuse(http.StatusForbidden, promptrails.CodeFeatureNotInPlan, "%s is not in the plan %s", feature, s.Plan).
+	return refuse(http.StatusForbidden, promptrails.CodeFeatureNotInPlan, "%s is not included in the %s plan", feature, s.Plan).
 		With(map[string]any{"feature": feature, "plan": s.Plan, "available_in": policy.PlansWith(string(feature))})
 }
 
-// used counts what is used of each limit that a plan sets.
+// used returns the current usage of each limit.
 func (x *Session) used(s *store.Subscription) (map[promptrails.LimitKey]int64, error) {
 	w, err := x.tx.Workspace()
 	if err != nil {
@@ -97,8 +99,8 @@ func (x *Session) used(s *store.Subscription) (map[promptrails.LimitKey]int64, e
 	}, nil
 }
 
-// executionsIn counts the executions of the period that a moment is in: a new
-// one begins with none.
+// executionsIn returns the number of executions in the billing period of now.
+// The count starts at 0 in each period.
 func executionsIn(s *store.Subscription, now time.Time) int64 {
 	if period, _ := policy.Period(s.Began, now); !period.Equal(s.ExecutionsPeriod) {
 		return 0

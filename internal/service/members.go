@@ -7,7 +7,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// Members returns a page of the members.
+// Members returns a page of the workspace's members.
 func (x *Session) Members(p *promptrails.ListMembersParams) (*Page[*promptrails.Member], error) {
 	if p.Role != "" {
 		if fault := roleFault(p.Role); fault != "" {
@@ -45,12 +45,13 @@ func (x *Session) Self() (*promptrails.Member, error) { return x.Member(x.member
 
 func (q *RevokeQuery) fault() error {
 	if q.APIKeys != "" && q.APIKeys != "revoke" {
-		return invalid("api_keys", "must be revoke, or omitted")
+		return invalid("api_keys", "must be revoke or omitted")
 	}
 	return nil
 }
 
-// revokeKeysOf revokes the keys that a member made, if the query says so.
+// revokeKeysOf revokes the keys that a member created, if the query requests
+// it.
 func (x *Session) revokeKeysOf(m *promptrails.Member, q *RevokeQuery) error {
 	if q.APIKeys == "" {
 		return nil
@@ -67,7 +68,8 @@ func (x *Session) revokeKeysOf(m *promptrails.Member, q *RevokeQuery) error {
 	return nil
 }
 
-// UpdateMember changes a member's role.
+// UpdateMember changes a member's role. It requires the role admin, unless the
+// caller is that member. Members cannot change their own role.
 func (x *Session) UpdateMember(id string, q *RevokeQuery, p *promptrails.UpdateMemberParams) (*promptrails.Member, error) {
 	if err := q.fault(); err != nil {
 		return nil, err
@@ -101,7 +103,7 @@ func (x *Session) UpdateMember(id string, q *RevokeQuery, p *promptrails.UpdateM
 	return m, x.revokeKeysOf(m, q)
 }
 
-// mayHaveRole refuses a role that the caller cannot give to a member.
+// mayHaveRole returns an error if the caller cannot assign a role to a member.
 func (x *Session) mayHaveRole(m *promptrails.Member, self bool, role promptrails.Role) error {
 	switch {
 	case self:
@@ -117,7 +119,8 @@ func (x *Session) mayHaveRole(m *promptrails.Member, self bool, role promptrails
 	}
 }
 
-// setRole gives a member a role; the one that it has changes nothing.
+// setRole assigns a role to a member. It does nothing if the member has that
+// role.
 func (x *Session) setRole(m *promptrails.Member, role promptrails.Role) error {
 	if m.Role == role {
 		return nil
@@ -131,7 +134,8 @@ func (x *Session) setRole(m *promptrails.Member, role promptrails.Role) error {
 	return x.record(x.tx, promptrails.ActionUpdated, memberRef(m), before, memberFields(m))
 }
 
-// RemoveMember removes a member, or lets the caller leave.
+// RemoveMember removes a member. It requires the role admin, unless the caller
+// is that member. The owner cannot be removed.
 func (x *Session) RemoveMember(id string, q *RevokeQuery) error {
 	if err := q.fault(); err != nil {
 		return err
@@ -145,7 +149,7 @@ func (x *Session) RemoveMember(id string, q *RevokeQuery) error {
 	case err != nil:
 		return orNotFound(err, "member")
 	case self && m.Role == promptrails.RoleOwner:
-		return conflict(promptrails.CodeOwnerRequired, "a workspace needs its owner: transfer it before you leave")
+		return conflict(promptrails.CodeOwnerRequired, "the owner cannot leave the workspace; transfer it first")
 	case m.Role == promptrails.RoleOwner:
 		return forbidden("the owner cannot be removed")
 	}
@@ -165,10 +169,10 @@ func (x *Session) RemoveMember(id string, q *RevokeQuery) error {
 	return x.notify(x.tx, promptrails.EventMemberRemoved, memberEvent(m))
 }
 
-// Leave ends the caller's own membership.
+// Leave removes the caller from the workspace.
 func (x *Session) Leave(q *RevokeQuery) error { return x.RemoveMember(x.member.ID, q) }
 
-// join makes a person a member of the workspace that tx is bound to.
+// join adds a user to the workspace of tx.
 func (x *Session) join(tx *store.Tx, workspaceID string, u *promptrails.User, role promptrails.Role) (*promptrails.Member, error) {
 	m := &promptrails.Member{
 		ID: x.newID(), WorkspaceID: workspaceID, UserID: u.ID, Email: u.Email, Name: u.Name,

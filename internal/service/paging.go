@@ -11,42 +11,43 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// Page is one page of a list, as it is answered.
+// Page is a response with one page of a list.
 type Page[T any] struct {
 	Data []T   `json:"data"`
 	Meta *Meta `json:"meta,omitzero"` // nil: the page is the whole list
 }
 
-// IsPage marks the type as an envelope of its own.
+// IsPage marks Page as an envelope, so that it is not wrapped in another one.
 func (p *Page[T]) IsPage() {}
 
-// Meta tells where a page is. A page asked for with a cursor has no number.
+// Meta describes the position of a page. Page numbers and totals are omitted if
+// the request has a cursor.
 type Meta struct {
 	Total      *int   `json:"total,omitzero"`
 	Page       *int   `json:"page,omitzero"`
 	Limit      int    `json:"limit"`
 	Pages      *int   `json:"pages,omitzero"`
-	TotalPages *int   `json:"total_pages,omitzero"` // the name that older clients read
+	TotalPages *int   `json:"total_pages,omitzero"` // the same as Pages, for older clients
 	NextCursor string `json:"next_cursor,omitzero"`
 }
 
 const (
 	defaultLimit = 20
 	maxLimit     = 100
-	maxPageBytes = 4 << 20 // of documents; a page has at least one
+	maxPageBytes = 4 << 20 // total size of the documents; a page has at least one
 )
 
-// listing is a list that is being answered: its cursors fit no other, nor
-// another workspace or filter.
+// listing is a request for a page of a list. Its cursors are valid only for the
+// same list, workspace and filters.
 type listing struct {
 	options   promptrails.ListOptions
 	binding   []byte
 	store     store.Paging
-	sequenced bool // it has neither numbers of pages nor a total
+	sequenced bool // without page numbers and total
 }
 
-// newListing reads the options of the list of that name. The owner is the
-// workspace, or the person, whose list it is.
+// newListing validates the options of a list. The owner is the id of the
+// workspace or user that the list belongs to.
 func newListing(name, owner string, o promptrails.ListOptions, filter ...string) (*listing, error) {
 	l := &listing{options: o}
 	bad := faults{}
@@ -70,9 +71,9 @@ func newListing(name, owner string, o promptrails.ListOptions, filter ...string)
 		position, ok := l.open(o.After)
 		switch {
 		case !ok:
-			bad.add("after", "is not a cursor of this list with this filter")
+			bad.add("after", "must be a cursor returned by this list with the same filters")
 		case o.Page != 0:
-			bad.add("page", "does not go with after")
+			bad.add("page", "cannot be combined with after")
 		}
 		l.store.After = position
 	}
@@ -81,15 +82,16 @@ func newListing(name, owner string, o promptrails.ListOptions, filter ...string)
 	}
 	l.store.Limit, l.store.Size = l.options.Limit, &store.PageSize{Left: maxPageBytes}
 	if l.store.After == nil {
-		l.store.Offset = min(l.options.Page-1, 1<<40) * l.options.Limit // far past any end, and no overflow
+		l.store.Offset = min(l.options.Page-1, 1<<40) * l.options.Limit // no overflow
 	}
 	return l, nil
 }
 
-// newSequence reads the options of a list whose cursors are sequences.
+// newSequence is like newListing for a list that is ordered by sequence number.
+// Such lists have no page numbers.
 func newSequence(name, owner string, o promptrails.ListOptions, filter ...string) (*listing, error) {
 	if o.Page != 0 {
-		return nil, invalid("page", "is not for this list; use after with meta.next_cursor")
+		return nil, invalid("page", "is not supported by this list; use after with meta.next_cursor")
 	}
 	l, err := newListing(name, owner, o, filter...)
 	if err != nil {
@@ -99,8 +101,9 @@ func newSequence(name, owner string, o promptrails.ListOptions, filter ...string
 	return l, nil
 }
 
-// proofSize is how much of a cursor binds it to its list. It keeps mistakes
-// apart and no secrets: what a cursor can reach, its caller may list anyway.
+// proofSize is the number of bytes in a cursor that bind it to its list. They
+// detect mistakes and are not a security measure: a cursor gives access only to
+// rows that the caller can list.
 const proofSize = 12
 
 func (l *listing) proof(position []byte) []byte {
@@ -108,9 +111,9 @@ func (l *listing) proof(position []byte) []byte {
 	return sum[:proofSize]
 }
 
-// cursor returns the position as an opaque text.
+// cursor encodes a position as an opaque string.
 func (l *listing) cursor(p store.Position) string {
-	position := binary.BigEndian.AppendUint64(nil, uint64(p.At)) //nolint:gosec // read back the same way
+	position := binary.BigEndian.AppendUint64(nil, uint64(p.At)) //nolint:gosec // open converts it back
 	position = append(position, p.ID...)
 	return base64.RawURLEncoding.EncodeToString(append(position, l.proof(position)...))
 }
@@ -124,11 +127,11 @@ func (l *listing) open(cursor string) (*store.Position, bool) {
 	if !bytes.Equal(proof, l.proof(position)) {
 		return nil, false
 	}
-	return &store.Position{At: int64(binary.BigEndian.Uint64(position)), ID: string(position[8:])}, true //nolint:gosec // as it was written
+	return &store.Position{At: int64(binary.BigEndian.Uint64(position)), ID: string(position[8:])}, true //nolint:gosec // cursor converted it
 }
 
-// finish makes a page of rows, of which there is one more than the page has
-// where it is not the last.
+// finish returns a page of rows. One more row than the limit means that there
+// is another page.
 func finish[T any](l *listing, rows []T, total int, at func(T) store.Position) *Page[T] {
 	page := &Page[T]{Data: rows, Meta: &Meta{Limit: l.options.Limit}}
 	if shown := min(len(rows), l.options.Limit); shown < len(rows) || l.store.Size.Full {

@@ -8,20 +8,20 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// Preconditions are the headers If-Match and If-None-Match of a request (RFC
+// Preconditions are the If-Match and If-None-Match headers of a request (RFC
 // 9110, section 13.1).
 type Preconditions struct {
 	match, noneMatch *entityTags // nil without the header
 }
 
-// entityTags are those of one header.
+// entityTags are the entity tags of one header.
 type entityTags struct {
 	any  bool // *
 	tags []string
 }
 
-// ParsePreconditions reads the two headers. Weak tags are refused: every tag of
-// this service is strong.
+// ParsePreconditions parses the If-Match and If-None-Match headers. Weak tags
+// are invalid, since this service only has strong tags.
 func ParsePreconditions(h http.Header) (p Preconditions, err error) {
 	bad := faults{}
 	for name, into := range map[string]**entityTags{"If-Match": &p.match, "If-None-Match": &p.noneMatch} {
@@ -31,7 +31,7 @@ func ParsePreconditions(h http.Header) (p Preconditions, err error) {
 		}
 		tags, ok := parseTags(strings.Join(values, ","))
 		if !ok {
-			bad.add(name, `must be * or versions in quotation marks, such as "3"`)
+			bad.add(name, `must be * or quoted versions, such as "3"`)
 			continue
 		}
 		*into = tags
@@ -39,14 +39,14 @@ func ParsePreconditions(h http.Header) (p Preconditions, err error) {
 	return p, bad.err()
 }
 
-// maxTags is the most entity tags of a header.
+// maxTags is the maximum number of entity tags in the values of one header.
 const maxTags = 100
 
 func parseTags(text string) (*entityTags, bool) {
 	if strings.TrimSpace(text) == "*" {
 		return &entityTags{any: true}, true
 	}
-	parts := strings.Split(text, ",") // no tag of this service has a comma
+	parts := strings.Split(text, ",") // the tags of this service have no commas
 	tags := make([]string, 0, len(parts))
 	for _, part := range parts {
 		tag := strings.TrimSpace(part)
@@ -70,7 +70,7 @@ func (t *entityTags) has(tag string) bool {
 	return false
 }
 
-// given returns the headers that the request has.
+// given returns the names of the precondition headers in the request.
 func (p Preconditions) given() (names []string) {
 	if p.match != nil {
 		names = append(names, "If-Match")
@@ -81,26 +81,26 @@ func (p Preconditions) given() (names []string) {
 	return names
 }
 
-// judge holds the preconditions against the tag of the object that the request
-// is about, which is empty if there is none.
+// judge evaluates the preconditions for the tag of the object. The tag is empty
+// if the object does not exist. It returns status 412 if a precondition fails.
 func (p Preconditions) judge(tag string) error {
 	failed := func(format string, args ...any) error {
 		return refuse(http.StatusPreconditionFailed, promptrails.CodePreconditionFailed, format, args...)
 	}
 	switch {
 	case p.match != nil && !p.match.has(tag) && tag == "":
-		return failed("there is no object yet, so that If-Match cannot be met")
+		return failed("If-Match failed: the object does not exist")
 	case p.match != nil && !p.match.has(tag):
-		return failed("the object is at version %s; read it again", tag)
+		return failed("If-Match failed: the current version is %s; read the object again", tag)
 	case p.noneMatch != nil && p.noneMatch.has(tag):
-		return failed("the object exists, at version %s, so that If-None-Match is not met", tag)
+		return failed("If-None-Match failed: the object exists at version %s", tag)
 	default:
 		return nil
 	}
 }
 
-// NotModified judges the preconditions of a GET, and reports whether the caller
-// has the object already.
+// NotModified evaluates the preconditions of a GET. It reports whether the
+// response is 304 Not Modified.
 func (p Preconditions) NotModified(tag string) (bool, error) {
 	if tag == "" {
 		return false, p.doNotApply()
@@ -111,18 +111,18 @@ func (p Preconditions) NotModified(tag string) (bool, error) {
 	return false, Preconditions{match: p.match}.judge(tag)
 }
 
-// doNotApply is the answer to preconditions of a request that is about no
-// object with a version.
+// doNotApply returns an error if the request has preconditions. It is used for
+// requests without a versioned object.
 func (p Preconditions) doNotApply() error {
 	bad := faults{}
 	for _, name := range p.given() {
-		bad.add(name, "does not apply to this request, which is about no single version of an object")
+		bad.add(name, "does not apply to this request: it has no single versioned object")
 	}
 	return bad.err()
 }
 
-// match judges the preconditions against the version of the object that is
-// about to change; 0 if there is none yet.
+// match evaluates the preconditions for the version of the object to be
+// changed. The version is 0 if the object does not exist.
 func (x *Session) match(version int64) error {
 	x.matched = true
 	if version == 0 {

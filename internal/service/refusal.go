@@ -16,54 +16,58 @@ func refuse(status int, code promptrails.ErrorCode, format string, args ...any) 
 	return &policy.Refusal{Status: status, Code: string(code), Message: fmt.Sprintf(format, args...)}
 }
 
-// Invalid names the fields, parameters or headers that are wrong.
+// Invalid is the response to a request with invalid fields, parameters or
+// headers. The map holds the fault of each.
 func Invalid(fields map[string]string) *policy.Refusal {
-	r := refuse(http.StatusBadRequest, promptrails.CodeValidation, "the request is not valid; see details.fields")
+	r := refuse(http.StatusBadRequest, promptrails.CodeValidation, "the request is invalid; see details.fields")
 	return r.With(map[string]any{"fields": fields})
 }
 
 func invalid(field, fault string) *policy.Refusal { return Invalid(map[string]string{field: fault}) }
 
-// BadRequest is a request in which no field can be named.
+// BadRequest is the response to a malformed request if no single field is at
+// fault.
 func BadRequest(format string, args ...any) *policy.Refusal {
 	return refuse(http.StatusBadRequest, promptrails.CodeBadRequest, format, args...)
 }
 
-// Unauthorized says that nobody knows who is calling.
+// Unauthorized is the response to a request that cannot be authenticated.
 func Unauthorized(format string, args ...any) *policy.Refusal {
 	return refuse(http.StatusUnauthorized, promptrails.CodeUnauthorized, format, args...)
 }
 
-// UnknownAPIKey is the answer to a key that this service never made.
+// UnknownAPIKey is the response to an unknown API key.
 func UnknownAPIKey() *policy.Refusal { return policy.KeyUnknown }
 
-// NoRoute is the answer to a path that names nothing.
+// NoRoute is the response to a path without a route.
 func NoRoute() *policy.Refusal {
-	return refuse(http.StatusNotFound, promptrails.CodeNotFound, "the path names nothing here")
+	return refuse(http.StatusNotFound, promptrails.CodeNotFound, "no such route")
 }
 
-// NotServed is the response to a part of the vendor's API that this service lacks.
+// NotServed is the response to a route of the vendor's API that this service
+// does not implement.
 func NotServed() *policy.Refusal {
-	return refuse(http.StatusNotFound, promptrails.CodeNotServed, "this is not served here: there is no model, tool or data source behind this service; its README says what is served")
+	return refuse(http.StatusNotFound, promptrails.CodeNotServed, "this service does not implement this route: it is not connected to models, tools or data sources; see its README for the supported routes")
 }
 
-// NoMethod is the answer to a method that a path does not take.
+// NoMethod is the response to a method that the path does not support.
 func NoMethod() *policy.Refusal {
-	return refuse(http.StatusMethodNotAllowed, "method_not_allowed", "this path does not take that method; the Allow header names those that it does")
+	return refuse(http.StatusMethodNotAllowed, "method_not_allowed", "method not allowed; the Allow header lists the allowed methods")
 }
 
-// TooLarge is a body of more than limit bytes.
+// TooLarge is the response to a body of more than limit bytes.
 func TooLarge(limit int) *policy.Refusal {
-	return refuse(http.StatusRequestEntityTooLarge, promptrails.CodePayloadTooLarge, "a body has at most %d bytes", limit)
+	return refuse(http.StatusRequestEntityTooLarge, promptrails.CodePayloadTooLarge, "the body must be at most %d bytes", limit)
 }
 
-// UnsupportedMediaType is a body that is no JSON, or is packed.
+// UnsupportedMediaType is the response to a body that is compressed or not
+// JSON.
 func UnsupportedMediaType(advice string) *policy.Refusal {
 	return refuse(http.StatusUnsupportedMediaType, promptrails.CodeUnsupportedMediaType, "%s", advice)
 }
 
-// notFound is the answer for what does not exist and for what is not the
-// caller's: the two cannot be told apart.
+// notFound is the response if an object does not exist or the caller has no
+// access to it. The two cases are indistinguishable.
 func notFound(what string) *policy.Refusal {
 	return refuse(http.StatusNotFound, promptrails.CodeNotFound, "%s not found", what)
 }
@@ -85,19 +89,19 @@ func conflict(code promptrails.ErrorCode, format string, args ...any) *policy.Re
 	return refuse(http.StatusConflict, code, format, args...)
 }
 
-// Unavailable is a fault of the service's own that will pass.
+// Unavailable is the response to a temporary failure of the service.
 func Unavailable(cause error) *policy.Refusal {
-	message := "the service cannot answer now; try again"
+	message := "the service is temporarily unavailable; try again"
 	if reason := store.Reason(cause); reason != "" {
-		message = "the service cannot answer now: " + reason
+		message = "the service is temporarily unavailable: " + reason
 	}
 	r := refuse(http.StatusServiceUnavailable, promptrails.CodeUnavailable, "%s", message)
 	r.RetryAfter, r.Cause = time.Second, cause
 	return r
 }
 
-// AsRefusal returns err as an answer. What is no problem of the caller's is an
-// internal error, which tells nothing but is logged.
+// AsRefusal converts err to an error response. An error that is not a Refusal
+// becomes an internal error, which does not reveal its cause.
 func AsRefusal(err error) *policy.Refusal {
 	if r, ok := errors.AsType[*policy.Refusal](err); ok {
 		return r
@@ -105,12 +109,12 @@ func AsRefusal(err error) *policy.Refusal {
 	if errors.Is(err, store.ErrBusy) {
 		return Unavailable(err)
 	}
-	r := refuse(http.StatusInternalServerError, promptrails.CodeInternal, "something went wrong here; the request id finds it in the log")
+	r := refuse(http.StatusInternalServerError, promptrails.CodeInternal, "internal error; the server's log has the cause under the request ID")
 	r.Cause = err
 	return r
 }
 
-// orNotFound turns a row that is not there into a 404.
+// orNotFound converts [store.ErrNotFound] to a 404 response.
 func orNotFound(err error, what string) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return notFound(what)

@@ -12,11 +12,11 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// Resource is one resource as it is served: its document.
+// Resource is the document of a resource as it is returned to clients.
 type Resource struct {
-	Version  int64 // 0: it has none
+	Version  int64 // 0: the resource is not versioned
 	document string
-	secret   bool // the document shows what no other response does
+	secret   bool // the document contains a secret that no other response shows
 }
 
 // MarshalJSONTo implements [json.MarshalerTo].
@@ -53,14 +53,14 @@ func (r *Resource) with(once Document) *Resource {
 	return &Resource{Version: r.Version, document: document, secret: true}
 }
 
-// Collection names a collection: of a workspace, or under the resource ParentID.
-// An item of a nested kind can be named without its parent.
+// Collection identifies a collection of the workspace, or of the resource
+// ParentID. For a single item of a nested kind, ParentID may be empty.
 type Collection struct {
 	Kind
 	ParentID string
 }
 
-// common are the members of every document, which the service sets.
+// common returns the members that every document has. The service sets them.
 func (k Kind) common() []string {
 	if k.isVersions() {
 		return []string{"id", "workspace_id", "created_by", "created_at", "updated_at"}
@@ -68,14 +68,14 @@ func (k Kind) common() []string {
 	return []string{"id", "workspace_id", "created_by", "version", "created_at", "updated_at"}
 }
 
-// defaults are the members of a new document that a request omits.
+// defaults returns the values of omitted members in a new document.
 func (k Kind) defaults() Document {
 	if k.Defaults == "" {
 		return nil
 	}
 	d, err := parseDocument(jsontext.Value(k.Defaults))
 	if err != nil {
-		panic(err) // an invalid table of kinds
+		panic(err) // Kinds is invalid
 	}
 	return d
 }
@@ -85,7 +85,7 @@ func (x *Session) Resources(in Collection, p *ListResourcesQuery) (*Page[*Resour
 	if p.Query == "" {
 		p.Query = p.Search
 	} else if p.Search != "" {
-		return nil, invalid("search", "is the same as q; send one of them")
+		return nil, invalid("search", "is the same as q; send only one of them")
 	}
 	narrowed := []string{in.ParentID, p.Status, p.Query}
 	for _, name := range in.Filters {
@@ -118,11 +118,11 @@ func (x *Session) Resources(in Collection, p *ListResourcesQuery) (*Page[*Resour
 	return served, nil
 }
 
-// maxGuardrails is how many guardrails of an agent a list without a limit has:
-// it is served without meta, as the vendor serves it.
+// maxGuardrails is the page size of an agent's guardrails if the request has no
+// limit. The response has no meta, as in the vendor's API.
 const maxGuardrails = 1000
 
-// parent returns the resource that a nested collection is under.
+// parent returns the parent resource of a nested collection.
 func (x *Session) parent(in Collection) (*store.Resource, error) {
 	r, err := x.tx.Resource(in.Under, "", in.ParentID)
 	return r, orNotFound(err, kindByName(in.Under).Singular)
@@ -231,7 +231,7 @@ func (x *Session) UpdateResource(id string, d *Draft) (*Resource, error) {
 	return served(r), x.append(x.tx, promptrails.ActionUpdated, resourceRef(d.in.Kind, r), merged.changes)
 }
 
-// DeleteResource removes a resource, and what stands under it.
+// DeleteResource deletes a resource and its nested resources.
 func (x *Session) DeleteResource(in Collection, id string) error {
 	r, err := x.change(in, id)
 	if err != nil {
@@ -260,7 +260,7 @@ func (x *Session) DeleteResource(in Collection, id string) error {
 	return nil
 }
 
-// recordDeleted writes the entry of a resource that was deleted.
+// recordDeleted records the deletion of a resource in the changelog.
 func (x *Session) recordDeleted(r *store.Resource) error {
 	document, err := parseDocument(jsontext.Value(r.Document))
 	if err != nil {
@@ -270,7 +270,7 @@ func (x *Session) recordDeleted(r *store.Resource) error {
 	return x.record(x.tx, promptrails.ActionDeleted, resourceRef(k, r), document.without(k.common()...).changes(), nil)
 }
 
-// change returns a resource that the caller may change.
+// change returns a resource, or an error if the caller may not change it.
 func (x *Session) change(in Collection, id string) (*store.Resource, error) {
 	r, err := x.resource(in, id)
 	if err != nil {
@@ -287,7 +287,7 @@ func (x *Session) change(in Collection, id string) (*store.Resource, error) {
 	return r, x.mayTouch(by)
 }
 
-// mayTouch refuses a user what somebody else created.
+// mayTouch returns an error if the caller is neither an admin nor the creator.
 func (x *Session) mayTouch(createdBy string) error {
 	if policy.AtLeast(string(x.role()), policy.Admin) || createdBy == x.userID() {
 		return nil
@@ -295,7 +295,8 @@ func (x *Session) mayTouch(createdBy string) error {
 	return insufficientRole(promptrails.RoleAdmin, x.role())
 }
 
-// placeFor takes the place of a resource that becomes one that is counted.
+// placeFor checks the plan's limit if a change of status makes a resource count
+// towards it. The status was is empty for a new resource.
 func (x *Session) placeFor(in Collection, was, is string) error {
 	const archived = "archived"
 	switch {
@@ -318,10 +319,10 @@ func (x *Session) placeFor(in Collection, was, is string) error {
 
 const (
 	maxMemberName = 200
-	maxDocument   = 1<<20 + 1024 // what one body may hold, and the members that all have
+	maxDocument   = 1<<20 + 1024 // the maximum body and the common members
 )
 
-// faults says what is wrong with a document, or with a part of one.
+// faults validates a document, or, if whole is false, the members to change.
 func (c Collection) faults(d Document, whole bool) faults {
 	bad := faults{}
 	if c.Name == agents || c.Name == versionsOf(agents) {
@@ -333,13 +334,13 @@ func (c Collection) faults(d Document, whole bool) faults {
 		case slices.Contains(c.common(), m.Name), slices.Contains(c.Set, m.Name):
 			bad.add(field, "is set by the service")
 		case m.Name == c.Parent && whole && d.text(c.Parent) != c.ParentID:
-			bad.add(field, "must be that of the path, or omitted")
+			bad.add(field, "must be the id in the path, or omitted")
 		case c.isVersions() && m.Name == "version" && (m.Value.Kind() != '"' || lineFault(d.text("version"), 1, 100) != ""):
-			bad.add(field, `must be a text of 1 to 100 characters, such as "1.0.0"`)
+			bad.add(field, `must be a string of 1 to 100 characters, such as "1.0.0"`)
 		case (c.isVersions() && m.Name == "set_current" || c.Name == triggers && m.Name == "generate_secret") && m.Value.Kind() != 't' && m.Value.Kind() != 'f':
 			bad.add(field, "must be true or false")
 		case len(m.Name) > maxMemberName || strings.ContainsRune(m.Name, 0):
-			bad.add(field, "must be a name of at most 200 bytes, without NUL")
+			bad.add(field, "must have a name of at most 200 bytes, without NUL")
 		case holdsNUL(m.Value):
 			bad.add(field, "must not contain NUL")
 		case (m.Name == "name" || m.Name == "status") && m.Value.Kind() != '"' && m.Value.Kind() != 'n', m.Name == "name" && m.Value.Kind() == 'n' && !c.Nameless:

@@ -1,9 +1,9 @@
-// Package service is the workspace service without HTTP: who may do what, what
-// it changes, and what is remembered of it.
+// Package service implements the workspace service without HTTP: permissions,
+// operations and the changelog.
 //
-// A call becomes a [Request]. [Service.Read] and [Service.Act] judge it, open a
-// transaction and hand a [Session] to the function that does the work: a method
-// of Session in the file of its area.
+// A call becomes a [Request]. [Service.Read] and [Service.Act] authorize it,
+// open a transaction and pass a [Session] to the function that does the work,
+// which is a method of Session.
 package service
 
 import (
@@ -20,23 +20,24 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// Config is what a service is made of.
+// Config configures a Service.
 type Config struct {
 	Store       *store.Store
 	Ring        *seal.Ring
 	Now         func() time.Time
 	Logger      *slog.Logger
 	DefaultPlan promptrails.PlanID
-	// AuthenticateUser knows the people whose tokens are not the service's own;
-	// nil: there are none.
+	// AuthenticateUser authenticates tokens that the service did not issue. If
+	// nil, such tokens are refused.
 	AuthenticateUser func(ctx context.Context, token string) (email, name string, err error)
-	// CheckCredential tries a credential; nil: its form alone is looked at.
+	// CheckCredential checks whether a credential works. If nil, only the
+	// credential's form is checked.
 	CheckCredential func(ctx context.Context, c *promptrails.Credential, value promptrails.Secret) (*promptrails.CredentialCheck, error)
-	// Guard says where notifications may go.
+	// Guard restricts the destinations of notifications.
 	Guard notify.Guard
 }
 
-// Service is safe for concurrent use.
+// Service is the workspace service. It is safe for concurrent use.
 type Service struct {
 	Config
 	ids        ids
@@ -48,17 +49,17 @@ type Service struct {
 	stopped    sync.WaitGroup
 }
 
-// maxRequests is how many requests run at once.
+// maxRequests is the maximum number of concurrent requests.
 const maxRequests = 8192
 
-// requests counts those that run.
+// requests counts the running requests.
 type requests struct {
 	mu      sync.Mutex
 	running int
-	closing chan struct{} // not nil once the service is being closed; closed when the last one has ended
+	closing chan struct{} // not nil while the service is closing; closed after the last request
 }
 
-// New starts a service over an open store, which Close closes.
+// New starts a service with an open store. Close closes the store.
 func New(ctx context.Context, cfg Config) (*Service, error) {
 	s := &Service{Config: cfg, dispatcher: newDispatcher(cfg.Guard)}
 	if err := s.keepProof(ctx); err != nil {
@@ -71,11 +72,11 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	return s, nil
 }
 
-// closeWait bounds the wait for requests that still run.
+// closeWait is the maximum time that Close waits for running requests.
 const closeWait = 30 * time.Second
 
-// Begin counts a request, which ends with End. It returns false once the service
-// is being closed.
+// Begin registers a request. It returns false if the service is closing or has
+// too many requests. Otherwise the caller must call End after the request.
 func (s *Service) Begin() bool {
 	s.requests.mu.Lock()
 	defer s.requests.mu.Unlock()
@@ -86,7 +87,7 @@ func (s *Service) Begin() bool {
 	return true
 }
 
-// End ends a request that Begin has counted.
+// End unregisters a request after a successful Begin.
 func (s *Service) End() {
 	s.requests.mu.Lock()
 	defer s.requests.mu.Unlock()
@@ -95,7 +96,7 @@ func (s *Service) End() {
 	}
 }
 
-// drain refuses new requests, and waits for those that run.
+// drain refuses new requests and waits for the running ones.
 func (s *Service) drain() {
 	s.requests.mu.Lock()
 	if s.requests.closing == nil {
@@ -114,8 +115,8 @@ func (s *Service) drain() {
 	}
 }
 
-// Close waits for the requests that run, ends the service's own work and closes
-// the store.
+// Close waits up to 30 seconds for running requests, stops the background work
+// and closes the store.
 func (s *Service) Close() error {
 	s.drain()
 	s.stop()
@@ -125,22 +126,23 @@ func (s *Service) Close() error {
 	return errors.Join(s.FlushActivity(ctx), s.Store.Close())
 }
 
-// Ready reports whether the database answers.
+// Ready returns an error if the database does not respond.
 func (s *Service) Ready(ctx context.Context) error { return s.Store.Ping(ctx) }
 
-// proof is what the database holds to tell a wrong master key.
+// proof is the plaintext of a sealed value in the database. It detects a wrong
+// master key.
 const proof = "promptrails-go"
 
 var proofPlace = seal.Place{Table: "settings", Column: "value", Row: store.MasterKeyProof}
 
-// ProveKey returns an error for a proof that the ring does not open. A database
-// that has none yet is proven by any key.
+// ProveKey returns an error if the ring cannot open the sealed proof. It
+// returns nil if sealed is nil, which is the case for a new database.
 func ProveKey(ring *seal.Ring, sealed []byte) error {
 	if sealed == nil {
 		return nil
 	}
 	if opened, err := ring.Open(proofPlace, sealed); err != nil || string(opened) != proof {
-		return fmt.Errorf("the master key does not fit the database: %w", err)
+		return fmt.Errorf("the master key does not match the database: %w", err)
 	}
 	return nil
 }
@@ -166,7 +168,7 @@ func (s *Service) keepProof(ctx context.Context) error {
 	})
 }
 
-// What is kept how long.
+// Retention periods.
 const (
 	outcomesKept   = 24 * time.Hour
 	secretsKept    = 10 * time.Minute
@@ -174,7 +176,7 @@ const (
 	deliveriesKept = 30 * 24 * time.Hour
 )
 
-// housekeep prunes what is past, and stores when members were last seen.
+// housekeep deletes expired rows and stores activity once a minute.
 func (s *Service) housekeep(ctx context.Context) {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
@@ -190,7 +192,8 @@ func (s *Service) housekeep(ctx context.Context) {
 	}
 }
 
-// Prune deletes what is past its time. The service does so by itself.
+// Prune deletes rows past their retention period. The service calls it once a
+// minute.
 func (s *Service) Prune(ctx context.Context) error {
 	now := s.Now()
 	return s.Store.Write(ctx, func(g *store.Global) error {
@@ -200,5 +203,5 @@ func (s *Service) Prune(ctx context.Context) error {
 	})
 }
 
-// NewID returns an identifier.
+// NewID returns a new identifier.
 func (s *Service) NewID() string { return s.ids.next(s.Now()) }

@@ -11,36 +11,37 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// Request is one call, as it was read.
+// Request is one parsed call.
 type Request struct {
 	Caller    *Caller
-	Workspace string // as Need.Workspace names it; empty for a call that is in none
+	Workspace string // an id, or a slug if Need.Workspace is FromPath; empty without a workspace
 	Need      Need
-	Fault     error // what is wrong with the form; told once the caller's right is judged
+	Fault     error // the first validation error; returned after authorization
 	Once      *Once // nil without an idempotency key
-	// Preconditions are judged against the object that the call is about.
+	// Preconditions are evaluated for the object of the call.
 	Preconditions Preconditions
 }
 
-// Session is a call that was let in, inside its transaction.
+// Session is an authorized call in its transaction.
 type Session struct {
 	service  *Service
 	global   *store.Global
-	tx       *store.Tx // nil for a person's call that is in no workspace
+	tx       *store.Tx // nil for a user's call without a workspace
 	caller   *Caller
-	member   *promptrails.Member // the caller's membership; nil where tx is, and for a key
-	key      *promptrails.APIKey // the key that calls; nil for a person
+	member   *promptrails.Member // the caller's membership; nil if tx is nil, and for a key
+	key      *promptrails.APIKey // the calling key; nil for a user
 	now      time.Time
-	notified bool // something is to be sent once the transaction is committed
-	// preconditions were held against an object if matched is set.
+	notified bool // wake the dispatcher after the commit
+	// matched reports whether preconditions were evaluated for an object.
 	preconditions Preconditions
 	matched       bool
-	// endsRight is set by what takes away the caller's right to repeat it: its
-	// outcome is repeated to the same caller all the same.
+	// endsRight is set by calls that remove the caller's own permission, such
+	// as leaving a workspace. A retry with the same idempotency key then
+	// returns the stored response without authorization.
 	endsRight bool
 }
 
-// Read runs fn in a snapshot, once the request is judged.
+// Read authorizes a request and runs fn in a read-only transaction.
 func (s *Service) Read(ctx context.Context, r *Request, fn func(*Session) error) error {
 	return s.Store.Read(ctx, func(g *store.Global) error {
 		x, err := s.admit(g, r)
@@ -51,12 +52,12 @@ func (s *Service) Read(ctx context.Context, r *Request, fn func(*Session) error)
 	})
 }
 
-// asSystem is a session of the service itself, in a workspace.
+// asSystem returns a session in a workspace with the service as the actor.
 func (s *Service) asSystem(g *store.Global, workspace string) *Session {
 	return &Session{service: s, global: g, tx: g.Workspace(workspace), caller: &Caller{}, now: s.Now().UTC().Truncate(time.Microsecond)}
 }
 
-// workspaceID returns the id of the workspace that the session is in.
+// workspaceID returns the id of the session's workspace.
 func (x *Session) workspaceID() string {
 	if x.key != nil {
 		return x.key.WorkspaceID
@@ -64,7 +65,8 @@ func (x *Session) workspaceID() string {
 	return x.member.WorkspaceID
 }
 
-// role is the caller's; a key that may do a thing at all ranks as an admin.
+// role returns the caller's role. A key with the required scope has the rights
+// of an admin.
 func (x *Session) role() promptrails.Role {
 	if x.key != nil {
 		return promptrails.RoleAdmin
@@ -72,10 +74,11 @@ func (x *Session) role() promptrails.Role {
 	return x.member.Role
 }
 
-// isSelf reports whether a member is the calling person.
+// isSelf reports whether a member is the calling user.
 func (x *Session) isSelf(memberID string) bool { return x.member != nil && x.member.ID == memberID }
 
-// userID is the calling person's, or of whoever made the key that calls.
+// userID returns the id of the calling user, or of the creator of the calling
+// key.
 func (x *Session) userID() string {
 	if x.key != nil {
 		return x.key.CreatedBy
@@ -93,11 +96,11 @@ func (x *Session) actor() changelog.Ref {
 	return changelog.Ref{Type: string(promptrails.ActorUser), ID: x.caller.User.ID, Name: x.caller.User.Name}
 }
 
-// newID returns an identifier of the moment of the session.
+// newID returns an identifier for the time of the session.
 func (x *Session) newID() string { return x.service.ids.next(x.now) }
 
-// record writes the changelog entry of one object. Nothing that differs, no
-// entry.
+// record appends a changelog entry for one object. It does nothing if before
+// and after are equal.
 func (x *Session) record(tx *store.Tx, action promptrails.ChangelogAction, resource changelog.Ref, before, after map[string]any) error {
 	changes, err := changelog.Diff(before, after)
 	if err != nil {
@@ -106,7 +109,7 @@ func (x *Session) record(tx *store.Tx, action promptrails.ChangelogAction, resou
 	return x.append(tx, action, resource, changes)
 }
 
-// append is record for changes that are known.
+// append appends a changelog entry unless changes is nil.
 func (x *Session) append(tx *store.Tx, action promptrails.ChangelogAction, resource changelog.Ref, changes changelog.Changes) error {
 	if changes == nil {
 		return nil
@@ -131,5 +134,5 @@ func ipText(ip netip.Addr) string {
 	return ip.String()
 }
 
-// isExists reports whether a row was there already.
+// isExists reports whether err means that the row already exists.
 func isExists(err error) bool { return errors.Is(err, store.ErrExists) }

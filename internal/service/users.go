@@ -8,7 +8,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// CreateUser adds a person, with an access token that has no end.
+// CreateUser creates a user and an access token that does not expire.
 func (s *Service) CreateUser(ctx context.Context, email, name string) (*promptrails.User, promptrails.Secret, error) {
 	bad := faults{}
 	bad.add("email", emailFault(email))
@@ -26,12 +26,12 @@ func (s *Service) CreateUser(ctx context.Context, email, name string) (*promptra
 		return err
 	})
 	if isExists(err) {
-		err = conflict("already_exists", "there is a user with the address %s", email)
+		err = conflict("already_exists", "a user with the address %s already exists", email)
 	}
 	return user, token, err
 }
 
-// UserByEmail returns the person with an address.
+// UserByEmail returns the user with an email address.
 func (s *Service) UserByEmail(ctx context.Context, email string) (user *promptrails.User, err error) {
 	err = s.Store.Read(ctx, func(g *store.Global) error {
 		user, err = g.UserByEmail(email)
@@ -40,7 +40,8 @@ func (s *Service) UserByEmail(ctx context.Context, email string) (user *promptra
 	return user, err
 }
 
-// IssueAccessToken makes a token for a person; ttl 0 is without end.
+// IssueAccessToken issues an access token for a user. If ttl is 0, the token
+// does not expire.
 func (s *Service) IssueAccessToken(ctx context.Context, userID string, ttl time.Duration) (row *store.AccessToken, token promptrails.Secret, err error) {
 	if ttl < 0 {
 		return nil, promptrails.Secret{}, invalid("ttl", "must not be negative")
@@ -65,7 +66,8 @@ func (s *Service) issue(g *store.Global, userID string, now time.Time, ttl time.
 	return row, token, g.CreateAccessToken(userID, row, hash(token))
 }
 
-// AccessTokens returns a person's tokens, without the tokens themselves.
+// AccessTokens lists a user's access tokens. The result does not include the
+// secret values.
 func (s *Service) AccessTokens(ctx context.Context, userID string) (tokens []*store.AccessToken, err error) {
 	err = s.Store.Read(ctx, func(g *store.Global) error {
 		if _, err := g.User(userID); err != nil {
@@ -77,7 +79,7 @@ func (s *Service) AccessTokens(ctx context.Context, userID string) (tokens []*st
 	return tokens, err
 }
 
-// RevokeAccessToken ends a token at once.
+// RevokeAccessToken revokes an access token immediately.
 func (s *Service) RevokeAccessToken(ctx context.Context, id string) error {
 	return s.Store.Write(ctx, func(g *store.Global) error { return orNotFound(g.DeleteAccessToken(id), "access token") })
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/policy"
 )
 
-// faults gathers what is wrong with the fields of a request.
+// faults maps the invalid fields of a request to their faults.
 type faults map[string]string
 
 func (f faults) add(field, fault string) {
@@ -29,43 +29,44 @@ func (f faults) err() error {
 	return Invalid(f)
 }
 
-// textFault says what is wrong with a text of that many characters.
-func textFault(s string, least, most int) string {
+// textFault returns the fault of a string that must have minLen to maxLen
+// characters, or "" if it is valid.
+func textFault(s string, minLen, maxLen int) string {
 	switch n := utf8.RuneCountInString(s); {
 	case strings.ContainsRune(s, 0):
 		return "must not contain NUL"
-	case n < least || n > most:
-		return fmt.Sprintf("must be %d to %d characters", least, most)
+	case n < minLen || n > maxLen:
+		return fmt.Sprintf("must be %d to %d characters", minLen, maxLen)
 	default:
 		return ""
 	}
 }
 
-// nameFault says what is wrong with a name, which is trimmed already.
+// nameFault returns the fault of a name without surrounding white space.
 func nameFault(name string) string { return lineFault(name, 1, 100) }
 
-// lineFault is textFault for a text that people read on one line. If it must not
-// be empty, there must be something to see in it.
-func lineFault(s string, least, most int) string {
-	if fault := textFault(s, least, most); fault != "" {
+// lineFault is like textFault for a string that is displayed on one line. If
+// minLen is positive, the string must have a visible character.
+func lineFault(s string, minLen, maxLen int) string {
+	if fault := textFault(s, minLen, maxLen); fault != "" {
 		return fault
 	}
 	switch {
 	case strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.Cc, r) || r == '\u2028' || r == '\u2029' }):
 		return "must not contain control characters or line breaks"
-	case least > 0 && !strings.ContainsFunc(s, isVisible):
+	case minLen > 0 && !strings.ContainsFunc(s, isVisible):
 		return "must contain a visible character"
 	default:
 		return ""
 	}
 }
 
-// isVisible reports whether a character leaves ink by itself.
+// isVisible reports whether a character is visible on its own.
 func isVisible(r rune) bool {
 	return unicode.IsGraphic(r) && !unicode.IsSpace(r) && !unicode.Is(unicode.M, r) && !slices.Contains(blank, r)
 }
 
-// blank are letters and symbols that show nothing.
+// blank lists the letters and symbols without a visible glyph.
 var blank = []rune{'\u115f', '\u1160', '\u2800', '\u3164', '\uffa0'}
 
 var slugForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
@@ -87,7 +88,7 @@ func emailFault(email string) string {
 	case strings.ContainsFunc(email, func(r rune) bool { return unicode.In(r, unicode.C, unicode.Z) }):
 		return "must not contain white space, control or invisible characters"
 	case err != nil, address.Address != email:
-		return "must be an address such as ada@example.com"
+		return "must be an email address such as ada@example.com"
 	case len(email) > 254:
 		return "must be at most 254 characters"
 	default:

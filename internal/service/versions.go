@@ -8,7 +8,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// Promote makes a version the current one of the resource that it is under.
+// Promote makes a version the current version of its parent resource.
 func (x *Session) Promote(in Collection, id string) (*Resource, error) {
 	version, err := x.change(in, id)
 	if err != nil {
@@ -24,8 +24,8 @@ func (x *Session) Promote(in Collection, id string) (*Resource, error) {
 	return served(version), nil
 }
 
-// setCurrent names a version in its parent, and in the versions which of them is
-// active.
+// setCurrent sets current_version_id of the parent, and is_active of the
+// version and of the previous one.
 func (x *Session) setCurrent(parent, version *store.Resource) error {
 	document, err := parseDocument(jsontext.Value(parent.Document))
 	if err != nil {
@@ -46,13 +46,13 @@ func (x *Session) setCurrent(parent, version *store.Resource) error {
 	return x.setMember(parent, "current_version_id", value(version.ID))
 }
 
-// setMember changes one member of a stored document, for the service itself.
+// setMember is setMembers for one member.
 func (x *Session) setMember(r *store.Resource, name string, to jsontext.Value) error {
 	return x.setMembers(r, Document{{name, to}})
 }
 
-// setMembers changes members of a stored document, and records that for the kinds
-// that the changelog knows.
+// setMembers sets members of a stored document. It records the change in the
+// changelog if the kind has a resource type.
 func (x *Session) setMembers(r *store.Resource, to Document) error {
 	k := kindByName(r.Kind)
 	stored, err := parseDocument(jsontext.Value(r.Document))
@@ -72,7 +72,7 @@ func (x *Session) setMembers(r *store.Resource, to Document) error {
 	return x.append(x.tx, promptrails.ActionUpdated, resourceRef(k, r), c.changes)
 }
 
-// resourceRef names a resource in the changelog.
+// resourceRef returns the changelog's reference to a resource.
 func resourceRef(k Kind, r *store.Resource) changelog.Ref {
 	return changelog.Ref{Type: string(k.Type), ID: r.ID, Name: r.Name}
 }

@@ -35,7 +35,7 @@ func (x *Session) Workspaces(p *promptrails.ListWorkspacesParams) (*Page[*prompt
 	}), nil
 }
 
-// Workspace returns the workspace that the session is in.
+// Workspace returns the workspace of the session.
 func (x *Session) Workspace() (*promptrails.Workspace, error) {
 	w, err := x.tx.Workspace()
 	if err != nil {
@@ -47,8 +47,8 @@ func (x *Session) Workspace() (*promptrails.Workspace, error) {
 	return w, nil
 }
 
-// ownWorkspace is the list that a key sees: its own workspace, which no role
-// narrows, since a key has none.
+// ownWorkspace returns the list of workspaces for a key: its own workspace. The
+// list is empty if the query filters by role, since keys have no role.
 func (x *Session) ownWorkspace(p *promptrails.ListWorkspacesParams) (*Page[*promptrails.Workspace], error) {
 	l, err := newListing("workspaces", x.workspaceID(), p.ListOptions, p.Query, string(p.Role))
 	if err != nil {
@@ -72,7 +72,7 @@ func (x *Session) ownWorkspace(p *promptrails.ListWorkspacesParams) (*Page[*prom
 	}), nil
 }
 
-// CreateWorkspace makes a workspace that the caller owns.
+// CreateWorkspace creates a workspace with the caller as its owner.
 func (x *Session) CreateWorkspace(p *promptrails.CreateWorkspaceParams) (*promptrails.Workspace, error) {
 	bad := faults{}
 	name := strings.TrimSpace(p.Name)
@@ -81,7 +81,7 @@ func (x *Session) CreateWorkspace(p *promptrails.CreateWorkspaceParams) (*prompt
 	if err := bad.err(); err != nil {
 		return nil, err
 	}
-	taken := conflict(promptrails.CodeSlugTaken, "the slug %s is taken, or was given up less than 30 days ago; choose another", p.Slug)
+	taken := conflict(promptrails.CodeSlugTaken, "the slug %s is in use, or was released less than 30 days ago; choose another", p.Slug)
 	if freed, err := x.global.SlugFreedSince(p.Slug, x.now.Add(-slugsKept)); err != nil || freed {
 		return nil, orElse(err, taken)
 	}
@@ -106,7 +106,7 @@ func (x *Session) CreateWorkspace(p *promptrails.CreateWorkspaceParams) (*prompt
 	return x.Workspace()
 }
 
-// orElse returns err, or refusal where there is none.
+// orElse returns err, or refusal if err is nil.
 func orElse(err error, refusal *policy.Refusal) error {
 	if err != nil {
 		return err
@@ -128,8 +128,8 @@ func (x *Session) UpdateWorkspace(p *promptrails.UpdateWorkspaceParams) (*prompt
 	})
 }
 
-// changeWorkspace applies a change to the workspace's row; one that changes
-// nothing leaves it as it is.
+// changeWorkspace applies a change to the workspace. If no field changes, the
+// version stays the same and nothing is recorded.
 func (x *Session) changeWorkspace(change func(*promptrails.Workspace) error) (*promptrails.Workspace, error) {
 	w, err := x.Workspace()
 	if err != nil {
@@ -154,14 +154,15 @@ func (x *Session) changeWorkspace(change func(*promptrails.Workspace) error) (*p
 	return w, x.record(x.tx, promptrails.ActionUpdated, workspaceRef(w), before, workspaceFields(w))
 }
 
-// DeleteWorkspace deletes the workspace and all that is in it.
+// DeleteWorkspace deletes the workspace and its contents. Its slug stays
+// reserved for 30 days.
 func (x *Session) DeleteWorkspace(_ string, p *promptrails.DeleteWorkspaceParams) error {
 	w, err := x.Workspace()
 	if err != nil {
 		return err
 	}
 	if p.ConfirmSlug != w.Slug {
-		return invalid("confirm_slug", "must be the slug of the workspace that is to be deleted")
+		return invalid("confirm_slug", "must be the slug of the workspace")
 	}
 	if err := x.match(w.Version); err != nil {
 		return err
@@ -173,7 +174,8 @@ func (x *Session) DeleteWorkspace(_ string, p *promptrails.DeleteWorkspaceParams
 	return x.global.FreeSlug(w.Slug, x.now)
 }
 
-// TransferOwnership makes another member the owner, and the owner an admin.
+// TransferOwnership makes another member the owner and the current owner an
+// admin.
 func (x *Session) TransferOwnership(p *TransferOwnershipBody) (*promptrails.Workspace, error) {
 	if p.MemberID == "" {
 		return nil, invalid("member_id", "must not be empty")
@@ -183,13 +185,13 @@ func (x *Session) TransferOwnership(p *TransferOwnershipBody) (*promptrails.Work
 		return nil, orNotFound(err, "member")
 	}
 	if next.ID == x.member.ID {
-		return nil, conflict(promptrails.CodeInvalidState, "you own the workspace already").With(map[string]any{"status": next.Role})
+		return nil, conflict(promptrails.CodeInvalidState, "you already own the workspace").With(map[string]any{"status": next.Role})
 	}
 	w, err := x.changeWorkspace(func(w *promptrails.Workspace) error { w.OwnerID = next.UserID; return nil })
 	if err != nil {
 		return nil, err
 	}
-	// In this order, since there is never more than one owner.
+	// Demote first: the store allows only one owner.
 	if err := x.setRole(x.member, promptrails.RoleAdmin); err != nil {
 		return nil, err
 	}
