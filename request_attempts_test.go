@@ -221,10 +221,10 @@ func TestListsFromALaterPage(t *testing.T) {
 	}{
 		"ordinary":                 {otherServer{items: 250}, 100, 150},
 		"ordinary, a last page":    {otherServer{items: 150}, 100, 50},
-		"37 a page":                {otherServer{items: 250, most: 37}, 100, 213},
-		"37 a page, with a total":  {otherServer{items: 250, most: 37, meta: totals}, 100, 213},
+		"37 a page":                {otherServer{items: 250, maxPage: 37}, 100, 213},
+		"37 a page, with a total":  {otherServer{items: 250, maxPage: 37, meta: totals}, 100, 213},
 		"ordinary, with a total":   {otherServer{items: 250, meta: totals}, 100, 150},
-		"smaller pages of its own": {otherServer{items: 64, most: 20}, 30, 44},
+		"smaller pages of its own": {otherServer{items: 64, maxPage: 20}, 30, 44},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
