@@ -124,7 +124,7 @@ func TestRetryRules(t *testing.T) {
 		name     string
 		methods  string
 		first    http.HandlerFunc
-		attempts int // every attempt after the first succeeds
+		attempts int // a second attempt would succeed
 	}{
 		{"502", "GET DELETE", status(502, ""), 2},
 		{"503", "GET DELETE", status(503, ""), 2},
