@@ -15,28 +15,28 @@ func TestNotifications(t *testing.T) {
 		ctx := t.Context()
 		in, w := newWorkspace(t, p.person("ada@example.com", "Ada"), "research") // starter
 		url := promptrails.NewSecret("http://127.0.0.1:1/hooks/1")
-		made, err := in.Notifications.CreateChannel(ctx, &promptrails.CreateChannelParams{
+		created, err := in.Notifications.CreateChannel(ctx, &promptrails.CreateChannelParams{
 			Name: "Hook", Type: promptrails.ChannelWebhook, URL: url, Events: []promptrails.EventType{promptrails.EventMemberJoined},
 		})
-		if err != nil || !strings.HasPrefix(made.Secret.Reveal(), "whsec_") {
-			t.Fatalf("CreateChannel = %+v, %v", made, err)
+		if err != nil || !strings.HasPrefix(created.Secret.Reveal(), "whsec_") {
+			t.Fatalf("Notifications.CreateChannel: got %+v and error %v, want a secret that begins with whsec_", created, err)
 		}
-		want := *made
+		want := *created
 		want.Secret = promptrails.Secret{}
-		got, err := in.Notifications.GetChannel(ctx, made.ID)
+		got, err := in.Notifications.GetChannel(ctx, created.ID)
 		if diff := cmp.Diff(&want, got, cmp.Comparer(promptrails.Secret.Equal)); diff != "" || err != nil ||
 			got.WorkspaceID != w.ID || got.Type != promptrails.ChannelWebhook || got.URL != "http://127.0.0.1:1/…" || !got.IsActive || got.Version != 1 {
-			t.Errorf("GetChannel = %+v, %v %s", got, err, diff)
+			t.Errorf("Notifications.GetChannel: got %+v and error %v, want the created channel without its secret (-want +got):\n%s", got, err, diff)
 		}
-		if page, err := in.Notifications.ListDeliveries(ctx, made.ID, nil); err != nil || len(page.Items) != 0 {
-			t.Errorf("ListDeliveries = %+v, %v", page, err)
+		if page, err := in.Notifications.ListDeliveries(ctx, created.ID, nil); err != nil || len(page.Items) != 0 {
+			t.Errorf("Notifications.ListDeliveries of a new channel: got %+v and error %v, want an empty page", page, err)
 		}
 		paused, err := in.Notifications.CreateChannel(ctx, &promptrails.CreateChannelParams{Name: "Later", Type: promptrails.ChannelWebhook, URL: url, IsActive: new(false)})
 		if err != nil || paused.IsActive || len(paused.Events) != 0 {
-			t.Errorf("CreateChannel = %+v, %v", paused, err)
+			t.Errorf("Notifications.CreateChannel: got %+v and error %v, want an inactive channel for all events", paused, err)
 		}
 		if _, err := in.Notifications.TestChannel(ctx, paused.ID); !errors.Is(err, promptrails.ErrConflict) {
-			t.Errorf("TestChannel over one that is not active: %v", err)
+			t.Errorf("Notifications.TestChannel of an inactive channel: got %v, want ErrConflict", err)
 		}
 		var names []string
 		for c, err := range in.Notifications.AllChannels(ctx, &promptrails.ListChannelsParams{Type: promptrails.ChannelWebhook}) {
@@ -46,51 +46,51 @@ func TestNotifications(t *testing.T) {
 			names = append(names, c.Name)
 		}
 		if diff := cmp.Diff([]string{"Later", "Hook"}, names); diff != "" {
-			t.Errorf("AllChannels: %s", diff)
+			t.Errorf("Notifications.AllChannels (-want +got):\n%s", diff)
 		}
 		_, err = in.Notifications.CreateChannel(ctx, &promptrails.CreateChannelParams{Name: "Third", Type: promptrails.ChannelWebhook, URL: url})
 		if full, ok := errors.AsType[*promptrails.QuotaError](err); !ok || full.Limit != promptrails.LimitNotificationChannels || full.Max != 2 {
-			t.Errorf("a third channel: %v", err)
+			t.Errorf("Notifications.CreateChannel of a third channel: got %v, want a QuotaError for 2 channels", err)
 		}
 		_, err = in.Notifications.CreateChannel(ctx, &promptrails.CreateChannelParams{Name: "Slack", Type: promptrails.ChannelSlack, URL: url})
 		if lacks, ok := errors.AsType[*promptrails.FeatureError](err); !ok || lacks.Feature != promptrails.FeatureSlack {
-			t.Errorf("a Slack channel: %v", err)
+			t.Errorf("Notifications.CreateChannel of a Slack channel: got %v, want a FeatureError for Slack", err)
 		}
 		changed, err := in.Notifications.UpdateChannel(ctx, paused.ID, &promptrails.UpdateChannelParams{
 			Name: new("Sooner"), URL: new(promptrails.NewSecret("http://127.0.0.1:2/x")), Events: &[]promptrails.EventType{promptrails.EventPaymentFailed},
 		}, promptrails.WithIfMatch(paused.Version))
 		if err != nil || changed.Name != "Sooner" || changed.URL != "http://127.0.0.1:2/…" || len(changed.Events) != 1 || changed.Version != 2 || !changed.Secret.IsZero() {
-			t.Errorf("UpdateChannel = %+v, %v", changed, err)
+			t.Errorf("Notifications.UpdateChannel: got %+v and error %v, want version 2 with the new name, URL and one event, without a secret", changed, err)
 		}
 		changed, err = in.Notifications.UpdateChannel(ctx, paused.ID, &promptrails.UpdateChannelParams{Events: new([]promptrails.EventType)})
 		if err != nil || changed.Events == nil || len(changed.Events) != 0 || changed.Name != "Sooner" {
-			t.Errorf("UpdateChannel to all events = %+v, %v", changed, err)
+			t.Errorf("Notifications.UpdateChannel to all events: got %+v and error %v, want an empty list of events and the same name", changed, err)
 		}
 		_, err = in.Notifications.UpdateChannel(ctx, paused.ID, &promptrails.UpdateChannelParams{URL: new(promptrails.NewSecret("https://169.254.169.254/"))})
 		if bad, ok := errors.AsType[*promptrails.ValidationError](err); !ok || bad.Fields["url"] != "must lead to a public address" {
-			t.Errorf("a URL that is not public: %v", err)
+			t.Errorf("Notifications.UpdateChannel with a private address: got %v, want a ValidationError for url", err)
 		}
-		rotated, err := in.Notifications.RotateSecret(ctx, made.ID)
-		if err != nil || rotated.Secret.IsZero() || rotated.Secret.Equal(made.Secret) || rotated.Version != 2 {
-			t.Errorf("RotateSecret = %+v, %v", rotated, err)
+		rotated, err := in.Notifications.RotateSecret(ctx, created.ID)
+		if err != nil || rotated.Secret.IsZero() || rotated.Secret.Equal(created.Secret) || rotated.Version != 2 {
+			t.Errorf("Notifications.RotateSecret: got %+v and error %v, want version 2 with a new secret", rotated, err)
 		}
-		delivery, err := in.Notifications.TestChannel(ctx, made.ID)
-		if err != nil || delivery.Event != promptrails.EventChannelTest || delivery.ChannelID != made.ID || delivery.WebhookID != delivery.ID ||
+		delivery, err := in.Notifications.TestChannel(ctx, created.ID)
+		if err != nil || delivery.Event != promptrails.EventChannelTest || delivery.ChannelID != created.ID || delivery.WebhookID != delivery.ID ||
 			delivery.Status != promptrails.DeliveryPending || !delivery.NextAttemptAt.Equal(delivery.CreatedAt) || len(delivery.Attempts) != 0 {
-			t.Errorf("TestChannel = %+v, %v", delivery, err)
+			t.Errorf("Notifications.TestChannel: got %+v and error %v, want a pending delivery without attempts", delivery, err)
 		}
-		// It is tried again, so that it is pending still.
+		// Failed attempts are retried, so the delivery is still pending.
 		if _, err := in.Notifications.Redeliver(ctx, delivery.ID); !errors.Is(err, promptrails.ErrConflict) {
-			t.Errorf("Redeliver of what is under way: %v", err)
+			t.Errorf("Notifications.Redeliver of a pending delivery: got %v, want ErrConflict", err)
 		}
-		if _, err := in.Notifications.Redeliver(ctx, made.ID); !errors.Is(err, promptrails.ErrNotFound) {
-			t.Errorf("Redeliver of what is none: %v", err)
+		if _, err := in.Notifications.Redeliver(ctx, created.ID); !errors.Is(err, promptrails.ErrNotFound) {
+			t.Errorf("Notifications.Redeliver of an unknown delivery: got %v, want ErrNotFound", err)
 		}
-		if err := in.Notifications.DeleteChannel(ctx, made.ID); err != nil {
-			t.Errorf("DeleteChannel: %v", err)
+		if err := in.Notifications.DeleteChannel(ctx, created.ID); err != nil {
+			t.Errorf("Notifications.DeleteChannel: got %v, want no error", err)
 		}
-		if _, err := in.Notifications.ListDeliveries(ctx, made.ID, nil); !errors.Is(err, promptrails.ErrNotFound) {
-			t.Errorf("the deliveries of what is gone: %v", err)
+		if _, err := in.Notifications.ListDeliveries(ctx, created.ID, nil); !errors.Is(err, promptrails.ErrNotFound) {
+			t.Errorf("Notifications.ListDeliveries of a deleted channel: got %v, want ErrNotFound", err)
 		}
 	})
 }

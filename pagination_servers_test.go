@@ -17,13 +17,13 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// otherServer answers with pages as servers do that are not the embedded one.
+// otherServer serves lists the way other implementations of the API do.
 type otherServer struct {
-	items int
-	most  int                                      // items a page, whatever limit says; 0: as limit says
-	meta  func(page, limit, items int) string      // nil: none
-	order func(request int, ids []string) []string // nil: stable
-	fixed bool                                     // it ignores page
+	items   int
+	maxPage int                                      // maximum number of items per page; 0: no maximum
+	meta    func(page, limit, items int) string      // nil: no meta
+	order   func(request int, ids []string) []string // nil: stable
+	fixed   bool                                     // the parameter page is ignored
 }
 
 func (s otherServer) handler() http.HandlerFunc {
@@ -36,8 +36,8 @@ func (s otherServer) handler() http.HandlerFunc {
 		if n, err := strconv.Atoi(r.URL.Query().Get("limit")); err == nil {
 			limit = n
 		}
-		if s.most != 0 && s.most < limit {
-			limit = s.most
+		if s.maxPage != 0 && s.maxPage < limit {
+			limit = s.maxPage
 		}
 		ids := make([]string, s.items)
 		for i := range ids {
@@ -60,14 +60,14 @@ func (s otherServer) handler() http.HandlerFunc {
 	}
 }
 
-// A list is complete, each id once, or it is an error.
+// A list contains each id exactly once, or it fails.
 func TestListsOfOtherServers(t *testing.T) {
 	t.Parallel()
 	totals := func(_, _, items int) string { return fmt.Sprintf(`,"meta":{"total":%d}`, items) }
 	both := func(page, limit, items int) string {
 		return fmt.Sprintf(`,"meta":{"total":%d,"page":%d,"limit":%d,"total_pages":%d}`, items, page, limit, (items+limit-1)/limit)
 	}
-	shifting := func(request int, ids []string) []string { // as if one were inserted before each request
+	shifting := func(request int, ids []string) []string { // as if an item were inserted before each request
 		n := request % len(ids)
 		return append(slices.Clone(ids[len(ids)-n:]), ids[:len(ids)-n]...)
 	}
@@ -77,18 +77,18 @@ func TestListsOfOtherServers(t *testing.T) {
 		fails  string
 	}{
 		"no meta":                       {otherServer{items: 250}, 0, ""},
-		"no meta, 20 a page":            {otherServer{items: 250, most: 20}, 0, ""},
-		"no meta, 20 a page, asked 200": {otherServer{items: 250, most: 20}, 200, ""},
+		"no meta, 20 a page":            {otherServer{items: 250, maxPage: 20}, 0, ""},
+		"no meta, 20 a page, limit 200": {otherServer{items: 250, maxPage: 20}, 200, ""},
 		"no meta, exactly one page":     {otherServer{items: 100}, 0, ""},
-		"no meta, nothing":              {otherServer{}, 0, ""},
+		"no meta, no items":             {otherServer{}, 0, ""},
 		"a total without pages":         {otherServer{items: 250, meta: totals}, 0, ""},
-		"a total without pages, 20":     {otherServer{items: 250, most: 20, meta: totals}, 0, ""},
-		"20 a page, and it says so":     {otherServer{items: 250, most: 20, meta: both}, 0, ""},
-		"it does not page":              {otherServer{items: 101, fixed: true, order: shifting}, 0, ""},
-		"it does not page, few":         {otherServer{items: 3, fixed: true, order: shifting}, 0, ""},
-		"an order that moves":           {otherServer{items: 250, order: shifting, meta: both}, 0, ""},
-		"an order that moves, no meta":  {otherServer{items: 250, order: shifting}, 0, "may be incomplete"},
-		"a total that is never reached": {otherServer{items: 250, meta: func(int, int, int) string { return `,"meta":{"total":300}` }}, 0, "250 items came, and the server says 300"},
+		"a total without pages, 20":     {otherServer{items: 250, maxPage: 20, meta: totals}, 0, ""},
+		"20 a page, with meta":          {otherServer{items: 250, maxPage: 20, meta: both}, 0, ""},
+		"no pagination":                 {otherServer{items: 101, fixed: true, order: shifting}, 0, ""},
+		"no pagination, few items":      {otherServer{items: 3, fixed: true, order: shifting}, 0, ""},
+		"an unstable order":             {otherServer{items: 250, order: shifting, meta: both}, 0, ""},
+		"an unstable order, no meta":    {otherServer{items: 250, order: shifting}, 0, "may be incomplete"},
+		"a total that is too large":     {otherServer{items: 250, meta: func(int, int, int) string { return `,"meta":{"total":300}` }}, 0, "250 items came, and the server says 300"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -105,44 +105,44 @@ func TestListsOfOtherServers(t *testing.T) {
 				}
 				for id, n := range seen {
 					if n != 1 {
-						t.Errorf("%s came %d times, want once", id, n)
+						t.Errorf("got item %s %d times, want once", id, n)
 					}
 				}
 				switch {
 				case c.fails == "" && (failed != nil || len(seen) != c.server.items):
-					t.Errorf("got %d of %d, %v", len(seen), c.server.items, failed)
+					t.Errorf("got %d items and error %v, want %d items", len(seen), failed, c.server.items)
 				case c.fails != "" && (failed == nil || !strings.Contains(failed.Error(), c.fails)):
-					t.Errorf("got %v after %d items, want an error that says %q", failed, len(seen), c.fails)
+					t.Errorf("got error %v after %d items, want an error containing %q", failed, len(seen), c.fails)
 				}
 				if a.count() > 80 {
-					t.Errorf("%d requests for %d items", a.count(), c.server.items)
+					t.Errorf("got %d requests for %d items, want at most 80", a.count(), c.server.items)
 				}
 			})
 		})
 	}
 }
 
-// A negative count is the caller's fault, and nothing panics.
-func TestCountsBelowZero(t *testing.T) {
+// A negative page or limit is a validation error, and no request is sent.
+func TestNegativeListOptions(t *testing.T) {
 	t.Parallel()
 	a := &answers{}
 	c := clientOver(t, a)
-	below := promptrails.ListOptions{Limit: -1}
-	_, list := c.Members.List(t.Context(), &promptrails.ListMembersParams{ListOptions: below})
+	negative := promptrails.ListOptions{Limit: -1}
+	_, list := c.Members.List(t.Context(), &promptrails.ListMembersParams{ListOptions: negative})
 	errs := map[string]error{"List": list}
 	for name, seq := range map[string]func(func(error)){
 		"All": func(f func(error)) {
-			for _, err := range c.Members.All(t.Context(), &promptrails.ListMembersParams{ListOptions: below}, promptrails.WithPrefetch(0)) {
+			for _, err := range c.Members.All(t.Context(), &promptrails.ListMembersParams{ListOptions: negative}, promptrails.WithPrefetch(0)) {
 				f(err)
 			}
 		},
-		"All, ahead": func(f func(error)) {
+		"All, with prefetch": func(f func(error)) {
 			for _, err := range c.Members.All(t.Context(), &promptrails.ListMembersParams{ListOptions: promptrails.ListOptions{Page: -1}}) {
 				f(err)
 			}
 		},
 		"Changelog.All": func(f func(error)) {
-			for _, err := range c.Changelog.All(t.Context(), &promptrails.ListChangelogParams{ListOptions: below}, promptrails.WithPrefetch(5)) {
+			for _, err := range c.Changelog.All(t.Context(), &promptrails.ListChangelogParams{ListOptions: negative}, promptrails.WithPrefetch(5)) {
 				f(err)
 			}
 		},
@@ -160,13 +160,13 @@ func TestCountsBelowZero(t *testing.T) {
 		}
 	}
 	if a.count() != 0 || len(errs) != 5 {
-		t.Errorf("%d requests were sent, and %d errors came, want 0 and 5", a.count(), len(errs))
+		t.Errorf("got %d requests and %d errors, want 0 requests and 5 errors", a.count(), len(errs))
 	}
 }
 
-// Pages that are larger than the limit of a response are asked for again, with
-// fewer items.
-func TestPagesThatAreTooLarge(t *testing.T) {
+// A page that exceeds the maximum response size is requested again with fewer
+// items.
+func TestOversizedPages(t *testing.T) {
 	t.Parallel()
 	service := must[*embedded.Service](t)(embedded.Open(t.Context(), embedded.Config{}))
 	t.Cleanup(func() { _ = service.Close() })
@@ -192,7 +192,7 @@ func TestPagesThatAreTooLarge(t *testing.T) {
 				n++
 			}
 			if n != head.Sequence {
-				t.Errorf("prefetch %d, %s: %d entries, want %d", prefetch, order, n, head.Sequence)
+				t.Errorf("Changelog.All with prefetch %d, order %s: got %d entries, want %d", prefetch, order, n, head.Sequence)
 			}
 		}
 		prompts := 0
@@ -203,7 +203,7 @@ func TestPagesThatAreTooLarge(t *testing.T) {
 			prompts++
 		}
 		if prompts != 31 {
-			t.Errorf("prefetch %d: %d prompts, want 31", prefetch, prompts)
+			t.Errorf("Resources.All with prefetch %d: got %d prompts, want 31", prefetch, prompts)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -217,20 +217,21 @@ func TestPagesThatAreTooLarge(t *testing.T) {
 		}
 	}
 	if last != head.Sequence {
-		t.Errorf("Tail came to %d, want %d", last, head.Sequence)
+		t.Errorf("Changelog.Tail: got entries up to sequence %d, want %d", last, head.Sequence)
 	}
 	cancel()
-	// One item that is too large says what to do.
+	// The error of a single oversized item names the options to change.
 	must[*promptrails.Resource](t)(c.Resources.Create(t.Context(), promptrails.KindPrompts, map[string]any{"name": "big", "content": strings.Repeat("a", 60<<10)}))
 	must[*promptrails.Resource](t)(must[*promptrails.Client](t)(service.Client(promptrails.WithAccessToken(owner.AccessToken.Reveal()))).InWorkspace(prompt.WorkspaceID).Resources.
 		Create(t.Context(), promptrails.KindPrompts, map[string]any{"name": "huge", "content": strings.Repeat("a", 90<<10)}))
 	for name, err := range map[string]error{"All": firstError(c.Resources.All(t.Context(), promptrails.KindPrompts, nil)), "Tail": firstError(c.Changelog.Tail(t.Context(), &promptrails.TailParams{After: head.Sequence}))} {
 		if err == nil || !strings.Contains(err.Error(), "WithMaxResponseSize") || !strings.Contains(err.Error(), "Limit") {
-			t.Errorf("%s of an item that is too large: got %v, want an error that names WithMaxResponseSize and Limit", name, err)
+			t.Errorf("%s of an oversized item: got %v, want an error that names WithMaxResponseSize and Limit", name, err)
 		}
 	}
 }
 
+// firstError returns the first error that seq yields, or nil.
 func firstError[T any](seq func(func(*T, error) bool)) (failed error) {
 	for _, err := range seq {
 		if err != nil {
@@ -240,42 +241,45 @@ func firstError[T any](seq func(func(*T, error) bool)) (failed error) {
 	return nil
 }
 
-// A page of a changelog that is short is not its end, however it is read.
-func TestChangelogOfShortPages(t *testing.T) {
+// A short page does not end the changelog.
+func TestShortChangelogPages(t *testing.T) {
 	t.Parallel()
 	for _, form := range []string{"cursors", "totals", "no meta"} {
 		for _, prefetch := range []int{0, 1, 2, 5} {
 			for _, order := range []promptrails.Order{promptrails.OrderAscending, promptrails.OrderDescending} {
-				c := clientOver(t, &answers{script: []http.HandlerFunc{shortChangelog(95, 7, form)}})
-				var got []int64
-				for e, err := range c.Changelog.All(t.Context(), &promptrails.ListChangelogParams{Order: order, ListOptions: promptrails.ListOptions{Limit: 30}}, promptrails.WithPrefetch(prefetch)) {
-					if err != nil {
-						t.Fatal(err)
+				t.Run(fmt.Sprintf("%s prefetch=%d order=%s", form, prefetch, order), func(t *testing.T) {
+					c := clientOver(t, &answers{script: []http.HandlerFunc{shortChangelog(95, 7, form)}})
+					var got []int64
+					for e, err := range c.Changelog.All(t.Context(), &promptrails.ListChangelogParams{Order: order, ListOptions: promptrails.ListOptions{Limit: 30}}, promptrails.WithPrefetch(prefetch)) {
+						if err != nil {
+							t.Fatal(err)
+						}
+						got = append(got, e.Sequence)
 					}
-					got = append(got, e.Sequence)
-				}
-				slices.Sort(got)
-				if len(got) != 95 || got[0] != 1 || got[94] != 95 {
-					t.Errorf("%s, prefetch %d, %s: %d entries, want 95", form, prefetch, order, len(got))
-				}
+					slices.Sort(got)
+					if len(got) != 95 || got[0] != 1 || got[94] != 95 {
+						t.Errorf("got %d entries %v, want 1 to 95", len(got), got)
+					}
+				})
 			}
 		}
 	}
 }
 
-// shortChangelog has pages of at most so many entries, with a meta of that form.
-func shortChangelog(entries, most int, form string) http.HandlerFunc {
+// shortChangelog serves a changelog of the given number of entries, in pages of
+// at most maxPage. The form of meta is "totals", "cursors" or "no meta".
+func shortChangelog(entries, maxPage int, form string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/head") {
 			status(200, fmt.Sprintf(`{"data":{"workspace_id":"w","sequence":%d,"hash":"h"}}`, entries))(w, r)
 			return
 		}
 		q := r.URL.Query()
-		number := func(name string, otherwise int) int {
+		number := func(name string, def int) int {
 			if n, err := strconv.Atoi(q.Get(name)); err == nil {
 				return n
 			}
-			return otherwise
+			return def
 		}
 		from, to, ascending := number("sequence_from", 1), min(entries, number("sequence_to", entries)), q.Get("order") == "asc"
 		if after := number("after", 0); after != 0 && ascending {
@@ -284,7 +288,7 @@ func shortChangelog(entries, most int, form string) http.HandlerFunc {
 			to = after - 1
 		}
 		var items []string
-		for len(items) < min(most, number("limit", 20)) && from <= to {
+		for len(items) < min(maxPage, number("limit", 20)) && from <= to {
 			n := to
 			if ascending {
 				n = from
@@ -297,7 +301,7 @@ func shortChangelog(entries, most int, form string) http.HandlerFunc {
 		meta := ""
 		switch total := max(0, to-from+1) + len(items); form {
 		case "totals":
-			meta = fmt.Sprintf(`,"meta":{"limit":%d,"total":%d,"page":1,"pages":%d}`, number("limit", 20), total, (total+most-1)/most)
+			meta = fmt.Sprintf(`,"meta":{"limit":%d,"total":%d,"page":1,"pages":%d}`, number("limit", 20), total, (total+maxPage-1)/maxPage)
 		case "cursors":
 			meta = fmt.Sprintf(`,"meta":{"limit":%d}`, number("limit", 20))
 			if from <= to {
@@ -308,7 +312,7 @@ func shortChangelog(entries, most int, form string) http.HandlerFunc {
 	}
 }
 
-// Inventory counts what a server has, and leaves out what it does not have.
+// Inventory counts the kinds that a server supports, and omits the others.
 func TestInventoryOfOtherServers(t *testing.T) {
 	t.Parallel()
 	other := func(missing http.HandlerFunc) http.HandlerFunc {
@@ -316,12 +320,12 @@ func TestInventoryOfOtherServers(t *testing.T) {
 			switch strings.TrimPrefix(r.URL.Path, "/api/v1/") {
 			case "agents":
 				list("", "a1", "a2")(w, r)
-			case "agents/a1/guardrails": // without a meta, and without pages
+			case "agents/a1/guardrails": // no meta, and one page
 				list("", "g1", "g2", "g3")(w, r)
-			case "agents/a2/guardrails": // deleted meanwhile
+			case "agents/a2/guardrails": // the agent was deleted in the meantime
 				status(404, `{"error":{"code":"not_found","message":"agent not found"}}`)(w, r)
 			case "prompts":
-				otherServer{items: 130, most: 20}.handler()(w, r)
+				otherServer{items: 130, maxPage: 20}.handler()(w, r)
 			case "apps", "approvals":
 				missing(w, r)
 			default:
@@ -342,18 +346,20 @@ func TestInventoryOfOtherServers(t *testing.T) {
 	delete(want, promptrails.KindApps)
 	delete(want, promptrails.KindApprovals)
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+		t.Errorf("Resources.Inventory (-want +got):\n%s", diff)
 	}
 	for name, missing := range map[string]http.HandlerFunc{
-		"an ingress":   status(404, "default backend - 404", "Content-Type", "text/html"),
-		"no workspace": status(404, `{"error":{"code":"not_found","message":"workspace not found"}}`),
-		"a lost right": status(403, `{"error":{"code":"insufficient_role"}}`),
+		"an ingress":           status(404, "default backend - 404", "Content-Type", "text/html"),
+		"no workspace":         status(404, `{"error":{"code":"not_found","message":"workspace not found"}}`),
+		"an insufficient role": status(403, `{"error":{"code":"insufficient_role"}}`),
 	} {
-		if got, err := clientOver(t, &answers{script: []http.HandlerFunc{other(missing)}}).Resources.Inventory(t.Context()); err == nil {
-			t.Errorf("%s: got %v and no error", name, got)
-		}
+		t.Run(name, func(t *testing.T) {
+			if got, err := clientOver(t, &answers{script: []http.HandlerFunc{other(missing)}}).Resources.Inventory(t.Context()); err == nil {
+				t.Errorf("Resources.Inventory: got %v and no error, want an error", got)
+			}
+		})
 	}
 	if _, err := clientOver(t, &answers{script: []http.HandlerFunc{status(404, `{"message":"Not Found"}`)}}).Resources.Inventory(t.Context()); !errors.Is(err, promptrails.ErrNotFound) {
-		t.Errorf("a server without any kind: got %v, want ErrNotFound", err)
+		t.Errorf("Resources.Inventory of a server without resources: got %v, want ErrNotFound", err)
 	}
 }

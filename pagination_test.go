@@ -16,7 +16,7 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// list answers with members of those ids, and a meta.
+// list responds with a list of items with the given ids, followed by meta.
 func list(meta string, ids ...string) http.HandlerFunc {
 	items := make([]string, len(ids))
 	for i, id := range ids {
@@ -25,8 +25,7 @@ func list(meta string, ids ...string) http.HandlerFunc {
 	return status(200, `{"data":[`+strings.Join(items, ",")+`]`+meta+`}`)
 }
 
-// collect ranges over all members and returns their ids and the error that
-// ended it.
+// collect returns the ids of all members, and the error of the iteration.
 func collect(ctx context.Context, c *promptrails.Client, opts ...promptrails.RequestOption) (ids []string, err error) {
 	for m, err := range c.Members.All(ctx, nil, opts...) {
 		if err != nil {
@@ -34,7 +33,7 @@ func collect(ctx context.Context, c *promptrails.Client, opts ...promptrails.Req
 		}
 		ids = append(ids, m.ID)
 		if len(ids) > 1000 {
-			return ids, errors.New("endless")
+			return ids, errors.New("more than 1000 items")
 		}
 	}
 	return ids, nil
@@ -45,8 +44,8 @@ func TestAll(t *testing.T) {
 	for name, c := range map[string]struct {
 		script  []http.HandlerFunc
 		want    string // the ids
-		queries string // what was asked, page by page
-		fails   string
+		queries string // the query of each request; empty: not checked
+		fails   string // part of the error; empty: no error
 	}{
 		"cursors": {
 			[]http.HandlerFunc{list(`,"meta":{"total":3,"page":1,"limit":2,"pages":2,"next_cursor":"c1"}`, "a", "b"), list(`,"meta":{"limit":2}`, "c")},
@@ -56,20 +55,20 @@ func TestAll(t *testing.T) {
 			[]http.HandlerFunc{list(`,"meta":{"total":3,"page":1,"limit":2,"pages":2}`, "a", "b"), list(`,"meta":{"total":3,"page":2,"limit":2,"pages":2}`, "c")},
 			"a b c", "limit=100 limit=100&page=2", "",
 		},
-		"the older name of pages": {
+		"total_pages in place of pages": {
 			[]http.HandlerFunc{list(`,"meta":{"total":2,"page":1,"limit":1,"total_pages":2}`, "a"), list(`,"meta":{"total":2,"page":2,"limit":1,"total_pages":2}`, "b")},
 			"a b", "limit=100 limit=100&page=2", "",
 		},
 		"no meta":               {[]http.HandlerFunc{list("", "a", "b")}, "a b", "limit=100 limit=2&page=2", ""},
 		"null data":             {[]http.HandlerFunc{status(200, `{"data":null}`)}, "", "limit=100", ""},
 		"no data":               {[]http.HandlerFunc{status(200, `{}`)}, "", "limit=100", "expected a list of Member"},
-		"an object for a list":  {[]http.HandlerFunc{status(200, `{"data":{"id":"a"}}`)}, "", "limit=100", "response"},
+		"an object, not a list": {[]http.HandlerFunc{status(200, `{"data":{"id":"a"}}`)}, "", "limit=100", "response"},
 		"an empty item":         {[]http.HandlerFunc{status(200, `{"data":[{"id":"a"},{}]}`)}, "", "limit=100", "expected Member at data[1]"},
 		"an error on page 2":    {[]http.HandlerFunc{list(`,"meta":{"next_cursor":"c1"}`, "a"), status(404, "")}, "a", "limit=100 after=c1&limit=100", "404"},
-		"an empty page between": {[]http.HandlerFunc{list(`,"meta":{"next_cursor":"c1"}`, "a"), list(`,"meta":{"next_cursor":"c2"}`), list(`,"meta":{"limit":100}`, "b")}, "a b", "limit=100 after=c1&limit=100 after=c2&limit=100", ""},
-		"a cursor that repeats": {[]http.HandlerFunc{list(`,"meta":{"next_cursor":"c1"}`, "a")}, "a", "", "repeats a cursor"},
-		"an empty page of nine": {[]http.HandlerFunc{list(`,"meta":{"page":1,"pages":9}`)}, "", "limit=100", "page 1 of 9 is empty"},
-		"the same page always":  {[]http.HandlerFunc{list(`,"meta":{"page":1,"pages":9}`, "a")}, "a", "", "page 1 came for page 2"},
+		"an empty middle page":  {[]http.HandlerFunc{list(`,"meta":{"next_cursor":"c1"}`, "a"), list(`,"meta":{"next_cursor":"c2"}`), list(`,"meta":{"limit":100}`, "b")}, "a b", "limit=100 after=c1&limit=100 after=c2&limit=100", ""},
+		"a repeated cursor":     {[]http.HandlerFunc{list(`,"meta":{"next_cursor":"c1"}`, "a")}, "a", "", "repeats a cursor"},
+		"an empty first page":   {[]http.HandlerFunc{list(`,"meta":{"page":1,"pages":9}`)}, "", "limit=100", "page 1 of 9 is empty"},
+		"a repeated page":       {[]http.HandlerFunc{list(`,"meta":{"page":1,"pages":9}`, "a")}, "a", "", "page 1 came for page 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -77,46 +76,52 @@ func TestAll(t *testing.T) {
 				a := &answers{script: c.script}
 				ids, err := collect(t.Context(), clientOver(t, a), promptrails.WithPrefetch(prefetch))
 				if strings.Join(ids, " ") != c.want || (err != nil) != (c.fails != "") || err != nil && !strings.Contains(err.Error(), c.fails) {
-					t.Errorf("prefetch %d: %v, %v; want %s, %s", prefetch, ids, err, c.want, c.fails)
+					t.Errorf("Members.All with prefetch %d: got ids %v and error %v, want ids %q and error %q", prefetch, ids, err, c.want, c.fails)
 				}
 				var queries []string
 				for _, r := range a.seen {
 					queries = append(queries, r.URL.RawQuery)
 				}
 				if got := strings.Join(queries, " "); c.queries != "" && got != c.queries {
-					t.Errorf("prefetch %d asked %s, want %s", prefetch, got, c.queries)
+					t.Errorf("Members.All with prefetch %d: got queries %q, want %q", prefetch, got, c.queries)
 				}
 			}
 		})
 	}
 }
 
-// Lists that never end are stopped, in whatever way they go on.
+// An endless list fails.
 func TestEndlessLists(t *testing.T) {
 	t.Parallel()
-	var n atomic.Int64
-	grows := func(w http.ResponseWriter, _ *http.Request) {
-		i := n.Add(1)
-		list(fmt.Sprintf(`,"meta":{"page":%d,"pages":%d}`, i, i+1), fmt.Sprint("m", i))(w, nil)
-	}
-	if _, err := collect(t.Context(), clientOver(t, &answers{script: []http.HandlerFunc{grows}}), promptrails.WithPrefetch(0)); err == nil || !strings.Contains(err.Error(), "does not end") {
-		t.Errorf("pages that grow: %v", err)
-	}
-	var turn atomic.Int64
-	cycle := func(w http.ResponseWriter, _ *http.Request) {
-		list(fmt.Sprintf(`,"meta":{"next_cursor":"c%d"}`, turn.Add(1)%7), "m")(w, nil)
-	}
-	if _, err := collect(t.Context(), clientOver(t, &answers{script: []http.HandlerFunc{cycle}})); err == nil || !strings.Contains(err.Error(), "repeats a cursor") {
-		t.Errorf("a cycle of cursors: %v", err)
-	}
-	var empty atomic.Int64
-	hollow := func(w http.ResponseWriter, _ *http.Request) {
-		list(fmt.Sprintf(`,"meta":{"next_cursor":"c%d"}`, empty.Add(1)))(w, nil)
-	}
-	synctest.Test(t, func(t *testing.T) { // it waits after each
-		if _, err := collect(t.Context(), clientOver(t, &answers{script: []http.HandlerFunc{hollow}})); err == nil || !strings.Contains(err.Error(), "empty") {
-			t.Errorf("only empty pages: got %v, want an error", err)
+	t.Run("a growing number of pages", func(t *testing.T) {
+		var n atomic.Int64
+		grows := func(w http.ResponseWriter, _ *http.Request) {
+			i := n.Add(1)
+			list(fmt.Sprintf(`,"meta":{"page":%d,"pages":%d}`, i, i+1), fmt.Sprint("m", i))(w, nil)
 		}
+		if _, err := collect(t.Context(), clientOver(t, &answers{script: []http.HandlerFunc{grows}}), promptrails.WithPrefetch(0)); err == nil || !strings.Contains(err.Error(), "does not end") {
+			t.Errorf("Members.All: got %v, want an error containing %q", err, "does not end")
+		}
+	})
+	t.Run("a cycle of cursors", func(t *testing.T) {
+		var n atomic.Int64
+		cycle := func(w http.ResponseWriter, _ *http.Request) {
+			list(fmt.Sprintf(`,"meta":{"next_cursor":"c%d"}`, n.Add(1)%7), "m")(w, nil)
+		}
+		if _, err := collect(t.Context(), clientOver(t, &answers{script: []http.HandlerFunc{cycle}})); err == nil || !strings.Contains(err.Error(), "repeats a cursor") {
+			t.Errorf("Members.All: got %v, want an error containing %q", err, "repeats a cursor")
+		}
+	})
+	t.Run("only empty pages", func(t *testing.T) {
+		var n atomic.Int64
+		empty := func(w http.ResponseWriter, _ *http.Request) {
+			list(fmt.Sprintf(`,"meta":{"next_cursor":"c%d"}`, n.Add(1)))(w, nil)
+		}
+		synctest.Test(t, func(t *testing.T) { // the client pauses after each empty page
+			if _, err := collect(t.Context(), clientOver(t, &answers{script: []http.HandlerFunc{empty}})); err == nil || !strings.Contains(err.Error(), "empty") {
+				t.Errorf("Members.All: got %v, want an error containing %q", err, "empty")
+			}
+		})
 	})
 }
 
@@ -125,7 +130,7 @@ func TestAllCanBeRangedOverTwice(t *testing.T) {
 	a := &answers{script: []http.HandlerFunc{list(`,"meta":{"total":2,"pages":1}`, "a", "b")}}
 	params := &promptrails.ListMembersParams{Role: promptrails.RoleUser}
 	members := clientOver(t, a).Members.All(t.Context(), params)
-	params.Role = promptrails.RoleOwner // the sequence has a copy
+	params.Role = promptrails.RoleOwner // must not affect the sequence
 	for range 2 {
 		n := 0
 		for _, err := range members {
@@ -135,44 +140,46 @@ func TestAllCanBeRangedOverTwice(t *testing.T) {
 			n++
 		}
 		if n != 2 {
-			t.Errorf("%d items, want 2", n)
+			t.Errorf("Members.All: got %d items, want 2", n)
 		}
 	}
 	if a.seen[0].URL.RawQuery != "limit=100&role=user" || a.seen[1].URL.RawQuery != "limit=100&role=user" {
-		t.Errorf("asked %s, then %s", a.seen[0].URL.RawQuery, a.seen[1].URL.RawQuery)
+		t.Errorf("Members.All: got queries %s and %s, want limit=100&role=user twice", a.seen[0].URL.RawQuery, a.seen[1].URL.RawQuery)
 	}
 }
 
-// While the caller works on a page the next is fetched: one ahead unless told
-// otherwise, and no more.
+// WithPrefetch sets the number of pages that are fetched ahead while the caller
+// processes a page.
 func TestPrefetch(t *testing.T) {
 	t.Parallel()
 	for _, prefetch := range []int{0, 1, 3} {
-		synctest.Test(t, func(t *testing.T) {
-			var asked atomic.Int64
-			pages := func(w http.ResponseWriter, _ *http.Request) {
-				i := asked.Add(1)
-				list(fmt.Sprintf(`,"meta":{"next_cursor":"c%d"}`, i), fmt.Sprint(i))(w, nil)
-			}
-			c := clientOver(t, &answers{script: []http.HandlerFunc{pages}})
-			seen := 0
-			for _, err := range c.Members.All(t.Context(), nil, promptrails.WithPrefetch(prefetch)) {
-				if err != nil {
-					t.Fatal(err)
+		t.Run(fmt.Sprint(prefetch), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var requests atomic.Int64
+				pages := func(w http.ResponseWriter, _ *http.Request) {
+					i := requests.Add(1)
+					list(fmt.Sprintf(`,"meta":{"next_cursor":"c%d"}`, i), fmt.Sprint(i))(w, nil)
 				}
-				seen++
+				c := clientOver(t, &answers{script: []http.HandlerFunc{pages}})
+				seen := 0
+				for _, err := range c.Members.All(t.Context(), nil, promptrails.WithPrefetch(prefetch)) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					seen++
+					synctest.Wait()
+					if ahead := int(requests.Load()) - seen; ahead != prefetch {
+						t.Errorf("got %d pages ahead at page %d, want %d", ahead, seen, prefetch)
+					}
+					if seen == 5 {
+						break
+					}
+				}
 				synctest.Wait()
-				if ahead := int(asked.Load()) - seen; ahead != prefetch {
-					t.Errorf("WithPrefetch(%d): %d pages ahead", prefetch, ahead)
+				if n := int(requests.Load()); n > 5+prefetch {
+					t.Errorf("got %d requests after the loop, want at most %d", n, 5+prefetch)
 				}
-				if seen == 5 {
-					break
-				}
-			}
-			synctest.Wait()
-			if n := int(asked.Load()); n > 5+prefetch {
-				t.Errorf("%d pages were asked for after the loop ended", n)
-			}
+			})
 		})
 	}
 }
@@ -187,13 +194,13 @@ func TestCancelledWhileIterating(t *testing.T) {
 		started := time.Now()
 		ids, err := collect(ctx, clientOver(t, a))
 		if diff := cmp.Diff([]string{"a"}, ids); diff != "" || !errors.Is(err, context.Canceled) || time.Since(started) != time.Second {
-			t.Errorf("%v, %v after %s", ids, err, time.Since(started))
+			t.Errorf("Members.All: got ids %v and error %v after %s, want [a] and context.Canceled after 1s", ids, err, time.Since(started))
 		}
 	})
 }
 
-// WithResponse under All is the answer of the page that an item came from.
-func TestResponseUnderAll(t *testing.T) {
+// With All, WithResponse stores the response of the current item's page.
+func TestAllWithResponse(t *testing.T) {
 	t.Parallel()
 	a := &answers{script: []http.HandlerFunc{
 		status(200, `{"data":[{"id":"a"}],"meta":{"next_cursor":"c"}}`, "X-Request-Id", "first"),
@@ -208,6 +215,6 @@ func TestResponseUnderAll(t *testing.T) {
 		got = append(got, m.ID+" "+r.RequestID)
 	}
 	if diff := cmp.Diff([]string{"a first", "b second"}, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+		t.Errorf("ids and request ids (-want +got):\n%s", diff)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -22,8 +23,8 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// An outcome is unknown only if bytes of the request may have reached a server.
-func TestNothingWasDelivered(t *testing.T) {
+// The outcome of a call is known if no byte of the request reached a server.
+func TestUndeliveredRequests(t *testing.T) {
 	t.Parallel()
 	dead := func() string {
 		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -40,7 +41,7 @@ func TestNothingWasDelivered(t *testing.T) {
 	}
 	secure := quiet(httptest.NewTLSServer(status(201, someWorkspace)))
 	plain := quiet(httptest.NewServer(status(201, someWorkspace)))
-	ended, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	over := func(transport *http.Transport) promptrails.Option {
 		t.Cleanup(transport.CloseIdleConnections)
@@ -53,10 +54,10 @@ func TestNothingWasDelivered(t *testing.T) {
 	}{
 		"a dead server":   {t.Context(), []promptrails.Option{promptrails.WithBaseURL("http://" + dead())}, 2},
 		"a dead proxy":    {t.Context(), []promptrails.Option{promptrails.WithBaseURL("https://api.example.test"), over(&http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: dead()})})}, 2},
-		"a certificate":   {t.Context(), []promptrails.Option{promptrails.WithBaseURL(secure), over(&http.Transport{})}, 1},
+		"an unknown CA":   {t.Context(), []promptrails.Option{promptrails.WithBaseURL(secure), over(&http.Transport{})}, 1},
 		"no TLS":          {t.Context(), []promptrails.Option{promptrails.WithBaseURL(strings.Replace(plain, "http:", "https:", 1)), over(&http.Transport{})}, 1},
-		"an ended call":   {ended, []promptrails.Option{promptrails.WithBaseURL(plain), over(&http.Transport{})}, 0},
-		"no traced hooks": {t.Context(), []promptrails.Option{promptrails.WithBaseURL(plain), promptrails.WithHTTPClient(&http.Client{Transport: refusing{}})}, 2},
+		"a canceled call": {canceled, []promptrails.Option{promptrails.WithBaseURL(plain), over(&http.Transport{})}, 0},
+		"no httptrace":    {t.Context(), []promptrails.Option{promptrails.WithBaseURL(plain), promptrails.WithHTTPClient(&http.Client{Transport: refusing{}})}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -64,37 +65,40 @@ func TestNothingWasDelivered(t *testing.T) {
 			_, err := client.Workspaces.Create(c.ctx, &promptrails.CreateWorkspaceParams{Name: "a", Slug: "a"})
 			e, ok := errors.AsType[*promptrails.Error](err)
 			if !ok || strings.Contains(err.Error(), "outcome") || e.Attempts != c.attempts || !errors.Is(err, promptrails.ErrUnavailable) {
-				t.Errorf("got %v, want %d attempts and no doubt about the outcome", err, c.attempts)
+				t.Errorf("Workspaces.Create: got %v, want ErrUnavailable after %d attempts with a known outcome", err, c.attempts)
 			}
 		})
 	}
 }
 
-// refusing is a transport of another kind than net/http's, which cannot connect.
+// refusing is a transport that cannot connect. Unlike [http.Transport], it does
+// not support httptrace.
 type refusing struct{}
 
 func (refusing) RoundTrip(*http.Request) (*http.Response, error) {
 	return nil, &net.OpError{Op: "dial", Err: errors.New("refused")}
 }
 
-// HTTP/2 GOAWAY says that a stream was not processed (RFC 9113, section 6.8):
-// such a POST is sent again.
+// An HTTP/2 GOAWAY frame means that later streams were not processed (RFC 9113,
+// section 6.8). The client sends such a POST again.
 func TestGoAway(t *testing.T) {
 	t.Parallel()
 	for _, opts := range [][]promptrails.Option{nil, {promptrails.WithIdempotentServer()}} {
-		url, requests := goAwayServer(t)
-		transport := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
-		t.Cleanup(transport.CloseIdleConnections)
-		c := clientOver(t, transport, append(opts, promptrails.WithBaseURL(url))...)
-		_, err := c.Workspaces.Create(t.Context(), &promptrails.CreateWorkspaceParams{Name: "a", Slug: "a"})
-		if err != nil || requests.Load() != 2 {
-			t.Errorf("got %v after %d requests, want success at the second", err, requests.Load())
-		}
+		t.Run(fmt.Sprintf("idempotent=%t", opts != nil), func(t *testing.T) {
+			url, requests := goAwayServer(t)
+			transport := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+			t.Cleanup(transport.CloseIdleConnections)
+			c := clientOver(t, transport, append(opts, promptrails.WithBaseURL(url))...)
+			_, err := c.Workspaces.Create(t.Context(), &promptrails.CreateWorkspaceParams{Name: "a", Slug: "a"})
+			if err != nil || requests.Load() != 2 {
+				t.Errorf("Workspaces.Create: got %v after %d requests, want success after 2", err, requests.Load())
+			}
+		})
 	}
 }
 
-// goAwayServer answers its first request with GOAWAY of no stream, and all
-// others with a workspace.
+// goAwayServer responds to its first request with a GOAWAY whose last stream is
+// 0, and to all others with a workspace.
 func goAwayServer(t *testing.T) (url string, requests *atomic.Int32) {
 	t.Helper()
 	s := httptest.NewUnstartedServer(nil)
@@ -125,6 +129,7 @@ func goAwayServer(t *testing.T) (url string, requests *atomic.Int32) {
 	return "https://" + l.Addr().String(), requests
 }
 
+// serveHTTP2 serves one connection of a goAwayServer.
 func serveHTTP2(c net.Conn, requests *atomic.Int32) {
 	if _, err := io.ReadFull(c, make([]byte, len(http2.ClientPreface))); err != nil {
 		return
@@ -163,8 +168,9 @@ func serveHTTP2(c net.Conn, requests *atomic.Int32) {
 	}
 }
 
-// A POST without a body says so, and one that is sent has an exact length.
-func TestRequestsHaveALength(t *testing.T) {
+// Requests are sent with a Content-Length, not chunked. It is 0 if a POST has no
+// body.
+func TestContentLength(t *testing.T) {
 	t.Parallel()
 	type seen struct {
 		length   int64
@@ -184,6 +190,6 @@ func TestRequestsHaveALength(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(got) != 2 || got[0].length != 0 || got[0].encoding != nil || got[1].length != int64(len(`{"name":"n","slug":"s"}`)) {
-		t.Errorf("got %+v, want lengths 0 and 23, and no transfer encoding", got)
+		t.Errorf("requests: got %+v, want lengths 0 and 23, and no transfer encoding", got)
 	}
 }

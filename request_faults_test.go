@@ -18,8 +18,8 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// listen serves connections with a function for each, in order; the last one
-// for ever.
+// listen serves each connection with the next of the scripts. The last one
+// serves all further connections.
 func listen(t *testing.T, scripts ...func(net.Conn)) (url string, connections *atomic.Int64) {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -45,13 +45,15 @@ func listen(t *testing.T, scripts ...func(net.Conn)) (url string, connections *a
 	return "http://" + l.Addr().String(), connections
 }
 
-// readHead reads a request up to its body, and what there is of that.
+// readHead reads the head of a request, and any part of the body that arrives
+// with it.
 func readHead(c net.Conn) string {
 	buf := make([]byte, 64<<10)
 	n, _ := c.Read(buf)
 	return string(buf[:n])
 }
 
+// reset resets the connection after the request.
 func reset(c net.Conn) {
 	_ = readHead(c)
 	if tcp, ok := c.(*net.TCPConn); ok {
@@ -59,13 +61,16 @@ func reset(c net.Conn) {
 	}
 }
 
+// hangUp closes the connection after the request.
 func hangUp(c net.Conn) { _ = readHead(c) }
 
+// halfABody closes the connection in the middle of the response body.
 func halfABody(c net.Conn) {
 	_ = readHead(c)
 	_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{\"data\":{")
 }
 
+// answering responds with a status and a body.
 func answering(code int, body string) func(net.Conn) {
 	return func(c net.Conn) {
 		_ = readHead(c)
@@ -73,6 +78,7 @@ func answering(code int, body string) func(net.Conn) {
 	}
 }
 
+// clientAt returns a client for the server at url, with a new transport.
 func clientAt(t *testing.T, url string, opts ...promptrails.Option) *promptrails.Client {
 	t.Helper()
 	transport := &http.Transport{}
@@ -80,6 +86,8 @@ func clientAt(t *testing.T, url string, opts ...promptrails.Option) *promptrails
 	return clientOver(t, transport, append([]promptrails.Option{promptrails.WithBaseURL(url)}, opts...)...)
 }
 
+// If a connection breaks after the request was sent, the client retries only
+// idempotent calls.
 func TestBrokenConnections(t *testing.T) {
 	t.Parallel()
 	bodies := map[string]func(net.Conn){
@@ -98,12 +106,12 @@ func TestBrokenConnections(t *testing.T) {
 					err := call(t.Context(), clientAt(t, url, opts...))
 					if idempotent || method == "GET" || method == "DELETE" {
 						if err != nil || connections.Load() != 2 {
-							t.Errorf("%d connections, %v; want a second attempt", connections.Load(), err)
+							t.Errorf("got %d connections and error %v, want success after 2 connections", connections.Load(), err)
 						}
 						return
 					}
 					if connections.Load() != 1 || !errors.Is(err, promptrails.ErrUnavailable) || !strings.Contains(err.Error(), "outcome is not known") {
-						t.Errorf("%d connections, %v; want one, and word that the outcome is not known", connections.Load(), err)
+						t.Errorf("got %d connections and error %v, want 1 and ErrUnavailable with an unknown outcome", connections.Load(), err)
 					}
 				})
 			}
@@ -111,8 +119,7 @@ func TestBrokenConnections(t *testing.T) {
 	}
 }
 
-// Where the connection was refused nothing was delivered, so that everything
-// is tried again.
+// If the connection is refused, no request was delivered: every call is retried.
 func TestRefusedConnection(t *testing.T) {
 	t.Parallel()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -129,18 +136,18 @@ func TestRefusedConnection(t *testing.T) {
 			err := call(t.Context(), clientAt(t, url, promptrails.WithMaxRetries(1)))
 			e, ok := errors.AsType[*promptrails.Error](err)
 			if !ok || e.Attempts != 2 || strings.Contains(err.Error(), "outcome") {
-				t.Errorf("%v; want 2 attempts and no doubt about the outcome", err)
+				t.Errorf("got %v, want an *Error after 2 attempts with a known outcome", err)
 			}
 			if !strings.Contains(err.Error(), "2 attempts") || !strings.Contains(err.Error(), e.Operation) {
-				t.Errorf("%v does not name attempts and operation", err)
+				t.Errorf("got %v, want an error that names the 2 attempts and the operation %s", err, e.Operation)
 			}
 		})
 	}
 }
 
-// net/http repeats a request by itself on a reused connection that is dead, if
-// it carries an Idempotency-Key: at a server that promises nothing it must not.
-func TestReusedConnectionDies(t *testing.T) {
+// If a reused connection is closed, net/http resends a request that has an
+// Idempotency-Key. The client prevents this for servers that do not honor it.
+func TestReusedConnectionCloses(t *testing.T) {
 	t.Parallel()
 	for method, want := range map[string]int64{"POST": 1, "PATCH": 1} {
 		t.Run(method, func(t *testing.T) {
@@ -153,7 +160,7 @@ func TestReusedConnectionDies(t *testing.T) {
 						return
 					}
 				}
-				requests.Add(1) // and the connection closes without a word
+				requests.Add(1) // then the connection closes without a response
 			}
 			url, _ := listen(t, serve)
 			c := clientAt(t, url)
@@ -161,33 +168,34 @@ func TestReusedConnectionDies(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := calls[method](t.Context(), c); err == nil || requests.Load() != want {
-				t.Errorf("%d requests reached the server, %v; want %d", requests.Load(), err, want)
+				t.Errorf("got %d requests and error %v, want %d requests and an error", requests.Load(), err, want)
 			}
 		})
 	}
 }
 
-// A 404 on the retry of a DELETE says that the first attempt deleted it.
-func TestDeleteTwice(t *testing.T) {
+// A 404 on the retry of a DELETE means that the first attempt succeeded.
+func TestNotFoundOnRetriedDelete(t *testing.T) {
 	t.Parallel()
 	notFound := answering(404, `{"error":{"code":"not_found"}}`)
 	url, _ := listen(t, hangUp, notFound)
 	if err := clientAt(t, url).Members.Remove(t.Context(), "m", nil); err != nil {
-		t.Errorf("deleted by the first attempt: %v", err)
+		t.Errorf("Members.Remove with a 404 on the retry: got %v, want no error", err)
 	}
 	url, _ = listen(t, notFound)
 	if err := clientAt(t, url).Members.Remove(t.Context(), "m", nil); !errors.Is(err, promptrails.ErrNotFound) {
-		t.Errorf("never there: %v", err)
+		t.Errorf("Members.Remove with a 404 on the first attempt: got %v, want ErrNotFound", err)
 	}
 }
 
-// The limit holds memory, whether the answer says its size, hides it or is
-// packed. It runs alone, since it measures what the process allocates.
-func TestHugeAnswers(t *testing.T) {
+// The maximum response size bounds the memory that a response allocates, whether
+// it has a Content-Length, is chunked or is compressed. The test is not parallel
+// because it measures the allocations of the process.
+func TestHugeResponses(t *testing.T) {
 	const size = 256 << 20
 	chunk := bytes.Repeat([]byte(" "), 1<<20)
-	var packed bytes.Buffer
-	z := gzip.NewWriter(&packed)
+	var compressed bytes.Buffer
+	z := gzip.NewWriter(&compressed)
 	for range size / len(chunk) {
 		if _, err := z.Write(chunk); err != nil {
 			t.Fatal(err)
@@ -201,7 +209,7 @@ func TestHugeAnswers(t *testing.T) {
 		switch r.Header.Get("X-Kind") {
 		case "gzip":
 			w.Header().Set("Content-Encoding", "gzip")
-			_, _ = w.Write(packed.Bytes())
+			_, _ = w.Write(compressed.Bytes())
 		case "length":
 			w.Header().Set("Content-Length", fmt.Sprint(size))
 			fallthrough
@@ -216,20 +224,22 @@ func TestHugeAnswers(t *testing.T) {
 	defer server.Close()
 	c := clientAt(t, server.URL, promptrails.WithMaxResponseSize(1<<20))
 	for _, kind := range []string{"gzip", "length", "stream"} {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		_, err := c.Me(t.Context(), promptrails.WithHeader("X-Kind", kind))
-		runtime.ReadMemStats(&after)
-		if err == nil || !strings.Contains(err.Error(), "larger than the limit") {
-			t.Errorf("%s: %v", kind, err)
-		}
-		if grown := after.TotalAlloc - before.TotalAlloc; grown > 32<<20 {
-			t.Errorf("%s: %d MiB were allocated for a limit of 1 MiB", kind, grown>>20)
-		}
+		t.Run(kind, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := c.Me(t.Context(), promptrails.WithHeader("X-Kind", kind))
+			runtime.ReadMemStats(&after)
+			if err == nil || !strings.Contains(err.Error(), "larger than the limit") {
+				t.Errorf("Me: got %v, want an error containing %q", err, "larger than the limit")
+			}
+			if grown := after.TotalAlloc - before.TotalAlloc; grown > 32<<20 {
+				t.Errorf("memory for a limit of 1 MiB: got %d MiB allocated, want at most 32 MiB", grown>>20)
+			}
+		})
 	}
 }
 
-// 1 000 goroutines share one client and its connections.
+// 1,000 goroutines share one client and its connections.
 func TestManyGoroutines(t *testing.T) {
 	t.Parallel()
 	var connections atomic.Int64
@@ -253,13 +263,13 @@ func TestManyGoroutines(t *testing.T) {
 			defer func() { <-gate }()
 			for range 3 {
 				if _, err := c.InWorkspace("w").Me(t.Context()); err != nil {
-					t.Error(err)
+					t.Errorf("Me: got %v, want no error", err)
 				}
 			}
 		})
 	}
 	callers.Wait()
 	if n := connections.Load(); n > 300 {
-		t.Errorf("%d connections for 3 000 calls: they are not reused", n)
+		t.Errorf("got %d connections for 3,000 calls, want at most 300", n)
 	}
 }

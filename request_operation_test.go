@@ -14,10 +14,9 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Every operation of the client is one of the API's description, under the same
-// name, with the same method, path and scope; and there is none that the client
-// lacks.
-func TestOperationsAreTheDescribedOnes(t *testing.T) {
+// The client has exactly the operations of openapi.yaml, with the same name,
+// method, path and scope.
+func TestOperationsMatchOpenAPI(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{}
 	for path, methods := range describedPaths(t) {
@@ -32,17 +31,18 @@ func TestOperationsAreTheDescribedOnes(t *testing.T) {
 		got[op[0]] = op[1] + " " + op[2] + " " + op[3]
 	}
 	if diff := cmp.Diff(want, got); diff != "" || len(want) < 20 {
-		t.Errorf("%d operations are described (-described +client):\n%s", len(want), diff)
+		t.Errorf("operations: got %d, want the %d of openapi.yaml and at least 20 (-want +got):\n%s", len(got), len(want), diff)
 	}
 }
 
+// described is an operation of openapi.yaml.
 type described struct {
 	OperationID string `yaml:"operationId"`
 	Scope       string `yaml:"x-scope"`
 	Role        string `yaml:"x-role"`
 }
 
-// describedPaths reads the API's description: operations by path and method.
+// describedPaths returns the operations of openapi.yaml by path and method.
 func describedPaths(t *testing.T) map[string]map[string]described {
 	t.Helper()
 	text, err := os.ReadFile("internal/api/openapi.yaml")
@@ -52,14 +52,15 @@ func describedPaths(t *testing.T) map[string]map[string]described {
 	var document struct {
 		Paths map[string]map[string]described `yaml:"paths"`
 	}
-	// A path's own parameters are a list: they are no operation, and are left.
+	// The error is ignored: the parameters of a path are a list and do not decode
+	// as an operation.
 	_ = yaml.Unmarshal(text, &document)
 	return document.Paths
 }
 
-// Each kind of resource has the operations that are described at its path, with
-// their scopes.
-func TestResourceKindsAreTheDescribedOnes(t *testing.T) {
+// Each kind of resource has the operations of its paths in openapi.yaml, with the
+// same scopes.
+func TestResourceKindsMatchOpenAPI(t *testing.T) {
 	t.Parallel()
 	paths := describedPaths(t)
 	for _, kind := range ResourceKinds() {
@@ -70,9 +71,9 @@ func TestResourceKindsAreTheDescribedOnes(t *testing.T) {
 				call, err = kind.Of("a").item("Resources", c.method, "i", nil)
 			}
 			op := call.op
-			is, ok := paths[op.path][strings.ToLower(c.method)]
-			if readOnly := kind == KindExecutions || kind == KindTraces; err != nil || ok == (readOnly && c.method != "GET") || ok && is.Scope != string(op.scope) {
-				t.Errorf("%s %s takes %q, and is described (%t) with %q: %v", c.method, op.path, op.scope, ok, is.Scope, err)
+			want, ok := paths[op.path][strings.ToLower(c.method)]
+			if readOnly := kind == KindExecutions || kind == KindTraces; err != nil || ok == (readOnly && c.method != "GET") || ok && want.Scope != string(op.scope) {
+				t.Errorf("%s %s: got scope %q and error %v, want scope %q (in openapi.yaml: %t)", c.method, op.path, op.scope, err, want.Scope, ok)
 			}
 			if c.method == "GET" {
 				read = string(op.scope)
@@ -81,12 +82,13 @@ func TestResourceKindsAreTheDescribedOnes(t *testing.T) {
 			}
 		}
 		if !Scope(read).IsKnown() || write != "" && !Scope(write).IsKnown() {
-			t.Errorf("%s takes %q and %q", kind, read, write)
+			t.Errorf("scopes of %s: got %q to read and %q to write, want known scopes", kind, read, write)
 		}
 	}
 }
 
-// declaredOperations reads the tables of operations: name, method, path, scope.
+// declaredOperations returns the name, method, path and scope of each operation
+// that the package declares.
 func declaredOperations(t *testing.T) (operations [][4]string) {
 	t.Helper()
 	files, err := filepath.Glob("*.go")
@@ -127,7 +129,7 @@ func declaredOperations(t *testing.T) (operations [][4]string) {
 	return operations
 }
 
-// literal returns the text of a string literal, or "" for anything else.
+// literal returns the value of a string literal, or "" for any other expression.
 func literal(e ast.Expr) string {
 	l, ok := e.(*ast.BasicLit)
 	if !ok {

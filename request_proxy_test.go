@@ -1,19 +1,14 @@
 package promptrails_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"html"
-	"io"
-	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"reflect"
 	"slices"
@@ -27,11 +22,15 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// TestBehindAHostileProxy calls every method of every service at a server that
-// knows the truth, through a proxy that answers in its place, cuts, truncates,
-// duplicates, delays, drops meta, caps and reorders pages. A call without an
-// error was done, one whose error does not say that the outcome is not known was
-// not, a list without an error is complete, and no error holds a secret.
+// TestBehindAHostileProxy calls random methods of all services through a proxy
+// between the client and a server that records each change. The proxy returns
+// its own errors, closes connections, truncates and delays responses, duplicates
+// requests, removes meta, and caps and reorders pages. The test checks that:
+//   - a call without an error changed the server;
+//   - a call with an error changed nothing, unless the error reports an unknown
+//     outcome;
+//   - a list without an error is complete;
+//   - no error contains a secret.
 func TestBehindAHostileProxy(t *testing.T) {
 	t.Parallel()
 	calls := 20_000
@@ -51,7 +50,7 @@ func TestBehindAHostileProxy(t *testing.T) {
 	}
 }
 
-// trial is one sequence of calls.
+// trial is one sequence of random calls.
 type trial struct {
 	t         *testing.T
 	random    *rand.Rand
@@ -61,35 +60,36 @@ type trial struct {
 	proxied   chan net.Conn
 }
 
-// trialCall is one call, and what the server knows of it.
+// trialCall is one call, with the state that the server has for it.
 type trialCall struct {
 	name    string
 	list    bool
-	honours bool // the server honours Idempotency-Key
-	style   int  // of the server's lists
-	items   int
-	done    int // how often the server did it
-	key     string
-	err     error
-	log     []string
+	honours bool     // the server honors Idempotency-Key
+	style   int      // style of the server's lists, 0 to 7
+	items   int      // length of the server's lists
+	done    int      // number of times that the server made the change
+	key     string   // last Idempotency-Key
+	err     error    // error of the call
+	log     []string // requests and faults
 }
 
-// The secrets that the calls send, and that the server makes.
+// Secrets that the calls send and that the server returns.
 const (
 	sentSecret = "sk-live &\"sent\\secret/4eC39HqLyjWDarjtT1zdp7dc"
 	sentToken  = "tok-9f8e7d6c5b4a3f2e1d0c9b8a7f6e5d4c"
-	madeSecret = "pr_live_MADEbyTHEserver0123456789abcdefghij"
+	newSecret  = "pr_live_MADEbyTHEserver0123456789abcdefghij"
 )
 
+// newTrial starts the proxy of a trial. The seed determines the calls and faults.
 func newTrial(t *testing.T, seed uint64) *trial {
 	t.Helper()
 	tr := &trial{t: t, random: rand.New(&sharedSource{source: rand.NewPCG(seed, 1)}), calls: map[string]*trialCall{}, proxied: make(chan net.Conn)}
 	tr.transport = &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			here, there := net.Pipe()
+			clientEnd, serverEnd := net.Pipe()
 			select {
-			case tr.proxied <- there:
-				return here, nil
+			case tr.proxied <- serverEnd:
+				return clientEnd, nil
 			case <-ctx.Done():
 				return nil, ctx.Err()
 			}
@@ -109,7 +109,7 @@ func newTrial(t *testing.T, seed uint64) *trial {
 	return tr
 }
 
-// pipes is a listener of connections that are made in the process.
+// pipes is a listener of in-process connections.
 type pipes struct {
 	conns chan net.Conn
 	ctx   context.Context
@@ -126,11 +126,12 @@ func (p pipes) Accept() (net.Conn, error) {
 func (p pipes) Close() error   { return nil }
 func (p pipes) Addr() net.Addr { return &net.IPAddr{} }
 
+// run makes random calls, and checks the changes that each has made.
 func (tr *trial) run(calls int) {
 	var client *promptrails.Client
 	honours := false
 	for i := range calls {
-		if i%10 == 0 { // a new one, whose budget of retries is full
+		if i%10 == 0 { // a new client has a full retry budget
 			honours = tr.random.IntN(2) == 0
 			opts := []promptrails.Option{
 				promptrails.WithoutEnvironment(), promptrails.WithBaseURL("http://localhost"), promptrails.WithWorkspace("w"),
@@ -140,24 +141,24 @@ func (tr *trial) run(calls int) {
 		}
 		tr.call(client, fmt.Sprint("call", i), honours)
 	}
-	// What was delayed may still arrive.
+	// Wait for delayed requests to reach the server.
 	time.Sleep(10 * time.Minute)
 	synctest.Wait()
 	for id, c := range tr.calls {
-		said := c.err != nil && strings.Contains(c.err.Error(), "not known")
+		unknown := c.err != nil && strings.Contains(c.err.Error(), "not known")
 		switch {
 		case c.list:
 		case c.err == nil && c.done == 0:
-			tr.t.Errorf("%s %s reported a success, and was not done\n%s", id, c.name, strings.Join(c.log, "\n"))
-		case c.err != nil && !said && c.done > 0:
-			tr.t.Errorf("%s %s was done, and its error does not say that the outcome is not known: %v\n%s", id, c.name, c.err, strings.Join(c.log, "\n"))
+			tr.t.Errorf("%s %s: got no error and no change at the server, want an error\n%s", id, c.name, strings.Join(c.log, "\n"))
+		case c.err != nil && !unknown && c.done > 0:
+			tr.t.Errorf("%s %s changed the server: got error %v, want an error that reports an unknown outcome\n%s", id, c.name, c.err, strings.Join(c.log, "\n"))
 		case c.honours && c.done > 1:
-			tr.t.Errorf("%s %s was done %d times\n%s", id, c.name, c.done, strings.Join(c.log, "\n"))
+			tr.t.Errorf("%s %s: got %d changes at the server, want 1\n%s", id, c.name, c.done, strings.Join(c.log, "\n"))
 		}
 	}
 }
 
-// call makes one call of a method that reflection finds.
+// call calls a random method of a random service.
 func (tr *trial) call(client *promptrails.Client, id string, honours bool) {
 	services := reflect.ValueOf(client).Elem()
 	var methods []reflect.Value
@@ -198,24 +199,25 @@ func (tr *trial) call(client *promptrails.Client, id string, honours bool) {
 	} else {
 		c.err, _ = reflect.TypeAssert[error](out[len(out)-1])
 		if len(out) == 2 && c.err == nil && out[0].IsZero() {
-			tr.t.Errorf("%s %s returned neither a value nor an error", id, c.name)
+			tr.t.Errorf("%s %s: got a nil value and no error, want one of them", id, c.name)
 		}
 		if counts, ok := reflect.TypeAssert[map[promptrails.ResourceKind]int](out[0]); ok && c.err == nil && counts[promptrails.KindPrompts] != c.items && !slices.Contains(c.log, "    fault 2") {
-			tr.t.Errorf("%s %s counted %d prompts, want %d\n%s", id, c.name, counts[promptrails.KindPrompts], c.items, strings.Join(c.log, "\n"))
+			tr.t.Errorf("%s %s: got %d prompts, want %d\n%s", id, c.name, counts[promptrails.KindPrompts], c.items, strings.Join(c.log, "\n"))
 		}
 		if plans, ok := reflect.TypeAssert[[]*promptrails.Plan](out[0]); ok && c.err == nil && len(plans) != c.items {
-			tr.t.Errorf("%s %s returned %d plans, want %d", id, c.name, len(plans), c.items)
+			tr.t.Errorf("%s %s: got %d plans, want %d", id, c.name, len(plans), c.items)
 		}
 	}
 	tr.checkSecrets(id, c)
 }
 
+// methodOf returns the method's name, padded to at least four bytes.
 func methodOf(name string) string {
 	_, method, _ := strings.Cut(name, ".")
 	return method + "    "
 }
 
-// argument returns a value for a parameter: every secret in it is sentSecret.
+// argument returns a value for a parameter. Every secret in it is sentSecret.
 func (tr *trial) argument(in reflect.Type, method, id string) reflect.Value {
 	switch in {
 	case reflect.TypeFor[string]():
@@ -259,7 +261,7 @@ func (tr *trial) argument(in reflect.Type, method, id string) reflect.Value {
 	return v
 }
 
-// iterate ranges over a sequence, and holds it against the truth.
+// iterate ranges over a sequence, and compares it with the server's list.
 func (tr *trial) iterate(c *trialCall, id string, seq reflect.Value) (failed error) {
 	var got []string
 	yield := reflect.MakeFunc(seq.Type().In(0), func(in []reflect.Value) []reflect.Value {
@@ -285,22 +287,23 @@ func (tr *trial) iterate(c *trialCall, id string, seq reflect.Value) (failed err
 	}
 	if strings.HasSuffix(c.name, ".Tail") {
 		if failed == nil || len(got) > len(want) || !slices.Equal(got, want[:len(got)]) {
-			tr.t.Errorf("%s %s got %d of %d entries, out of order, and %v", id, c.name, len(got), c.items, failed)
+			tr.t.Errorf("%s %s: got %d entries %v and error %v, want a prefix of 1 to %d and an error", id, c.name, len(got), got, failed, c.items)
 		}
-		if !errors.Is(failed, context.DeadlineExceeded) && !errors.Is(failed, promptrails.ErrValidation) && !errors.Is(failed, promptrails.ErrNotFound) { // the latter two in the API's form
+		if !errors.Is(failed, context.DeadlineExceeded) && !errors.Is(failed, promptrails.ErrValidation) && !errors.Is(failed, promptrails.ErrNotFound) { // the proxy returns validation and not-found errors in the API's format
 			if _, chain := errors.AsType[*promptrails.ChainError](failed); !chain || !slices.Contains(c.log, "reorder") {
-				tr.t.Errorf("%s %s ended for %v\n%s", id, c.name, failed, strings.Join(c.log, "\n"))
+				tr.t.Errorf("%s %s: got error %v, want it to continue until the deadline\n%s", id, c.name, failed, strings.Join(c.log, "\n"))
 			}
 		}
 		return failed
 	}
 	slices.SortFunc(got, func(a, b string) int { x, _ := strconv.Atoi(a); y, _ := strconv.Atoi(b); return x - y })
 	if failed == nil && !slices.Equal(got, want) {
-		tr.t.Errorf("%s %s (style %d) returned %d items without an error, want each of %d once\n%s", id, c.name, c.style, len(got), c.items, strings.Join(c.log, "\n"))
+		tr.t.Errorf("%s %s (style %d): got %d items without an error, want each of %d once\n%s", id, c.name, c.style, len(got), c.items, strings.Join(c.log, "\n"))
 	}
 	return failed
 }
 
+// checkSecrets reports a secret in the error of a call, plain or encoded.
 func (tr *trial) checkSecrets(id string, c *trialCall) {
 	if c.err == nil {
 		return
@@ -309,304 +312,16 @@ func (tr *trial) checkSecrets(id string, c *trialCall) {
 	if e, ok := errors.AsType[*promptrails.Error](c.err); ok {
 		text += string(e.Details) + e.RequestID + fmt.Sprint(errors.Unwrap(e))
 	}
-	for _, secret := range []string{sentSecret, sentToken, madeSecret} {
+	for _, secret := range []string{sentSecret, sentToken, newSecret} {
 		for _, part := range []string{secret[:len(secret)/2], secret[len(secret)/2:], html.EscapeString(secret[:20]), url.QueryEscape(secret[:20]), base64.StdEncoding.EncodeToString([]byte(secret))[:24]} {
 			if strings.Contains(text, part) {
-				tr.t.Errorf("%s %s: a secret is in %s", id, c.name, text)
+				tr.t.Errorf("%s %s: got error %s, want it without the secret %q", id, c.name, text, secret)
 			}
 		}
 	}
 }
 
-// chance is drawn for each request.
-func (tr *trial) chance(n int) int {
-	tr.mu.Lock()
-	defer tr.mu.Unlock()
-	return tr.random.IntN(n)
-}
-
-// proxy stands in front of the server.
-func (tr *trial) proxy(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return
-	}
-	tr.mu.Lock()
-	c := tr.calls[r.Header.Get("X-Call")]
-	tr.mu.Unlock()
-	if c == nil {
-		tr.t.Errorf("%s %s belongs to no call", r.Method, r.URL)
-		return
-	}
-	note := func(s string) {
-		tr.mu.Lock()
-		defer tr.mu.Unlock()
-		c.log = append(c.log, s)
-	}
-	note(fmt.Sprintf("  %s %s", r.Method, r.URL))
-	query := r.URL.Query()
-	if tr.chance(8) == 0 && query.Get("limit") != "" { // it caps pages
-		if limit, _ := strconv.Atoi(query.Get("limit")); limit > 20 {
-			note("cap")
-			query.Set("limit", "20")
-		}
-	}
-	forward := func() *httptest.ResponseRecorder {
-		rec := httptest.NewRecorder()
-		tr.server(rec, r, query, c)
-		return rec
-	}
-	hangUp := func(text string) {
-		conn, _, err := w.(http.Hijacker).Hijack()
-		if err == nil {
-			_, _ = io.WriteString(conn, text)
-			_ = conn.Close()
-		}
-	}
-	page := func(code int, body string) {
-		w.Header().Set("Content-Type", "text/html")
-		w.WriteHeader(code)
-		_, _ = io.WriteString(w, body)
-	}
-	echo := fmt.Sprintf("%v %s", r.Header, body)
-	fault := tr.chance(45)
-	note(fmt.Sprint("    fault ", fault))
-	switch fault {
-	case 0:
-		page(502, "<h1>Bad Gateway</h1>"+html.EscapeString(echo))
-	case 1:
-		page(503, url.QueryEscape(echo))
-	case 2:
-		switch tr.chance(3) {
-		case 0:
-			page(404, "default backend - 404")
-		case 1: // a router's
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(404)
-			_, _ = io.WriteString(w, `{"message":"Not Found"}`)
-		default: // the API's, about something else
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(404)
-			_, _ = io.WriteString(w, `{"error":{"code":"not_found","message":"session not found"}}`)
-		}
-	case 3:
-		page(401, "<h1>Sign in</h1>"+base64.StdEncoding.EncodeToString([]byte(echo)))
-	case 4:
-		page(408, "")
-	case 5:
-		page(421, "")
-	case 6:
-		page(425, "")
-	case 7:
-		w.Header().Set("Retry-After", "1")
-		page(429, "")
-	case 8:
-		hangUp("") // before it was forwarded
-	case 9:
-		forward()
-		hangUp("") // after it
-	case 10: // half a body
-		rec := forward()
-		hangUp(fmt.Sprintf("HTTP/1.1 %d x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", rec.Code, rec.Body.Len()+1, rec.Body.Bytes()[:rec.Body.Len()/2]))
-	case 11: // half a document
-		rec := forward()
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(rec.Code)
-		_, _ = w.Write(rec.Body.Bytes()[:rec.Body.Len()/2])
-	case 12: // twice
-		rec := forward()
-		forward()
-		answer(w, rec)
-	case 13: // too late for the client, who has given up
-		time.Sleep(time.Duration(tr.chance(40)) * time.Second)
-		answer(w, forward())
-	case 14:
-		forward()
-		page(504, "")
-	case 15:
-		page(200, "<html>maintenance</html>")
-	case 16:
-		rec := forward()
-		var list struct {
-			Data []json.RawMessage `json:"data"`
-		}
-		if json.Unmarshal(rec.Body.Bytes(), &list) == nil && list.Data != nil { // without its meta, and in another order
-			note("reorder")
-			tr.mu.Lock()
-			tr.random.Shuffle(len(list.Data), func(i, j int) { list.Data[i], list.Data[j] = list.Data[j], list.Data[i] })
-			tr.mu.Unlock()
-			rec.Body = new(bytes.Buffer)
-			_ = json.NewEncoder(rec.Body).Encode(list)
-		}
-		answer(w, rec)
-	case 17:
-		rec := forward()
-		var list struct {
-			Data []json.RawMessage `json:"data"`
-		}
-		if json.Unmarshal(rec.Body.Bytes(), &list) == nil && list.Data != nil {
-			note("no meta")
-			rec.Body = new(bytes.Buffer)
-			_ = json.NewEncoder(rec.Body).Encode(list)
-		}
-		answer(w, rec)
-	case 18:
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(400)
-		_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"code": "validation_error", "message": "bad request: " + echo, "details": map[string]any{"fields": map[string]string{"x": echo}}}})
-	case 19:
-		w.WriteHeader(200) // and nothing else
-	default:
-		answer(w, forward())
-	}
-}
-
-func answer(w http.ResponseWriter, rec *httptest.ResponseRecorder) {
-	maps.Copy(w.Header(), rec.Header())
-	w.WriteHeader(rec.Code)
-	if rec.Code != http.StatusNoContent {
-		_, _ = w.Write(rec.Body.Bytes())
-	}
-}
-
-// server is the server that knows the truth.
-func (tr *trial) server(w http.ResponseWriter, r *http.Request, query url.Values, c *trialCall) {
-	tr.mu.Lock()
-	defer tr.mu.Unlock()
-	w.Header().Set("Content-Type", "application/json")
-	if c.honours {
-		w.Header().Set("Idempotency-Key-Honored", "true")
-	}
-	const object = `{"data":{"id":"x","workspace_id":"w","name":"n","plan":"free","masked":"m","reason":"r","valid":true,"sequence":1,"hash":"h","available_micros":1,
-		"period_start":"2026-01-01T00:00:00Z","key":"` + madeSecret + `","token":"` + madeSecret + `","secret":"` + madeSecret + `"}}`
-	if r.Method == http.MethodGet {
-		switch last := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]; {
-		case last == "head":
-			_, _ = fmt.Fprintf(w, `{"data":{"workspace_id":"w","sequence":%d,"hash":"h"}}`, max(c.items, 1))
-		case last == "changelog":
-			c.changelog(w, query)
-		case strings.HasPrefix(last, "call"), slices.Contains([]string{"current", "me", "subscription", "usage", "balance", "data-masking"}, last):
-			_, _ = io.WriteString(w, object)
-		default:
-			c.page(w, query, slices.Contains([]string{"deliveries", "transactions"}, last), last == "plans")
-		}
-		return
-	}
-	key := r.Header.Get("Idempotency-Key")
-	again := c.done > 0
-	if !again || !c.honours || key != c.key {
-		c.done++
-	}
-	c.key = key
-	switch {
-	case r.Method == http.MethodDelete && again && !c.honours:
-		noun := "member"
-		if strings.HasPrefix(r.URL.Path, "/api/v1/workspaces/") {
-			noun = "workspace"
-		}
-		for _, n := range []string{"credential", "invitation", "workspace", "channel", "override", "memory", "prompt", "version", "api-key"} {
-			if strings.Contains(strings.ReplaceAll(r.URL.Path, "memories", "memory"), n) {
-				noun = n
-			}
-		}
-		c.done-- // it was gone
-		w.WriteHeader(http.StatusNotFound)
-		_, _ = fmt.Fprintf(w, `{"error":{"code":"not_found","message":"%s not found"}}`, noun)
-	case r.Method == http.MethodDelete:
-		w.WriteHeader(http.StatusNoContent)
-	default:
-		w.WriteHeader(http.StatusOK)
-		_, _ = io.WriteString(w, object)
-	}
-}
-
-// page answers with a page of a list, in one of the styles that servers have.
-func (c *trialCall) page(w io.Writer, query url.Values, cursorsOnly, whole bool) {
-	limit, _ := strconv.Atoi(query.Get("limit"))
-	number, _ := strconv.Atoi(query.Get("page"))
-	limit, number = max(limit, 1), max(number, 1)
-	style := c.style
-	if cursorsOnly {
-		style = 0
-	}
-	begin := (number - 1) * limit
-	if after := query.Get("after"); after != "" {
-		begin, _ = strconv.Atoi(after)
-	}
-	if whole || style == 5 { // it does not page
-		begin, limit = 0, c.items
-	}
-	end := min(begin+limit, c.items)
-	var items []string
-	for i := begin; i < end && (style != 6 || whole); i++ {
-		items = append(items, fmt.Sprintf(`{"id":"%d","agent_id":"%d"}`, i+1, i+1))
-	}
-	if style == 6 && !whole { // its pages have one size, without a meta
-		begin = (number - 1) * 30
-		end = min(begin+30, c.items)
-		for i := begin; i < end; i++ {
-			items = append(items, fmt.Sprintf(`{"id":"%d","agent_id":"%d"}`, i+1, i+1))
-		}
-	}
-	pages := (c.items + limit - 1) / max(limit, 1)
-	meta := ""
-	switch style {
-	case 0, 1:
-		meta = fmt.Sprintf(`,"meta":{"limit":%d`, limit)
-		if end < c.items {
-			meta += fmt.Sprintf(`,"next_cursor":"%d"`, end)
-		}
-		if style == 1 && query.Get("after") == "" {
-			meta += fmt.Sprintf(`,"total":%d,"page":%d,"pages":%d`, c.items, number, pages)
-		}
-		meta += "}"
-	case 2:
-		meta = fmt.Sprintf(`,"meta":{"total":%d,"page":%d,"limit":%d,"pages":%d}`, c.items, number, limit, pages)
-	case 3:
-		meta = fmt.Sprintf(`,"meta":{"total":%d}`, c.items)
-	case 7:
-		meta = fmt.Sprintf(`,"meta":{"total_pages":%d}`, pages)
-	}
-	_, _ = fmt.Fprintf(w, `{"data":[%s]%s}`, strings.Join(items, ","), meta)
-}
-
-// changelog answers with entries, at most 40 however many are asked for.
-func (c *trialCall) changelog(w io.Writer, query url.Values) {
-	number := func(name string, otherwise int) int {
-		if n, err := strconv.Atoi(query.Get(name)); err == nil {
-			return n
-		}
-		return otherwise
-	}
-	from, to, limit := number("sequence_from", 1), min(number("sequence_to", c.items), c.items), number("limit", 20)
-	ascending := query.Get("order") == "asc"
-	if after := number("after", 0); after != 0 && ascending {
-		from = after + 1
-	} else if after != 0 {
-		to = after - 1
-	}
-	var items []string
-	meta := fmt.Sprintf(`{"limit":%d`, limit)
-	for ; from <= to && len(items) < min(limit, 40); from, to = from+1, to-1 {
-		n := to
-		if ascending {
-			n, to = from, to+1
-		} else {
-			from--
-		}
-		items = append(items, fmt.Sprintf(`{"id":"e%d","sequence":%d}`, n, n))
-	}
-	if from <= to {
-		after := to + 1
-		if ascending {
-			after = from - 1
-		}
-		meta += fmt.Sprintf(`,"next_cursor":"%d"`, after)
-	}
-	_, _ = fmt.Fprintf(w, `{"data":[%s],"meta":%s}}`, strings.Join(items, ","), meta)
-}
-
-// sharedSource is a source of the client's and the proxy's goroutines.
+// sharedSource is a random source for concurrent use by the client and the proxy.
 type sharedSource struct {
 	mu     sync.Mutex
 	source rand.Source

@@ -24,16 +24,18 @@ const (
 	someWorkspace = `{"data":{"id":"3MVOWo1xF7FAhBXJx8TdMd8GK1h","name":"Research","slug":"research"}}`
 )
 
-// answers is a transport that plays one answer after the other, the last one
-// for ever, and remembers what it was asked.
+// answers is a transport that responds to each request with the next handler of
+// the script, and to all further requests with the last. It records the
+// requests.
 type answers struct {
 	script []http.HandlerFunc
 
 	mu   sync.Mutex
 	seen []*http.Request
-	at   []time.Time
+	at   []time.Time // the time of each request
 }
 
+// RoundTrip implements [http.RoundTripper].
 func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
 	a.mu.Lock()
 	next := a.script[min(len(a.seen), len(a.script)-1)]
@@ -48,7 +50,8 @@ func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-// sentKey returns a request's Idempotency-Key, as a server would read it.
+// sentKey returns the Idempotency-Key of a request. Like a server, it ignores the
+// case of the header's name.
 func sentKey(r *http.Request) string {
 	for name, values := range r.Header {
 		if strings.EqualFold(name, "Idempotency-Key") {
@@ -58,13 +61,15 @@ func sentKey(r *http.Request) string {
 	return ""
 }
 
+// count returns the number of requests.
 func (a *answers) count() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return len(a.seen)
 }
 
-// status answers with a status, a body and pairs of headers.
+// status responds with a status and a body. The headers are names and values in
+// turn.
 func status(code int, body string, headers ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -78,7 +83,7 @@ func status(code int, body string, headers ...string) http.HandlerFunc {
 
 const token = "pat_0123456789"
 
-// clientOver returns a client whose requests go to a transport.
+// clientOver returns a client that sends its requests through a transport.
 func clientOver(t testing.TB, transport http.RoundTripper, opts ...promptrails.Option) *promptrails.Client {
 	t.Helper()
 	c, err := promptrails.NewClient(append([]promptrails.Option{
@@ -91,7 +96,7 @@ func clientOver(t testing.TB, transport http.RoundTripper, opts ...promptrails.O
 	return c
 }
 
-// The calls that the retry rules tell apart.
+// calls has one call for each method that the retry rules distinguish.
 var calls = map[string]func(context.Context, *promptrails.Client) error{
 	"GET": func(ctx context.Context, c *promptrails.Client) error { _, err := c.Me(ctx); return err },
 	"POST": func(ctx context.Context, c *promptrails.Client) error {
@@ -105,10 +110,12 @@ var calls = map[string]func(context.Context, *promptrails.Client) error{
 	"DELETE": func(ctx context.Context, c *promptrails.Client) error { return c.Members.Leave(ctx) },
 }
 
+// success has the successful response to each of calls.
 var success = map[string]http.HandlerFunc{
 	"GET": status(200, someUser), "POST": status(201, someWorkspace), "PATCH": status(200, someWorkspace), "DELETE": status(204, ""),
 }
 
+// The method and the first response determine whether a call is retried.
 func TestRetryRules(t *testing.T) {
 	t.Parallel()
 	honored := []string{"Idempotency-Key-Honored", "true"}
@@ -117,21 +124,21 @@ func TestRetryRules(t *testing.T) {
 		name     string
 		methods  string
 		first    http.HandlerFunc
-		attempts int // until the success that follows
+		attempts int // a second attempt would succeed
 	}{
-		{"a gateway's error", "GET DELETE", status(502, ""), 2},
+		{"502", "GET DELETE", status(502, ""), 2},
 		{"503", "GET DELETE", status(503, ""), 2},
 		{"504", "GET DELETE", status(504, ""), 2},
-		{"503 of a server that promises nothing", "POST PATCH", status(503, ""), 1},
-		{"503 of a server that honours the key", "POST PATCH", status(503, "", honored...), 2},
+		{"503 without Idempotency-Key-Honored", "POST PATCH", status(503, ""), 1},
+		{"503 with Idempotency-Key-Honored", "POST PATCH", status(503, "", honored...), 2},
 		{"408", "GET DELETE", status(408, ""), 2},
-		{"408 of a server that promises nothing", "POST PATCH", status(408, ""), 1},
+		{"408 without Idempotency-Key-Honored", "POST PATCH", status(408, ""), 1},
 		{"425", "GET DELETE", status(425, ""), 2},
-		{"425 of a server that honours the key", "POST PATCH", status(425, "", honored...), 2},
+		{"425 with Idempotency-Key-Honored", "POST PATCH", status(425, "", honored...), 2},
 		{"421", "GET POST", status(421, ""), 1},
 		{"429", "GET POST PATCH DELETE", status(429, ""), 2},
-		{"in progress", "POST PATCH DELETE", status(409, inProgress, honored...), 2},
-		{"another conflict", "POST PATCH DELETE", status(409, `{"error":{"code":"slug_taken"}}`, honored...), 1},
+		{"409 in progress", "POST PATCH DELETE", status(409, inProgress, honored...), 2},
+		{"409 slug taken", "POST PATCH DELETE", status(409, `{"error":{"code":"slug_taken"}}`, honored...), 1},
 		{"500", "GET POST PATCH DELETE", status(500, "", honored...), 1},
 		{"404", "GET POST PATCH DELETE", status(404, "", honored...), 1},
 		{"401 with a fixed token", "GET POST", status(401, "", honored...), 1},
@@ -143,12 +150,12 @@ func TestRetryRules(t *testing.T) {
 					a := &answers{script: []http.HandlerFunc{c.first, success[method]}}
 					err := calls[method](t.Context(), clientOver(t, a))
 					if a.count() != c.attempts || (err == nil) != (c.attempts > 1) {
-						t.Errorf("%d attempts, %v; want %d", a.count(), err, c.attempts)
+						t.Errorf("got %d attempts and error %v, want %d attempts", a.count(), err, c.attempts)
 					}
 					key := sentKey(a.seen[0])
 					for _, r := range a.seen {
 						if sentKey(r) != key || (key == "") != (method == "GET") {
-							t.Errorf("Idempotency-Key %q, then %q", key, sentKey(r))
+							t.Errorf("Idempotency-Key of a retry: got %q, want %q (empty only for GET)", sentKey(r), key)
 						}
 					}
 				})
@@ -157,29 +164,31 @@ func TestRetryRules(t *testing.T) {
 	}
 }
 
-func TestRetriesAreCounted(t *testing.T) {
+func TestMaxRetries(t *testing.T) {
 	t.Parallel()
 	for _, retries := range []int{-1, 0, 1, 5} {
-		synctest.Test(t, func(t *testing.T) {
-			a := &answers{script: []http.HandlerFunc{status(503, "")}}
-			_, err := clientOver(t, a, promptrails.WithMaxRetries(retries)).Me(t.Context())
-			e, ok := errors.AsType[*promptrails.Error](err)
-			want := max(0, retries) + 1
-			if !ok || a.count() != want || e.Attempts != want || !errors.Is(err, promptrails.ErrUnavailable) {
-				t.Errorf("%d retries: %d attempts, %v", retries, a.count(), err)
-			}
+		t.Run(fmt.Sprint(retries), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := &answers{script: []http.HandlerFunc{status(503, "")}}
+				_, err := clientOver(t, a, promptrails.WithMaxRetries(retries)).Me(t.Context())
+				e, ok := errors.AsType[*promptrails.Error](err)
+				want := max(0, retries) + 1
+				if !ok || a.count() != want || e.Attempts != want || !errors.Is(err, promptrails.ErrUnavailable) {
+					t.Errorf("Me: got %d requests and error %v, want ErrUnavailable after %d", a.count(), err, want)
+				}
+			})
 		})
 	}
 }
 
-// The server's word on when to come back is kept up to a minute, and never
-// waited for past the caller's deadline.
+// A Retry-After of up to one minute replaces the pause. If it is longer, or would
+// exceed the context's deadline, the error is returned immediately.
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		header   string
 		deadline time.Duration
-		wait     time.Duration // before the second attempt; -1: the error at once; -2: a pause of our own
+		wait     time.Duration // before the second attempt; -1: no retry; -2: the default pause
 	}{
 		{"2", time.Hour, 2 * time.Second},
 		{"0", time.Hour, 0},
@@ -225,25 +234,29 @@ func TestRetryAfter(t *testing.T) {
 				if c.wait == -1 {
 					limited, ok := errors.AsType[*promptrails.RateLimitError](err)
 					if !ok || a.count() != 1 || time.Since(started) != 0 || limited.RetryAfter == 0 || !errors.Is(err, promptrails.ErrRateLimited) {
-						t.Fatalf("%d attempts in %s, %v; want the error at once", a.count(), time.Since(started), err)
+						t.Fatalf("Me: got %d attempts in %s and error %v, want an immediate RateLimitError", a.count(), time.Since(started), err)
 					}
 					return
 				}
 				if err != nil || a.count() != 2 {
-					t.Fatalf("%d attempts, %v; want 2", a.count(), err)
+					t.Fatalf("Me: got %d attempts and error %v, want success after 2", a.count(), err)
 				}
 				wait := a.at[1].Sub(a.at[0])
-				if c.wait >= 0 && (wait < c.wait || wait > c.wait+max(c.wait/4, 100*time.Millisecond)) || c.wait == -2 && wait > time.Second {
-					t.Errorf("waited %s, want %s and a quarter at most", wait, c.wait)
+				shortest, longest := c.wait, c.wait+max(c.wait/4, 100*time.Millisecond)
+				if c.wait == -2 {
+					shortest, longest = 0, time.Second
+				}
+				if wait < shortest || wait > longest {
+					t.Errorf("pause: got %s, want %s to %s", wait, shortest, longest)
 				}
 			})
 		})
 	}
 }
 
-// Pauses are drawn at random from a range that doubles: callers that failed
-// together do not come back together.
-func TestPausesAreJittered(t *testing.T) {
+// Pauses are random, and their upper bound doubles with each attempt, so that
+// callers that failed together do not retry together.
+func TestBackoffJitter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		pauses := map[time.Duration]bool{}
@@ -253,18 +266,19 @@ func TestPausesAreJittered(t *testing.T) {
 			for i := 1; i < len(a.at); i++ {
 				pause := a.at[i].Sub(a.at[i-1])
 				if limit := min(250*time.Millisecond<<(i-1), 8*time.Second); pause > limit {
-					t.Errorf("pause %d is %s, over %s", i, pause, limit)
+					t.Errorf("pause %d: got %s, want at most %s", i, pause, limit)
 				}
 				pauses[pause] = true
 			}
 		}
 		if len(pauses) < 100 {
-			t.Errorf("%d different pauses of 160", len(pauses))
+			t.Errorf("got %d different pauses of 160, want at least 100", len(pauses))
 		}
 	})
 }
 
-// An outage is not multiplied: once the budget is spent, a call is one request.
+// The retry budget bounds the requests during an outage. After it is exhausted, a
+// call sends one request.
 func TestRetryBudget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -277,15 +291,15 @@ func TestRetryBudget(t *testing.T) {
 		}
 		callers.Wait()
 		if a.count() > calls*11/10 {
-			t.Errorf("%d requests for %d calls", a.count(), calls)
+			t.Errorf("got %d requests for %d calls, want at most %d", a.count(), calls, calls*11/10)
 		}
 		before := a.count()
 		_, _ = c.Me(t.Context())
 		if a.count() != before+1 {
-			t.Errorf("a call of the spent budget is %d requests", a.count()-before)
+			t.Errorf("call with an exhausted budget: got %d requests, want 1", a.count()-before)
 		}
 		a.script = []http.HandlerFunc{status(200, someUser)}
-		for range 20 { // successes fill it again
+		for range 20 { // successes refill the budget
 			if _, err := c.Me(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -294,7 +308,7 @@ func TestRetryBudget(t *testing.T) {
 		a.script = []http.HandlerFunc{status(503, "")}
 		_, _ = c.Me(t.Context())
 		if a.count() == before+1 {
-			t.Error("successes did not fill the budget again")
+			t.Error("call after 20 successes: got 1 request, want a retry")
 		}
 	})
 }
@@ -308,15 +322,15 @@ func TestCancelledWhileWaiting(t *testing.T) {
 		started := time.Now()
 		_, err := clientOver(t, a).Me(ctx)
 		if !errors.Is(err, context.Canceled) || time.Since(started) != time.Second {
-			t.Errorf("%v after %s; want context.Canceled at once", err, time.Since(started))
+			t.Errorf("Me: got %v after %s, want context.Canceled after 1s", err, time.Since(started))
 		}
 		if !strings.Contains(err.Error(), "503") {
-			t.Errorf("%v does not say what it was waiting for", err)
+			t.Errorf("Me: got %v, want an error that mentions the status 503", err)
 		}
 	})
 }
 
-// The attempt's timeout covers the reading of its body.
+// The timeout of an attempt includes reading the response body.
 func TestSlowBody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -331,12 +345,12 @@ func TestSlowBody(t *testing.T) {
 		started := time.Now()
 		_, err := clientOver(t, slow, promptrails.WithTimeout(5*time.Second), promptrails.WithMaxRetries(1)).Me(t.Context())
 		if attempts.Load() != 2 || time.Since(started) > 11*time.Second || !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%d attempts in %s: %v", attempts.Load(), time.Since(started), err)
+			t.Errorf("Me: got %d attempts in %s and error %v, want DeadlineExceeded after 2 attempts within 11s", attempts.Load(), time.Since(started), err)
 		}
 	})
 }
 
-// drip is a body of a byte a second.
+// drip is a response body that yields one byte per second.
 type drip struct{ ctx context.Context }
 
 func (d drip) Read(p []byte) (int, error) {
@@ -353,14 +367,15 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// A source of tokens is asked for each attempt, and once more after a 401.
+// The token source is called for each attempt. A 401 is retried one time with a
+// new token.
 func TestTokenSource(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		asked := 0
+		calls := 0
 		source := promptrails.WithAccessTokenSource(func(context.Context) (promptrails.Secret, error) {
-			asked++
-			return promptrails.NewSecret(fmt.Sprintf("token-%d", asked)), nil
+			calls++
+			return promptrails.NewSecret(fmt.Sprintf("token-%d", calls)), nil
 		})
 		newClient := func(a *answers) *promptrails.Client {
 			c, err := promptrails.NewClient(source, promptrails.WithHTTPClient(&http.Client{Transport: a}))
@@ -378,11 +393,11 @@ func TestTokenSource(t *testing.T) {
 			sent = append(sent, r.Header.Get("Authorization"))
 		}
 		if diff := cmp.Diff([]string{"Bearer token-1", "Bearer token-2", "Bearer token-3"}, sent); diff != "" {
-			t.Errorf("(-want +sent):\n%s", diff)
+			t.Errorf("Authorization headers (-want +got):\n%s", diff)
 		}
 		a = &answers{script: []http.HandlerFunc{status(401, "")}}
 		if _, err := newClient(a).Me(t.Context()); !errors.Is(err, promptrails.ErrUnauthorized) || a.count() != 2 {
-			t.Errorf("401 for ever: %d attempts, %v", a.count(), err)
+			t.Errorf("Me with repeated 401s: got %d attempts and error %v, want ErrUnauthorized after 2", a.count(), err)
 		}
 	})
 }
@@ -397,38 +412,38 @@ func TestTokenSourceFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := c.Me(t.Context()); !errors.Is(err, broken) || !errors.Is(err, promptrails.ErrUnavailable) || errors.Is(err, promptrails.ErrUnauthorized) || a.count() != 0 {
-		t.Errorf("got %v after %d requests, want ErrUnavailable before any", err, a.count())
+		t.Errorf("Me: got %v after %d requests, want ErrUnavailable with the source's error before any request", err, a.count())
 	}
 }
 
-// An error says whether the change may have been made, and what to do about it.
-// The key is of use only at a server that honours it.
+// If a change may have been made, the error reports an unknown outcome and what
+// to do. It suggests the idempotency key only if the server honors it.
 func TestUnknownOutcome(t *testing.T) {
 	t.Parallel()
 	honored := []string{"Idempotency-Key-Honored", "true"}
 	for name, c := range map[string]struct {
-		answer http.HandlerFunc
-		says   string // empty: nothing of an outcome
+		response http.HandlerFunc
+		want     string // part of the error; empty: no mention of the outcome
 	}{
-		"a gateway":                        {status(502, ""), "the outcome is not known: read the object"},
-		"a gateway of one that honours it": {status(502, "", honored...), `the outcome is not known: repeat the call with WithIdempotencyKey("mine")`},
+		"502":                              {status(502, ""), "the outcome is not known: read the object"},
+		"502 with Idempotency-Key-Honored": {status(502, "", honored...), `the outcome is not known: repeat the call with WithIdempotencyKey("mine")`},
 		"500":                              {status(500, ""), "the outcome is not known"},
 		"408":                              {status(408, ""), "the outcome is not known"},
 		"302":                              {status(302, ""), "the outcome is not known"},
 		"303":                              {status(303, ""), "the outcome is not known"},
 		"200 in HTML":                      {status(200, "<html>", "Content-Type", "text/html"), "the outcome is not known"},
-		"half a document":                  {status(201, `{"data":{"id":"w`), "the outcome is not known"},
-		"nothing":                          {status(200, ""), "the outcome is not known"},
+		"half of a document":               {status(201, `{"data":{"id":"w`), "the outcome is not known"},
+		"an empty body":                    {status(200, ""), "the outcome is not known"},
 		"429":                              {status(429, ""), ""},
 		"301":                              {status(301, ""), ""},
-		"the API refuses":                  {status(409, `{"error":{"code":"slug_taken","message":"the slug is taken"}}`), ""},
+		"409 slug taken":                   {status(409, `{"error":{"code":"slug_taken","message":"the slug is taken"}}`), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c1 := clientOver(t, &answers{script: []http.HandlerFunc{c.answer}}, promptrails.WithMaxRetries(0))
+			c1 := clientOver(t, &answers{script: []http.HandlerFunc{c.response}}, promptrails.WithMaxRetries(0))
 			_, err := c1.Workspaces.Create(t.Context(), &promptrails.CreateWorkspaceParams{}, promptrails.WithIdempotencyKey("mine"))
-			if err == nil || c.says != "" && !strings.Contains(err.Error(), c.says) || c.says == "" && strings.Contains(err.Error(), "outcome") {
-				t.Errorf("got %v, want an error that says %q", err, c.says)
+			if err == nil || c.want != "" && !strings.Contains(err.Error(), c.want) || c.want == "" && strings.Contains(err.Error(), "outcome") {
+				t.Errorf("Workspaces.Create: got %v, want an error containing %q (empty: no mention of the outcome)", err, c.want)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package promptrails_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -15,14 +16,14 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// An answer that is not what was expected is an error that says so, never a
-// zero value.
-func TestAnswersThatAreNone(t *testing.T) {
+// A malformed response is an error that describes the problem, never a zero
+// value.
+func TestMalformedResponses(t *testing.T) {
 	t.Parallel()
 	deep := strings.Repeat("[", 20000) + strings.Repeat("]", 20000)
 	for name, c := range map[string]struct {
-		answer http.HandlerFunc
-		says   string
+		response http.HandlerFunc
+		want     string // part of the error
 	}{
 		"an empty object":    {status(200, `{}`), "expected User in data"},
 		"null":               {status(200, `null`), "expected User in data"},
@@ -30,32 +31,33 @@ func TestAnswersThatAreNone(t *testing.T) {
 		"empty data":         {status(200, `{"data":{}}`), "expected User in data"},
 		"a list":             {status(200, `{"data":[{"id":"u"}]}`), "in the response"},
 		"an array":           {status(200, `[]`), "in the response"},
-		"nothing":            {status(200, ""), "empty response"},
+		"an empty body":      {status(200, ""), "empty response"},
 		"204":                {status(204, ""), "empty response"},
 		"HTML":               {status(200, "<html>\n<b>hello</b>", "Content-Type", "text/html"), "got text/html: <html> <b>hello</b>"},
-		"HTML called JSON":   {status(200, "<html>"), "in the response <html>"},
-		"half a document":    {status(200, `{"data":{"id":`), "in the response"},
+		"HTML sent as JSON":  {status(200, "<html>"), "in the response <html>"},
+		"half of a document": {status(200, `{"data":{"id":`), "in the response"},
 		"two documents":      {status(200, someUser+someUser), "in the response"},
 		"duplicate names":    {status(200, `{"data":{"id":"a","id":"b"}}`), "duplicate"},
 		"invalid UTF-8":      {status(200, "{\"data\":{\"id\":\"\xff\"}}"), "UTF-8"},
 		"a wrong type":       {status(200, `{"data":{"id":7}}`), "in the response"},
-		"20 000 levels deep": {status(200, `{"data":{"id":"u","x":`+deep+`}}`), "depth"},
+		"20,000 levels deep": {status(200, `{"data":{"id":"u","x":`+deep+`}}`), "depth"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			u, err := clientOver(t, &answers{script: []http.HandlerFunc{c.answer}}).Me(t.Context())
+			u, err := clientOver(t, &answers{script: []http.HandlerFunc{c.response}}).Me(t.Context())
 			e, ok := errors.AsType[*promptrails.Error](err)
-			if u != nil || !ok || e.Status < 200 || e.Status > 299 || !strings.Contains(err.Error(), c.says) {
-				t.Errorf("%+v, %v; want an error that says %q", u, err, c.says)
+			if u != nil || !ok || e.Status < 200 || e.Status > 299 || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("Me: got %+v and error %v, want an *Error with a 2xx status containing %q", u, err, c.want)
 			}
 			if len(err.Error()) > 2000 {
-				t.Errorf("the error has %d bytes", len(err.Error()))
+				t.Errorf("error text: got %d bytes, want at most 2000", len(err.Error()))
 			}
 		})
 	}
 }
 
-func TestNumbersKeepTheirDigits(t *testing.T) {
+// Large integers decode without loss, and a number out of range is an error.
+func TestLargeNumbers(t *testing.T) {
 	t.Parallel()
 	a := &answers{script: []http.HandlerFunc{
 		status(200, `{"data":{"id":"w","version":9007199254740993}}`),
@@ -64,10 +66,10 @@ func TestNumbersKeepTheirDigits(t *testing.T) {
 	c := clientOver(t, a)
 	w, err := c.Workspaces.Get(t.Context(), "w")
 	if err != nil || w.Version != 9007199254740993 {
-		t.Errorf("2^53+1 = %+v, %v", w, err)
+		t.Errorf("Workspaces.Get: got %+v and error %v, want version 9007199254740993", w, err)
 	}
 	if w, err := c.Workspaces.Get(t.Context(), "w"); err == nil {
-		t.Errorf("1e999 = %+v", w)
+		t.Errorf("Workspaces.Get with version 1e999: got %+v and no error, want an error", w)
 	}
 }
 
@@ -75,46 +77,41 @@ func TestErrorBodies(t *testing.T) {
 	t.Parallel()
 	const html = "<html><body>502 Bad Gateway</body></html>"
 	for name, c := range map[string]struct {
-		answer http.HandlerFunc
-		want   string
+		response http.HandlerFunc
+		want     string
 	}{
-		"the contract's":    {status(404, `{"error":{"code":"not_found","message":"member not found"}}`, "X-Request-Id", "r1"), "promptrails: GET /me: 404 not_found: member not found (request r1)"},
+		"the API's format":  {status(404, `{"error":{"code":"not_found","message":"member not found"}}`, "X-Request-Id", "r1"), "promptrails: GET /me: 404 not_found: member not found (request r1)"},
 		"a bare string":     {status(404, `{"error":"no such thing"}`), "promptrails: GET /me: 404: no such thing"},
 		"a list":            {status(404, `{"error":["a","b"]}`), `promptrails: GET /me: 404: ["a","b"]`},
-		"a router's":        {status(404, `{"message":"Not Found"}`), "promptrails: GET /me: 404: Not Found"},
+		"a router's format": {status(404, `{"message":"Not Found"}`), "promptrails: GET /me: 404: Not Found"},
 		"HTML":              {status(500, html, "Content-Type", "text/html"), "promptrails: GET /me: 500: Internal Server Error: " + html},
-		"nothing":           {status(500, ""), "promptrails: GET /me: 500: Internal Server Error"},
+		"an empty body":     {status(500, ""), "promptrails: GET /me: 500: Internal Server Error"},
 		"control bytes":     {status(500, `{"error":{"message":"a\u0007\nb"}}`), "promptrails: GET /me: 500: a\ufffd b"},
 		"a redirect away":   {status(302, "", "Location", "https://evil.example.com/"), "promptrails: GET /me: 302: the server redirects, and only a GET within its own scheme, host and port is followed; check the base URL"},
-		"the caller's own":  {status(401, `{"error":{"message":"bad token `+token+`"}}`), "promptrails: GET /me: 401: bad token [redacted]"},
-		"somebody's secret": {status(401, `{"error":{"message":"bad key pr_live_abcdefghijkl"}}`), "promptrails: GET /me: 401: bad key [redacted]"},
+		"the sent token":    {status(401, `{"error":{"message":"bad token `+token+`"}}`), "promptrails: GET /me: 401: bad token [redacted]"},
+		"another secret":    {status(401, `{"error":{"message":"bad key pr_live_abcdefghijkl"}}`), "promptrails: GET /me: 401: bad key [redacted]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := clientOver(t, &answers{script: []http.HandlerFunc{c.answer}}, promptrails.WithMaxRetries(0)).Me(t.Context())
+			_, err := clientOver(t, &answers{script: []http.HandlerFunc{c.response}}, promptrails.WithMaxRetries(0)).Me(t.Context())
 			if err == nil || err.Error() != c.want {
-				t.Errorf("got  %v\nwant %s", err, c.want)
+				t.Errorf("Me:\ngot  %v\nwant %s", err, c.want)
 			}
 		})
 	}
 	_, err := clientOver(t, &answers{script: []http.HandlerFunc{status(400, `{"error":"`+strings.Repeat("x", 1<<20)+`"}`)}}).Me(t.Context())
 	if err == nil || len(err.Error()) > 1000 {
-		t.Errorf("1 MiB of text makes an error of %d bytes", len(err.Error()))
+		t.Errorf("Me with an error of 1 MiB: got error %.100v, want an error of at most 1000 bytes", err)
 	}
 }
 
 func TestErrorTypes(t *testing.T) {
 	t.Parallel()
-	call := func(t *testing.T, code int, body string, headers ...string) error {
-		t.Helper()
-		_, err := clientOver(t, &answers{script: []http.HandlerFunc{status(code, body, headers...)}}, promptrails.WithMaxRetries(0)).Me(t.Context())
-		return err
-	}
 	for _, c := range []struct {
 		code int
 		body string
-		is   error
-		want any // as errors.As finds it
+		is   error // a sentinel that errors.Is finds
+		want any   // a value that errors.As finds; nil: not checked
 	}{
 		{
 			403, `{"error":{"code":"insufficient_scope","message":"no","details":{"required":"members:write","granted":["members:read"]}}}`, promptrails.ErrForbidden,
@@ -148,43 +145,47 @@ func TestErrorTypes(t *testing.T) {
 		{503, `{}`, promptrails.ErrUnavailable, nil},
 		{503, `{}`, promptrails.ErrServer, nil},
 	} {
-		err := call(t, c.code, c.body)
-		e, ok := errors.AsType[*promptrails.Error](err)
-		if !errors.Is(err, c.is) || !ok || e.Status != c.code {
-			t.Errorf("%d %s: %v is not %v above an *Error", c.code, c.body, err, c.is)
-		}
-		var got any
-		switch c.want.(type) {
-		case *promptrails.ScopeError:
-			got, _ = errors.AsType[*promptrails.ScopeError](err)
-		case *promptrails.RoleError:
-			got, _ = errors.AsType[*promptrails.RoleError](err)
-		case *promptrails.FeatureError:
-			got, _ = errors.AsType[*promptrails.FeatureError](err)
-		case *promptrails.QuotaError:
-			got, _ = errors.AsType[*promptrails.QuotaError](err)
-		case *promptrails.ValidationError:
-			got, _ = errors.AsType[*promptrails.ValidationError](err)
-		case *promptrails.RateLimitError:
-			got, _ = errors.AsType[*promptrails.RateLimitError](err)
-		default:
-			continue
-		}
-		ignoreCause := cmp.FilterPath(func(p cmp.Path) bool { return p.String() == "err" }, cmp.Ignore())
-		if diff := cmp.Diff(c.want, got, ignoreCause); diff != "" {
-			t.Errorf("%d %s (-want +got):\n%s", c.code, c.body, diff)
-		}
+		t.Run(fmt.Sprintf("%d %v", c.code, c.is), func(t *testing.T) {
+			t.Parallel()
+			a := &answers{script: []http.HandlerFunc{status(c.code, c.body)}}
+			_, err := clientOver(t, a, promptrails.WithMaxRetries(0)).Me(t.Context())
+			e, ok := errors.AsType[*promptrails.Error](err)
+			if !errors.Is(err, c.is) || !ok || e.Status != c.code {
+				t.Errorf("Me with %s: got %v, want %v and an *Error with status %d", c.body, err, c.is, c.code)
+			}
+			var got any
+			switch c.want.(type) {
+			case *promptrails.ScopeError:
+				got, _ = errors.AsType[*promptrails.ScopeError](err)
+			case *promptrails.RoleError:
+				got, _ = errors.AsType[*promptrails.RoleError](err)
+			case *promptrails.FeatureError:
+				got, _ = errors.AsType[*promptrails.FeatureError](err)
+			case *promptrails.QuotaError:
+				got, _ = errors.AsType[*promptrails.QuotaError](err)
+			case *promptrails.ValidationError:
+				got, _ = errors.AsType[*promptrails.ValidationError](err)
+			case *promptrails.RateLimitError:
+				got, _ = errors.AsType[*promptrails.RateLimitError](err)
+			default:
+				return
+			}
+			ignoreCause := cmp.FilterPath(func(p cmp.Path) bool { return p.String() == "err" }, cmp.Ignore())
+			if diff := cmp.Diff(c.want, got, ignoreCause); diff != "" {
+				t.Errorf("Me with %s (-want +got):\n%s", c.body, diff)
+			}
+		})
 	}
 }
 
-// A key, a token and a workspace's id never leave the origin that they were
-// meant for; a GET within it is followed.
+// The client follows a redirect only of a GET, and only within its scheme, host
+// and port, so that no other origin receives its credentials or workspace id.
 func TestRedirects(t *testing.T) {
 	t.Parallel()
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		t.Errorf("a request reached another origin: %v", r.Header)
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("another origin: got a request with headers %v, want no request", r.Header)
 	}))
-	defer elsewhere.Close()
+	defer other.Close()
 	mux := http.NewServeMux()
 	server := httptest.NewServer(mux)
 	defer server.Close()
@@ -193,7 +194,7 @@ func TestRedirects(t *testing.T) {
 	})
 	mux.HandleFunc("/user", func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer "+token || r.Header.Get("X-To") == "" {
-			t.Errorf("headers lost within the origin: %v", r.Header)
+			t.Errorf("redirect within the origin: got headers %v, want Authorization and X-To of the first request", r.Header)
 		}
 		status(200, someUser)(w, r)
 	})
@@ -207,54 +208,58 @@ func TestRedirects(t *testing.T) {
 	})
 	c := clientAt(t, server.URL)
 	if _, err := c.Me(t.Context(), promptrails.WithHeader("X-To", "/user")); err != nil {
-		t.Errorf("within the origin: %v", err)
+		t.Errorf("Me with a redirect within the origin: got %v, want no error", err)
 	}
 	port := server.URL[strings.LastIndexByte(server.URL, ':'):]
-	for _, to := range []string{elsewhere.URL, "http://localhost" + port + "/user", "https://127.0.0.1" + port + "/user", "//evil.example.com/", "/loop"} {
+	for _, to := range []string{other.URL, "http://localhost" + port + "/user", "https://127.0.0.1" + port + "/user", "//evil.example.com/", "/loop"} {
 		_, err := c.Me(t.Context(), promptrails.WithHeader("X-To", to))
 		if e, ok := errors.AsType[*promptrails.Error](err); !ok || e.Status < 300 || e.Status > 399 {
-			t.Errorf("to %s: %v; want an error with the redirect's status", to, err)
+			t.Errorf("Me with a redirect to %s: got %v, want an *Error with a 3xx status", to, err)
 		}
 	}
 	if n := loops.Load(); n != 10 {
-		t.Errorf("%d redirects of a loop were followed, want 10", n)
+		t.Errorf("redirect loop: got %d requests, want 10", n)
 	}
 	if _, err := c.Workspaces.Create(t.Context(), &promptrails.CreateWorkspaceParams{}); err == nil || !strings.Contains(err.Error(), "307") {
-		t.Errorf("a POST was redirected: %v", err)
+		t.Errorf("Workspaces.Create with a redirect: got %v, want an error with status 307", err)
 	}
 }
 
-// An id is one path element, whatever it holds, or is refused.
+// An id is escaped as one path element, or rejected.
 func TestHostileIDs(t *testing.T) {
 	t.Parallel()
 	a := &answers{script: []http.HandlerFunc{status(200, `{"data":{"id":"m"}}`)}}
 	c := clientOver(t, a)
 	for _, id := range []string{"", ".", "..", "...", "a\r\nb", "a\x00b", "\x7f"} {
-		_, err := c.Members.Get(t.Context(), id)
-		v, ok := errors.AsType[*promptrails.ValidationError](err)
-		if !ok || v.Fields["id"] == "" || errors.Unwrap(err) != nil {
-			t.Errorf("%q: %v; want a *ValidationError that names id", id, err)
-		}
+		t.Run(fmt.Sprintf("%q is rejected", id), func(t *testing.T) {
+			_, err := c.Members.Get(t.Context(), id)
+			v, ok := errors.AsType[*promptrails.ValidationError](err)
+			if !ok || v.Fields["id"] == "" || errors.Unwrap(err) != nil {
+				t.Errorf("Members.Get: got %v, want a ValidationError for id", err)
+			}
+		})
 	}
 	if a.count() != 0 {
-		t.Errorf("%d requests were sent", a.count())
+		t.Errorf("rejected ids: got %d requests, want 0", a.count())
 	}
 	for _, id := range []string{"../agents/1?x=y", "a/b", "%2e%2e", "ä ö", "a#b", "a;b=c"} {
-		if _, err := c.Members.Get(t.Context(), id); err != nil {
-			t.Errorf("%q: %v", id, err)
-			continue
-		}
-		a.mu.Lock()
-		u := a.seen[len(a.seen)-1].URL
-		a.mu.Unlock()
-		want := "/api/v1/members/" + url.PathEscape(id)
-		if u.EscapedPath() != want || u.RawQuery != "" || u.Fragment != "" {
-			t.Errorf("%q: requested %s", id, u)
-		}
+		t.Run(fmt.Sprintf("%q is escaped", id), func(t *testing.T) {
+			if _, err := c.Members.Get(t.Context(), id); err != nil {
+				t.Fatalf("Members.Get: got %v, want no error", err)
+			}
+			a.mu.Lock()
+			u := a.seen[len(a.seen)-1].URL
+			a.mu.Unlock()
+			want := "/api/v1/members/" + url.PathEscape(id)
+			if u.EscapedPath() != want || u.RawQuery != "" || u.Fragment != "" {
+				t.Errorf("Members.Get: got URL %s, want path %s without query or fragment", u, want)
+			}
+		})
 	}
 }
 
-func TestRequestOptionsAreChecked(t *testing.T) {
+// Invalid request options are rejected before a request is sent.
+func TestInvalidRequestOptions(t *testing.T) {
 	t.Parallel()
 	a := &answers{script: []http.HandlerFunc{status(200, someUser)}}
 	c := clientOver(t, a)
@@ -267,23 +272,31 @@ func TestRequestOptionsAreChecked(t *testing.T) {
 		"a key with a line break":  promptrails.WithIdempotencyKey("secret\r\nX-B: b"),
 		"a long request id":        promptrails.WithRequestID(strings.Repeat("a", 129)),
 	} {
-		if _, err := c.Me(t.Context(), opt); !errors.Is(err, promptrails.ErrValidation) || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "pr_live") {
-			t.Errorf("%s: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if _, err := c.Me(t.Context(), opt); !errors.Is(err, promptrails.ErrValidation) || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "pr_live") {
+				t.Errorf("Me: got %v, want ErrValidation without the option's value", err)
+			}
+		})
 	}
 	if a.count() != 0 {
-		t.Errorf("%d requests were sent", a.count())
+		t.Errorf("got %d requests, want 0", a.count())
 	}
+}
+
+func TestRequestOptions(t *testing.T) {
+	t.Parallel()
+	a := &answers{}
+	c := clientOver(t, a)
 	var r promptrails.Response
 	a.script = []http.HandlerFunc{status(503, ""), status(200, someUser, "X-Request-Id", "r", "X-RateLimit-Limit", "10", "X-RateLimit-Remaining", "9", "X-RateLimit-Reset", "60", "Idempotency-Replayed", "true")}
 	if _, err := c.Me(t.Context(), promptrails.WithResponse(&r), promptrails.WithHeader("X-Extra", "yes"), promptrails.WithRequestID("mine")); err != nil {
 		t.Fatal(err)
 	}
 	if r.Status != 200 || r.RequestID != "r" || r.Attempts != 2 || !r.Replayed || r.RateLimit != (promptrails.RateLimit{Limit: 10, Remaining: 9, Reset: 60e9}) {
-		t.Errorf("%+v", r)
+		t.Errorf("WithResponse: got %+v, want a replayed 200 with request id r after 2 attempts, and a rate limit of 10", r)
 	}
 	if h := a.seen[1].Header; h.Get("X-Extra") != "yes" || h.Get("X-Request-ID") != "mine" || h.Get("Content-Type") != "" || !strings.Contains(h.Get("User-Agent"), "promptrails-go/") {
-		t.Errorf("%v", h)
+		t.Errorf("headers of the retry: got %v, want X-Extra, X-Request-ID and User-Agent, but no Content-Type", h)
 	}
 }
 
@@ -296,17 +309,19 @@ func TestDo(t *testing.T) {
 		Name json.RawMessage `json:"name"`
 	}
 	if err := c.Do(t.Context(), "POST", "/agents?dry=1", map[string]any{"name": "agent"}, &out); err != nil || out.ID != "a1" || string(out.Name) != `"agent"` {
-		t.Errorf("%+v, %v", out, err)
+		t.Errorf("Do: got %+v and error %v, want id a1 and name agent", out, err)
 	}
 	if r := a.seen[0]; r.URL.String() != "https://api.example.com/api/v1/agents?dry=1" || sentKey(r) == "" || r.Header.Get("X-Workspace-ID") != "w" {
-		t.Errorf("%s %v", r.URL, r.Header)
+		t.Errorf("Do: got request to %s with headers %v, want /api/v1/agents?dry=1 with an Idempotency-Key and workspace w", r.URL, r.Header)
 	}
 	for _, path := range []string{"", "agents", "//evil.example.com/x", "https://evil.example.com/x", "/a/../b", "/a/%2e%2e/b", "/a\r\nb", "/a#b"} {
-		if err := c.Do(t.Context(), "GET", path, nil, nil); !errors.Is(err, promptrails.ErrValidation) {
-			t.Errorf("%q: %v", path, err)
-		}
+		t.Run(fmt.Sprintf("invalid path %q", path), func(t *testing.T) {
+			if err := c.Do(t.Context(), "GET", path, nil, nil); !errors.Is(err, promptrails.ErrValidation) {
+				t.Errorf("Do: got %v, want ErrValidation", err)
+			}
+		})
 	}
 	if a.count() != 1 {
-		t.Errorf("%d requests, want 1", a.count())
+		t.Errorf("Do: got %d requests, want 1", a.count())
 	}
 }

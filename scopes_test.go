@@ -11,9 +11,9 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// Every constant of the type Scope is a scope that is known, and no other: a server
-// refuses a scope that the list lacks.
-func TestEveryScopeIsKnown(t *testing.T) {
+// KnownScopes returns exactly the declared constants of type Scope. Servers
+// reject any other scope.
+func TestKnownScopes(t *testing.T) {
 	t.Parallel()
 	file, err := parser.ParseFile(gotoken.NewFileSet(), "scopes.go", nil, 0)
 	if err != nil {
@@ -25,7 +25,7 @@ func TestEveryScopeIsKnown(t *testing.T) {
 		if !ok {
 			return true
 		}
-		if of, ok := spec.Type.(*ast.Ident); ok && of.Name == "Scope" {
+		if typ, ok := spec.Type.(*ast.Ident); ok && typ.Name == "Scope" {
 			for _, value := range spec.Values {
 				text, err := strconv.Unquote(value.(*ast.BasicLit).Value)
 				if err != nil {
@@ -39,10 +39,10 @@ func TestEveryScopeIsKnown(t *testing.T) {
 	known := promptrails.KnownScopes()
 	for _, s := range declared {
 		if !slices.Contains(known, s) {
-			t.Errorf("got %s declared, want it in KnownScopes", s)
+			t.Errorf("KnownScopes: got %v, want the declared scope %s among them", known, s)
 		}
 	}
 	if len(known) != len(declared) {
-		t.Errorf("got %d known scopes, want the %d that are declared", len(known), len(declared))
+		t.Errorf("KnownScopes: got %d scopes, want the %d that are declared", len(known), len(declared))
 	}
 }

@@ -21,59 +21,61 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// eavesdropper is a transport that keeps every answer, and a logger's text.
-type eavesdropper struct {
+// leakRecorder is a transport and a log that records all responses and log lines.
+type leakRecorder struct {
 	next http.RoundTripper
 
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (e *eavesdropper) Write(p []byte) (int, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.text.Write(p)
+// Write implements [io.Writer].
+func (l *leakRecorder) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
 }
 
-func (e *eavesdropper) note(format string, args ...any) { _, _ = fmt.Fprintf(e, format, args...) }
+func (l *leakRecorder) record(format string, args ...any) { _, _ = fmt.Fprintf(l, format, args...) }
 
-// RoundTrip keeps an answer, but for the one place where a secret may stand.
-func (e *eavesdropper) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := e.next.RoundTrip(r)
+// RoundTrip records the response, without the field that may contain a secret.
+func (l *leakRecorder) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := l.next.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
 	body, err := io.ReadAll(resp.Body)
 	_ = resp.Body.Close()
 	resp.Body = io.NopCloser(bytes.NewReader(body))
-	kept := string(body)
-	if makesSecret(r) && resp.StatusCode/100 == 2 {
+	text := string(body)
+	if returnsSecret(r) && resp.StatusCode/100 == 2 {
 		for _, field := range []string{`"token":"`, `"key":"`, `"secret":"`} {
-			if before, after, ok := strings.Cut(kept, field); ok {
+			if before, after, ok := strings.Cut(text, field); ok {
 				_, after, _ = strings.Cut(after, `"`)
-				kept = before + after
+				text = before + after
 			}
 		}
 	}
-	e.note("%s %d %v\n%s\n", r.URL.Path, resp.StatusCode, resp.Header, kept)
+	l.record("%s %d %v\n%s\n", r.URL.Path, resp.StatusCode, resp.Header, text)
 	return resp, err
 }
 
-// makesSecret reports whether the answer to r shows a secret, once.
-func makesSecret(r *http.Request) bool {
+// returnsSecret reports whether the response to r contains a new secret.
+func returnsSecret(r *http.Request) bool {
 	path := strings.TrimPrefix(r.URL.Path, "/api/v1")
 	return r.Method == http.MethodPost && (path == "/invitations" || path == "/api-keys" || path == "/notification-channels" || strings.HasSuffix(path, "/rotate-secret") || strings.HasSuffix(path, "/resend") || strings.HasSuffix(path, "/rotate"))
 }
 
-// A day's work plants a secret of each kind. None is in a file of the database,
-// in the log of either side, in an error, or in any answer but the one that
-// shows it.
-func TestPlantedSecretsAreNowhere(t *testing.T) {
+// TestSecretsNeverLeak creates and uses secrets of each kind. They must not
+// appear in the database files, the logs of the client and the service, errors,
+// or any response except the one that returns the new secret.
+func TestSecretsNeverLeak(t *testing.T) {
 	t.Parallel()
+	ctx := t.Context()
 	dir := t.TempDir()
-	heard := &eavesdropper{}
-	logger := slog.New(slog.NewTextHandler(heard, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	service := must[*embedded.Service](t)(embedded.Open(t.Context(), embedded.Config{
+	recorder := &leakRecorder{}
+	logger := slog.New(slog.NewTextHandler(recorder, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	service := must[*embedded.Service](t)(embedded.Open(ctx, embedded.Config{
 		DSN: filepath.Join(dir, "workspaces.db"), DefaultPlan: promptrails.PlanStarter, Logger: logger, AllowLoopbackWebhooks: true,
 		CheckCredential: func(_ context.Context, _ *promptrails.Credential, value promptrails.Secret) (*promptrails.CredentialCheck, error) {
 			return nil, errors.New("the provider does not know " + value.String())
@@ -85,128 +87,156 @@ func TestPlantedSecretsAreNowhere(t *testing.T) {
 			_ = service.Close()
 		}
 	}()
-	heard.next = handlerTransport{service}
+	recorder.next = handlerTransport{service}
 	client := func(opts ...promptrails.Option) *promptrails.Client {
 		return must[*promptrails.Client](t)(promptrails.NewClient(append(opts, promptrails.WithBaseURL("https://api.example.com"), promptrails.WithLogger(logger),
-			promptrails.WithHTTPClient(&http.Client{Transport: heard}), promptrails.WithIdempotentServer(), promptrails.WithMaxRetries(0))...))
+			promptrails.WithHTTPClient(&http.Client{Transport: recorder}), promptrails.WithIdempotentServer(), promptrails.WithMaxRetries(0))...))
 	}
-	planted := map[string]string{}
-	person := func(email string) *promptrails.Client {
-		user := must[*embedded.User](t)(service.CreateUser(t.Context(), email, ""))
-		planted["the access token of "+email] = user.AccessToken.Reveal()
+	secrets := map[string]string{} // by description
+	newUser := func(email string) *promptrails.Client {
+		user := must[*embedded.User](t)(service.CreateUser(ctx, email, ""))
+		secrets["the access token of "+email] = user.AccessToken.Reveal()
 		return client(promptrails.WithAccessToken(user.AccessToken.Reveal()))
 	}
-	// What fails is part of a day's work, and its error is read too.
-	fails := func(err error) {
+	wantError := func(t *testing.T, call string, err error) {
+		t.Helper()
 		if err == nil {
-			t.Error("it did not fail")
+			t.Errorf("%s: got no error, want one", call)
 		}
-		heard.note("%v %+v\n", err, err)
+		recorder.record("%v %+v\n", err, err)
+	}
+	step := func(name string, body func(t *testing.T)) {
+		if !t.Run(name, body) {
+			t.FailNow()
+		}
 	}
 
-	ada, grace := person("ada@example.com"), person("grace@example.com")
-	workspace := must[*promptrails.Workspace](t)(ada.Workspaces.Create(t.Context(), &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"}))
+	ada, grace := newUser("ada@example.com"), newUser("grace@example.com")
+	workspace := must[*promptrails.Workspace](t)(ada.Workspaces.Create(ctx, &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"}))
 	ada = ada.InWorkspace(workspace.ID)
-	var invitation *promptrails.Invitation
-	for range 2 { // the second is a replay
-		invitation = must[*promptrails.Invitation](t)(ada.Invitations.Create(t.Context(),
-			&promptrails.CreateInvitationParams{Email: "grace@example.com", Role: promptrails.RoleUser}, promptrails.WithIdempotencyKey("k")))
-	}
-	planted["the first token"] = invitation.Token.Reveal()
-	invitation = must[*promptrails.Invitation](t)(ada.Invitations.Resend(t.Context(), invitation.ID))
-	planted["the second token"] = invitation.Token.Reveal()
-	_, err := ada.Invitations.Accept(t.Context(), invitation.Token)
-	fails(err)
-	must[*promptrails.Member](t)(grace.Invitations.Accept(t.Context(), invitation.Token))
 
-	planted["the first value"], planted["the second value"] = "sk-planted0planted0planted-1", "sk-planted0planted0planted-2"
-	credential := must[*promptrails.Credential](t)(ada.Credentials.Create(t.Context(), &promptrails.CreateCredentialParams{Name: "n", Type: "openai", Value: promptrails.NewSecret(planted["the first value"])}))
-	must[*promptrails.Credential](t)(ada.Credentials.Update(t.Context(), credential.ID, &promptrails.UpdateCredentialParams{Value: new(promptrails.NewSecret(planted["the second value"]))}))
-	_, err = ada.Credentials.CheckConnection(t.Context(), credential.ID)
-	fails(err)
-	_, err = ada.Credentials.Create(t.Context(), &promptrails.CreateCredentialParams{Type: "openai", Value: promptrails.NewSecret(planted["the second value"])})
-	fails(err)
-
-	key := must[*promptrails.CreatedAPIKey](t)(ada.APIKeys.Create(t.Context(), &promptrails.CreateAPIKeyParams{Name: "n", Scopes: promptrails.Scopes{promptrails.ScopeAPIKeysVerify}}))
-	planted["the first key"] = key.Key.Reveal()
-	fresh := must[*promptrails.CreatedAPIKey](t)(ada.APIKeys.Rotate(t.Context(), key.ID, 0))
-	planted["the second key"] = fresh.Key.Reveal()
-	must[*promptrails.APIKeyVerification](t)(ada.APIKeys.Verify(t.Context(), &promptrails.VerifyAPIKeyParams{Key: fresh.Key}))
-	auth := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(client(promptrails.WithAPIKey(fresh.Key.Reveal()))))
-	for _, k := range []promptrails.Secret{key.Key, fresh.Key} {
-		_, err := client(promptrails.WithAPIKey(k.Reveal())).Members.List(t.Context(), nil)
-		fails(err)
-		p, err := auth.Authenticate(t.Context(), k.Reveal(), promptrails.AuthRequest{})
-		heard.note("%+v %v %+v\n", p, err, auth)
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
-		r.Header.Set("X-API-Key", k.Reveal())
-		w := httptest.NewRecorder()
-		auth.Middleware(promptrails.ScopeAll)(http.NotFoundHandler()).ServeHTTP(w, r)
-		heard.note("%v %s\n", w.Header(), w.Body)
-	}
-	// Deliveries go out over the machine's own loopback, from nobody who listens.
-	planted["the path of a channel"], planted["the second path"] = "planted0path0planted0one", "planted0path0planted0two"
-	hook := "http://127.0.0.1:1/" + planted["the path of a channel"]
-	channel := must[*promptrails.Channel](t)(ada.Notifications.CreateChannel(t.Context(), &promptrails.CreateChannelParams{Name: "n", Type: promptrails.ChannelWebhook, URL: promptrails.NewSecret(hook)}))
-	planted["the first webhook secret"] = channel.Secret.Reveal()
-	rotated := must[*promptrails.Channel](t)(ada.Notifications.RotateSecret(t.Context(), channel.ID))
-	planted["the second webhook secret"] = rotated.Secret.Reveal()
-	must[*promptrails.Delivery](t)(ada.Notifications.TestChannel(t.Context(), channel.ID))
-	for tried := false; !tried; {
-		page := must[*promptrails.Page[promptrails.Delivery]](t)(ada.Notifications.ListDeliveries(t.Context(), channel.ID, nil))
-		tried = len(page.Items[0].Attempts) > 0
-	}
-	must[*promptrails.Channel](t)(ada.Notifications.UpdateChannel(t.Context(), channel.ID, &promptrails.UpdateChannelParams{URL: new(promptrails.NewSecret("http://127.0.0.1:1/" + planted["the second path"]))}))
-	_, err = ada.Notifications.UpdateChannel(t.Context(), channel.ID, &promptrails.UpdateChannelParams{URL: new(promptrails.NewSecret("https://10.0.0.1/" + planted["the second path"]))})
-	fails(err)
-	must[*promptrails.Channel](t)(ada.Notifications.GetChannel(t.Context(), channel.ID))
-	_, err = promptrails.ParseWebhook(http.Header{}, nil, channel.Secret, promptrails.NewSecret(planted["the second path"]))
-	fails(err)
-	unknown := "pr_live_planted0planted0planted"
-	planted["a key that nobody knows"] = unknown
-	_, err = auth.Authenticate(t.Context(), unknown, promptrails.AuthRequest{})
-	fails(err)
-	for _, list := range []func() error{
-		func() error { _, err := ada.Changelog.List(t.Context(), nil); return err },
-		func() error { _, err := ada.APIKeys.List(t.Context(), nil); return err },
-		func() error { _, err := ada.Invitations.List(t.Context(), nil); return err },
-		func() error { _, err := ada.Credentials.List(t.Context(), nil); return err },
-	} {
-		if err := list(); err != nil {
-			t.Error(err)
+	step("invitations", func(t *testing.T) {
+		var invitation *promptrails.Invitation
+		for range 2 { // the second response is a replay
+			invitation = must[*promptrails.Invitation](t)(ada.Invitations.Create(ctx,
+				&promptrails.CreateInvitationParams{Email: "grace@example.com", Role: promptrails.RoleUser}, promptrails.WithIdempotencyKey("k")))
 		}
-	}
-	search(t, "answers, logs and errors", heard.text.String(), planted)
-	for name, text := range files(t, dir) { // with what is not checkpointed yet
-		search(t, name, text, planted)
-	}
-	closed = true
-	if err := service.Close(); err != nil {
-		t.Error(err)
-	}
-	found := false
-	for name, text := range files(t, dir) {
-		search(t, name, text, planted)
-		found = found || strings.Contains(text, "grace@example.com")
-	}
-	if !found || !strings.Contains(heard.text.String(), "grace@example.com") || !strings.Contains(heard.text.String(), "the provider does not know [redacted]") {
-		t.Error("the search would find nothing")
-	}
+		secrets["the first token"] = invitation.Token.Reveal()
+		invitation = must[*promptrails.Invitation](t)(ada.Invitations.Resend(ctx, invitation.ID))
+		secrets["the second token"] = invitation.Token.Reveal()
+		_, err := ada.Invitations.Accept(ctx, invitation.Token)
+		wantError(t, "Invitations.Accept by another user", err)
+		must[*promptrails.Member](t)(grace.Invitations.Accept(ctx, invitation.Token))
+	})
+
+	step("credentials", func(t *testing.T) {
+		secrets["the first value"], secrets["the second value"] = "sk-secret0secret0secret-1", "sk-secret0secret0secret-2"
+		credential := must[*promptrails.Credential](t)(ada.Credentials.Create(ctx, &promptrails.CreateCredentialParams{Name: "n", Type: "openai", Value: promptrails.NewSecret(secrets["the first value"])}))
+		must[*promptrails.Credential](t)(ada.Credentials.Update(ctx, credential.ID, &promptrails.UpdateCredentialParams{Value: new(promptrails.NewSecret(secrets["the second value"]))}))
+		_, err := ada.Credentials.CheckConnection(ctx, credential.ID)
+		wantError(t, "Credentials.CheckConnection", err)
+		_, err = ada.Credentials.Create(ctx, &promptrails.CreateCredentialParams{Type: "openai", Value: promptrails.NewSecret(secrets["the second value"])})
+		wantError(t, "Credentials.Create without a name", err)
+	})
+
+	step("API keys", func(t *testing.T) {
+		first := must[*promptrails.CreatedAPIKey](t)(ada.APIKeys.Create(ctx, &promptrails.CreateAPIKeyParams{Name: "n", Scopes: promptrails.Scopes{promptrails.ScopeAPIKeysVerify}}))
+		secrets["the first key"] = first.Key.Reveal()
+		second := must[*promptrails.CreatedAPIKey](t)(ada.APIKeys.Rotate(ctx, first.ID, 0))
+		secrets["the second key"] = second.Key.Reveal()
+		must[*promptrails.APIKeyVerification](t)(ada.APIKeys.Verify(ctx, &promptrails.VerifyAPIKeyParams{Key: second.Key}))
+		auth := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(client(promptrails.WithAPIKey(second.Key.Reveal()))))
+		for _, key := range []promptrails.Secret{first.Key, second.Key} {
+			_, err := client(promptrails.WithAPIKey(key.Reveal())).Members.List(ctx, nil)
+			wantError(t, "Members.List without the scope", err)
+			p, err := auth.Authenticate(ctx, key.Reveal(), promptrails.AuthRequest{})
+			recorder.record("%+v %v %+v\n", p, err, auth)
+			r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
+			r.Header.Set("X-API-Key", key.Reveal())
+			w := httptest.NewRecorder()
+			auth.Middleware(promptrails.ScopeAll)(http.NotFoundHandler()).ServeHTTP(w, r)
+			recorder.record("%v %s\n", w.Header(), w.Body)
+		}
+		unknown := "pr_live_secret0secret0secret"
+		secrets["an unknown key"] = unknown
+		_, err := auth.Authenticate(ctx, unknown, promptrails.AuthRequest{})
+		wantError(t, "Authenticate with an unknown key", err)
+	})
+
+	step("channels", func(t *testing.T) {
+		// No one listens at port 1, so that deliveries fail.
+		secrets["the first path"], secrets["the second path"] = "secret0path0secret0one", "secret0path0secret0two"
+		channel := must[*promptrails.Channel](t)(ada.Notifications.CreateChannel(ctx, &promptrails.CreateChannelParams{Name: "n", Type: promptrails.ChannelWebhook, URL: promptrails.NewSecret("http://127.0.0.1:1/" + secrets["the first path"])}))
+		secrets["the first webhook secret"] = channel.Secret.Reveal()
+		rotated := must[*promptrails.Channel](t)(ada.Notifications.RotateSecret(ctx, channel.ID))
+		secrets["the second webhook secret"] = rotated.Secret.Reveal()
+		must[*promptrails.Delivery](t)(ada.Notifications.TestChannel(ctx, channel.ID))
+		for attempted := false; !attempted; {
+			page := must[*promptrails.Page[promptrails.Delivery]](t)(ada.Notifications.ListDeliveries(ctx, channel.ID, nil))
+			attempted = len(page.Items[0].Attempts) > 0
+		}
+		must[*promptrails.Channel](t)(ada.Notifications.UpdateChannel(ctx, channel.ID, &promptrails.UpdateChannelParams{URL: new(promptrails.NewSecret("http://127.0.0.1:1/" + secrets["the second path"]))}))
+		_, err := ada.Notifications.UpdateChannel(ctx, channel.ID, &promptrails.UpdateChannelParams{URL: new(promptrails.NewSecret("https://10.0.0.1/" + secrets["the second path"]))})
+		wantError(t, "Notifications.UpdateChannel with a private address", err)
+		must[*promptrails.Channel](t)(ada.Notifications.GetChannel(ctx, channel.ID))
+		_, err = promptrails.ParseWebhook(http.Header{}, nil, channel.Secret, promptrails.NewSecret(secrets["the second path"]))
+		wantError(t, "ParseWebhook without headers", err)
+	})
+
+	step("lists", func(t *testing.T) {
+		for name, list := range map[string]func() error{
+			"Changelog.List":   func() error { _, err := ada.Changelog.List(ctx, nil); return err },
+			"APIKeys.List":     func() error { _, err := ada.APIKeys.List(ctx, nil); return err },
+			"Invitations.List": func() error { _, err := ada.Invitations.List(ctx, nil); return err },
+			"Credentials.List": func() error { _, err := ada.Credentials.List(ctx, nil); return err },
+		} {
+			if err := list(); err != nil {
+				t.Errorf("%s: got %v, want no error", name, err)
+			}
+		}
+	})
+
+	step("search", func(t *testing.T) {
+		checkNoSecrets(t, "responses, logs and errors", recorder.text.String(), secrets)
+		for name, text := range readFiles(t, dir) { // includes the write-ahead log
+			checkNoSecrets(t, name, text, secrets)
+		}
+		closed = true
+		if err := service.Close(); err != nil {
+			t.Errorf("Service.Close: got %v, want no error", err)
+		}
+		found := false
+		for name, text := range readFiles(t, dir) {
+			checkNoSecrets(t, name, text, secrets)
+			found = found || strings.Contains(text, "grace@example.com")
+		}
+		// The search must be able to find a text that is not secret.
+		if !found {
+			t.Error("database files: got no grace@example.com, want it")
+		}
+		for _, want := range []string{"grace@example.com", "the provider does not know [redacted]"} {
+			if !strings.Contains(recorder.text.String(), want) {
+				t.Errorf("responses, logs and errors: got no %q, want it", want)
+			}
+		}
+	})
 }
 
-// search looks for secrets in a text, as they are and as they would be encoded.
-func search(t *testing.T, where, text string, planted map[string]string) {
+// checkNoSecrets reports each secret that text contains, as it is, in hex or in
+// base64.
+func checkNoSecrets(t *testing.T, source, text string, secrets map[string]string) {
 	t.Helper()
-	for name, secret := range planted {
+	for name, secret := range secrets {
 		for _, form := range []string{secret, hex.EncodeToString([]byte(secret)), base64.RawStdEncoding.EncodeToString([]byte(secret))[:len(secret)]} {
 			if strings.Contains(text, form) {
-				t.Errorf("%s: %s shows", where, name)
+				t.Errorf("%s: got %s in it, want no secret", source, name)
 			}
 		}
 	}
 }
 
-func files(t *testing.T, dir string) map[string]string {
+// readFiles returns the contents of the files in dir by name.
+func readFiles(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
 	for _, name := range must[[]string](t)(filepath.Glob(filepath.Join(dir, "*"))) {
@@ -218,6 +248,7 @@ func files(t *testing.T, dir string) map[string]string {
 // handlerTransport is a transport to a handler in this process.
 type handlerTransport struct{ http.Handler }
 
+// RoundTrip implements [http.RoundTripper].
 func (h handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.RemoteAddr, r.RequestURI, r.Host = "127.0.0.1:1", r.URL.RequestURI(), r.URL.Host

@@ -14,7 +14,7 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// vendorExchange is one exchange that was recorded from the vendor's server.
+// vendorExchange is a recorded exchange with the vendor's server.
 type vendorExchange struct {
 	Note    string `json:"note"`
 	Request struct {
@@ -29,6 +29,7 @@ type vendorExchange struct {
 	} `json:"response"`
 }
 
+// vendorExchanges returns the recorded exchanges.
 func vendorExchanges(t *testing.T) []vendorExchange {
 	t.Helper()
 	text, err := os.ReadFile("testdata/vendor/promptrails-local.json")
@@ -42,20 +43,20 @@ func vendorExchanges(t *testing.T) []vendorExchange {
 	return all
 }
 
-// object is what every kind of resource has.
+// object has the fields that all kinds of resources share.
 type object struct {
 	ID          string    `json:"id"`
 	WorkspaceID string    `json:"workspace_id"`
 	CreatedAt   time.Time `json:"created_at"`
 }
 
-// The vendor's envelopes, pages and errors are read by the one path that every
-// service uses, here through Do, which needs no area of its own.
+// Do decodes the objects, pages and errors of the vendor's server. All services
+// share this code.
 func TestVendorRecordings(t *testing.T) {
 	t.Parallel()
 	exchanges := vendorExchanges(t)
 	if len(exchanges) != 43 {
-		t.Fatalf("%d exchanges, want 43", len(exchanges))
+		t.Fatalf("recorded exchanges: got %d, want 43", len(exchanges))
 	}
 	for _, e := range exchanges {
 		t.Run(e.Note+" "+e.Request.Method+" "+e.Request.Path, func(t *testing.T) {
@@ -92,7 +93,7 @@ func TestVendorRecordings(t *testing.T) {
 				checkVendorError(t, c.Do(t.Context(), e.Request.Method, path, body, nil), e, envelope.Message, envelope.Error)
 			case e.Response.Status == 204:
 				if err := c.Do(t.Context(), e.Request.Method, path, body, nil); err != nil {
-					t.Error(err)
+					t.Errorf("Do: got %v, want no error", err)
 				}
 			case isList:
 				var page promptrails.Page[object]
@@ -104,7 +105,7 @@ func TestVendorRecordings(t *testing.T) {
 					t.Fatal(err)
 				}
 				if len(want) != len(page.Items) || len(want) > 0 && !cmp.Equal(want, page.Items) {
-					t.Errorf("items %s", cmp.Diff(want, page.Items))
+					t.Errorf("items (-want +got):\n%s", cmp.Diff(want, page.Items))
 				}
 				meta := promptrails.Meta{}
 				if m := envelope.Meta; m != nil {
@@ -119,32 +120,34 @@ func TestVendorRecordings(t *testing.T) {
 					t.Fatal(err)
 				}
 				if err := json.Unmarshal(envelope.Data, &want); err != nil || want.ID == "" {
-					t.Fatal(err)
+					t.Fatalf("recorded object: got %+v and error %v, want an id", want, err)
 				}
 				if diff := cmp.Diff(want, got); diff != "" {
-					t.Errorf("(-want +got):\n%s", diff)
+					t.Errorf("object (-want +got):\n%s", diff)
 				}
 			}
 		})
 	}
 }
 
-func checkVendorError(t *testing.T, err error, e vendorExchange, routers string, inner json.RawMessage) {
+// checkVendorError checks the status, code and message of err. The inner JSON is
+// the error object of the response; without it, the message is wanted.
+func checkVendorError(t *testing.T, err error, e vendorExchange, message string, inner json.RawMessage) {
 	t.Helper()
 	got, ok := errors.AsType[*promptrails.Error](err)
 	if !ok || got.Status != e.Response.Status {
-		t.Fatalf("%v, want the status %d", err, e.Response.Status)
+		t.Fatalf("Do: got %v, want an *Error with status %d", err, e.Response.Status)
 	}
-	want := struct{ Code, Message string }{Message: routers}
+	want := struct{ Code, Message string }{Message: message}
 	if inner != nil {
 		if err := json.Unmarshal(inner, &want); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if string(got.Code) != want.Code || got.Message != want.Message {
-		t.Errorf("%q %q, want %q %q", got.Code, got.Message, want.Code, want.Message)
+		t.Errorf("code and message: got %q and %q, want %q and %q", got.Code, got.Message, want.Code, want.Message)
 	}
-	if is := map[int]error{400: promptrails.ErrValidation, 404: promptrails.ErrNotFound}[e.Response.Status]; is != nil && !errors.Is(err, is) {
-		t.Errorf("%v is not %v", err, is)
+	if sentinel := map[int]error{400: promptrails.ErrValidation, 404: promptrails.ErrNotFound}[e.Response.Status]; sentinel != nil && !errors.Is(err, sentinel) {
+		t.Errorf("Do: got %v, want %v", err, sentinel)
 	}
 }
