@@ -19,14 +19,14 @@ import (
 func TestAuthenticatorAsksOnceForABurst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuarded(t)
+		ks := newKeyService(t)
 		for name, key := range map[string]promptrails.Secret{
-			"known": g.key().Key, "unknown": promptrails.NewSecret("pr_live_nobody"),
+			"known": ks.newKey().Key, "unknown": promptrails.NewSecret("pr_live_nobody"),
 		} {
-			g.forgets()
-			a := g.authenticator()
+			ks.resetRequests()
+			a := ks.newAuthenticator()
 			held := make(chan struct{})
-			g.answersWith(func(w http.ResponseWriter, r *http.Request) { <-held; g.service.ServeHTTP(w, r) })
+			ks.respondWith(func(w http.ResponseWriter, r *http.Request) { <-held; ks.service.ServeHTTP(w, r) })
 			var callers sync.WaitGroup
 			var in, out atomic.Int64
 			for range 10_000 {
@@ -41,10 +41,10 @@ func TestAuthenticatorAsksOnceForABurst(t *testing.T) {
 			synctest.Wait()
 			close(held)
 			callers.Wait()
-			if g.asked() != 1 || in.Load()+out.Load() != 10_000 || (name == "known") != (in.Load() == 10_000) {
-				t.Errorf("%s: asked %d times, %d in, %d out", name, g.asked(), in.Load(), out.Load())
+			if ks.requests() != 1 || in.Load()+out.Load() != 10_000 || (name == "known") != (in.Load() == 10_000) {
+				t.Errorf("%s: asked %d times, %d in, %d out", name, ks.requests(), in.Load(), out.Load())
 			}
-			g.isUp()
+			ks.bringUp()
 		}
 	})
 }
@@ -52,18 +52,18 @@ func TestAuthenticatorAsksOnceForABurst(t *testing.T) {
 // Whoever comes while an answer is landing does not ask a second time.
 func TestAuthenticatorAsksOnceForStragglers(t *testing.T) {
 	t.Parallel()
-	g := newGuarded(t)
+	ks := newKeyService(t)
 	for range 50 {
-		for want, key := range map[promptrails.ErrorCode]promptrails.Secret{"": g.key().Key, promptrails.CodeInvalidAPIKey: promptrails.NewSecret("pr_live_nobody")} {
-			g.forgets()
-			a := g.authenticator()
+		for want, key := range map[promptrails.ErrorCode]promptrails.Secret{"": ks.newKey().Key, promptrails.CodeInvalidAPIKey: promptrails.NewSecret("pr_live_nobody")} {
+			ks.resetRequests()
+			a := ks.newAuthenticator()
 			var callers sync.WaitGroup
 			for range 64 {
-				callers.Go(func() { wants(t, code(t, a, key, promptrails.AuthRequest{}), want) })
+				callers.Go(func() { checkAuth(t, a, key, promptrails.AuthRequest{}, want) })
 			}
 			callers.Wait()
-			if g.asked() != 1 {
-				t.Fatalf("asked %d times", g.asked())
+			if ks.requests() != 1 {
+				t.Fatalf("asked %d times", ks.requests())
 			}
 		}
 	}
@@ -72,10 +72,10 @@ func TestAuthenticatorAsksOnceForStragglers(t *testing.T) {
 func TestAuthenticatorOutlivesACaller(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuarded(t)
-		a, key := g.authenticator(), g.key().Key
+		ks := newKeyService(t)
+		a, key := ks.newAuthenticator(), ks.newKey().Key
 		held := make(chan struct{})
-		g.answersWith(func(w http.ResponseWriter, r *http.Request) { <-held; g.service.ServeHTTP(w, r) })
+		ks.respondWith(func(w http.ResponseWriter, r *http.Request) { <-held; ks.service.ServeHTTP(w, r) })
 		ctx, cancel := context.WithCancel(t.Context())
 		var callers sync.WaitGroup
 		callers.Go(func() {
@@ -85,14 +85,14 @@ func TestAuthenticatorOutlivesACaller(t *testing.T) {
 			}
 		})
 		synctest.Wait()
-		callers.Go(func() { wants(t, code(t, a, key, promptrails.AuthRequest{}), "") })
+		callers.Go(func() { checkAuth(t, a, key, promptrails.AuthRequest{}, "") })
 		synctest.Wait()
 		cancel()
 		synctest.Wait()
 		close(held)
 		callers.Wait()
-		if g.asked() != 1 {
-			t.Errorf("asked %d times", g.asked())
+		if ks.requests() != 1 {
+			t.Errorf("asked %d times", ks.requests())
 		}
 	})
 }
@@ -102,22 +102,22 @@ func TestAuthenticatorOutlivesACaller(t *testing.T) {
 func TestAuthenticatorTTL(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuarded(t)
-		a, key := g.authenticator(promptrails.WithAuthCacheTTL(10*time.Second), promptrails.WithAuthNegativeTTL(3*time.Second), promptrails.WithAuthMaxStale(time.Hour)), g.key()
-		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), "")
-		if err := g.owner.APIKeys.Revoke(t.Context(), key.ID); err != nil {
+		ks := newKeyService(t)
+		a, key := ks.newAuthenticator(promptrails.WithAuthCacheTTL(10*time.Second), promptrails.WithAuthNegativeTTL(3*time.Second), promptrails.WithAuthMaxStale(time.Hour)), ks.newKey()
+		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "")
+		if err := ks.owner.APIKeys.Revoke(t.Context(), key.ID); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(10*time.Second - time.Nanosecond)
-		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), "")
-		if g.asked() != 1 {
-			t.Errorf("asked %d times within the TTL", g.asked())
+		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "")
+		if ks.requests() != 1 {
+			t.Errorf("asked %d times within the TTL", ks.requests())
 		}
 		time.Sleep(time.Nanosecond)
 		for _, asked := range []int64{2, 2, 3} {
-			wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), promptrails.CodeAPIKeyRevoked)
-			if g.asked() != asked {
-				t.Errorf("asked %d times, want %d", g.asked(), asked)
+			checkAuth(t, a, key.Key, promptrails.AuthRequest{}, promptrails.CodeAPIKeyRevoked)
+			if ks.requests() != asked {
+				t.Errorf("asked %d times, want %d", ks.requests(), asked)
 			}
 			time.Sleep(1500 * time.Millisecond)
 		}
@@ -128,26 +128,26 @@ func TestAuthenticatorTTL(t *testing.T) {
 func TestAuthenticatorDefaults(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuarded(t)
-		a, key := g.authenticator(), g.key()
+		ks := newKeyService(t)
+		a, key := ks.newAuthenticator(), ks.newKey()
 		unknown := promptrails.NewSecret("pr_live_nobody")
 		for _, c := range []struct {
 			key       promptrails.Secret
 			kept      time.Duration
 			remembers promptrails.ErrorCode
 		}{{key.Key, 30 * time.Second, ""}, {unknown, 5 * time.Second, promptrails.CodeInvalidAPIKey}} {
-			g.forgets()
+			ks.resetRequests()
 			for _, asked := range []int64{1, 1, 2} {
-				wants(t, code(t, a, c.key, promptrails.AuthRequest{}), c.remembers)
-				if g.asked() != asked {
-					t.Errorf("asked %d times, want %d", g.asked(), asked)
+				checkAuth(t, a, c.key, promptrails.AuthRequest{}, c.remembers)
+				if ks.requests() != asked {
+					t.Errorf("asked %d times, want %d", ks.requests(), asked)
 				}
 				time.Sleep(c.kept/2 + time.Nanosecond) // of the test's clock
 			}
 		}
 		time.Sleep(time.Minute)
-		g.goesDown() // and nobody is served stale
-		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), promptrails.CodeUnavailable)
+		ks.takeDown() // and nobody is served stale
+		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, promptrails.CodeUnavailable)
 	})
 }
 
@@ -155,16 +155,16 @@ func TestAuthenticatorDefaults(t *testing.T) {
 func TestAuthenticatorCountsFromTheQuestion(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuarded(t)
-		a, key := g.authenticator(promptrails.WithAuthCacheTTL(8*time.Second)), g.key()
-		g.answersWith(func(w http.ResponseWriter, r *http.Request) { g.service.ServeHTTP(w, r); time.Sleep(5 * time.Second) })
-		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), "")
-		g.isUp()
-		if err := g.owner.APIKeys.Revoke(t.Context(), key.ID); err != nil {
+		ks := newKeyService(t)
+		a, key := ks.newAuthenticator(promptrails.WithAuthCacheTTL(8*time.Second)), ks.newKey()
+		ks.respondWith(func(w http.ResponseWriter, r *http.Request) { ks.service.ServeHTTP(w, r); time.Sleep(5 * time.Second) })
+		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "")
+		ks.bringUp()
+		if err := ks.owner.APIKeys.Revoke(t.Context(), key.ID); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(3 * time.Second)
-		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), promptrails.CodeAPIKeyRevoked)
+		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, promptrails.CodeAPIKeyRevoked)
 	})
 }
 
@@ -172,45 +172,45 @@ func TestAuthenticatorCountsFromTheQuestion(t *testing.T) {
 // client is asked about anew from then on.
 func TestAuthenticatorSeesItsOwnClientsChanges(t *testing.T) {
 	t.Parallel()
-	g := newGuarded(t)
-	a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(g.owner))
+	ks := newKeyService(t)
+	a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(ks.owner))
 	for name, c := range map[string]struct {
 		change func(id string) error
 		want   promptrails.ErrorCode
 	}{
-		"revoke": {func(id string) error { return g.owner.APIKeys.Revoke(t.Context(), id) }, promptrails.CodeAPIKeyRevoked},
-		"rotate": {func(id string) error { _, err := g.owner.APIKeys.Rotate(t.Context(), id, 0); return err }, promptrails.CodeAPIKeyRevoked},
+		"revoke": {func(id string) error { return ks.owner.APIKeys.Revoke(t.Context(), id) }, promptrails.CodeAPIKeyRevoked},
+		"rotate": {func(id string) error { _, err := ks.owner.APIKeys.Rotate(t.Context(), id, 0); return err }, promptrails.CodeAPIKeyRevoked},
 		"update": {func(id string) error {
-			_, err := g.owner.APIKeys.Update(t.Context(), id, &promptrails.UpdateAPIKeyParams{Scopes: &promptrails.Scopes{promptrails.ScopeAppsRead}})
+			_, err := ks.owner.APIKeys.Update(t.Context(), id, &promptrails.UpdateAPIKeyParams{Scopes: &promptrails.Scopes{promptrails.ScopeAppsRead}})
 			return err
 		}, promptrails.CodeInsufficientScope},
 	} {
-		key, r := g.key(), promptrails.AuthRequest{Scopes: []promptrails.Scope{promptrails.ScopeAgentsRead}}
-		wants(t, code(t, a, key.Key, r), "")
+		key, r := ks.newKey(), promptrails.AuthRequest{Scopes: []promptrails.Scope{promptrails.ScopeAgentsRead}}
+		checkAuth(t, a, key.Key, r, "")
 		if err := c.change(key.ID); err != nil {
 			t.Fatal(err)
 		}
-		if got := code(t, a, key.Key, r); got != c.want {
+		if got := authenticate(t, a, key.Key, r); got != c.want {
 			t.Errorf("after %s: %q", name, got)
 		}
 	}
-	admin := g.member("admin@example.com")
+	admin := ks.member("admin@example.com")
 	made := must[*promptrails.CreatedAPIKey](t)(admin.APIKeys.Create(t.Context(), &promptrails.CreateAPIKeyParams{Name: "A", Scopes: promptrails.Scopes{promptrails.ScopeAll}}))
-	wants(t, code(t, a, made.Key, promptrails.AuthRequest{}), "")
+	checkAuth(t, a, made.Key, promptrails.AuthRequest{}, "")
 	self := must[*promptrails.Member](t)(admin.Members.Self(t.Context()))
-	if err := g.owner.Members.Remove(t.Context(), self.ID, &promptrails.RemoveMemberParams{RevokeAPIKeys: true}); err != nil {
+	if err := ks.owner.Members.Remove(t.Context(), self.ID, &promptrails.RemoveMemberParams{RevokeAPIKeys: true}); err != nil {
 		t.Fatal(err)
 	}
-	wants(t, code(t, a, made.Key, promptrails.AuthRequest{}), promptrails.CodeAPIKeyRevoked)
+	checkAuth(t, a, made.Key, promptrails.AuthRequest{}, promptrails.CodeAPIKeyRevoked)
 
-	other := g.workspace("other")
+	other := ks.workspace("other")
 	member := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(other))
 	key := must[*promptrails.CreatedAPIKey](t)(other.APIKeys.Create(t.Context(), &promptrails.CreateAPIKeyParams{Name: "A", Scopes: promptrails.Scopes{promptrails.ScopeAll}}))
-	wants(t, code(t, member, key.Key, promptrails.AuthRequest{}), "")
+	checkAuth(t, member, key.Key, promptrails.AuthRequest{}, "")
 	if err := other.Workspaces.Delete(t.Context(), key.WorkspaceID, &promptrails.DeleteWorkspaceParams{ConfirmSlug: "other"}); err != nil {
 		t.Fatal(err)
 	}
-	if got := code(t, member, key.Key, promptrails.AuthRequest{}); got == "" {
+	if got := authenticate(t, member, key.Key, promptrails.AuthRequest{}); got == "" {
 		t.Error("a key of a workspace that is gone is let in")
 	}
 }
@@ -220,27 +220,27 @@ func TestAuthenticatorSeesItsOwnClientsChanges(t *testing.T) {
 func TestAuthenticatorRevocationRacesAVerification(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuarded(t)
-		key := g.key()
-		revoked := g.client(promptrails.WithAPIKey(g.key(promptrails.ScopeAPIKeysVerify, promptrails.ScopeAPIKeysWrite, promptrails.ScopeAgentsRead).Key.Reveal()))
+		ks := newKeyService(t)
+		key := ks.newKey()
+		revoked := ks.client(promptrails.WithAPIKey(ks.newKey(promptrails.ScopeAPIKeysVerify, promptrails.ScopeAPIKeysWrite, promptrails.ScopeAgentsRead).Key.Reveal()))
 		a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(revoked))
 		held := make(chan struct{})
-		g.answersWith(func(w http.ResponseWriter, r *http.Request) { g.service.ServeHTTP(w, r); <-held })
+		ks.respondWith(func(w http.ResponseWriter, r *http.Request) { ks.service.ServeHTTP(w, r); <-held })
 		var early sync.WaitGroup
-		early.Go(func() { wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), "") }) // it asked before
+		early.Go(func() { checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "") }) // it asked before
 		synctest.Wait()
-		g.isUp()
+		ks.bringUp()
 		if err := revoked.APIKeys.Revoke(t.Context(), key.ID); err != nil {
 			t.Fatal(err)
 		}
 		// Nobody who comes now waits for the old answer, or is let in by it.
-		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), promptrails.CodeAPIKeyRevoked)
+		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, promptrails.CodeAPIKeyRevoked)
 		close(held)
 		early.Wait()
-		g.forgets()
-		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), promptrails.CodeAPIKeyRevoked)
-		if g.asked() != 0 {
-			t.Errorf("the late answer put out the younger one: asked %d times", g.asked())
+		ks.resetRequests()
+		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, promptrails.CodeAPIKeyRevoked)
+		if ks.requests() != 0 {
+			t.Errorf("the late answer put out the younger one: asked %d times", ks.requests())
 		}
 	})
 }
@@ -249,10 +249,10 @@ func TestAuthenticatorRevocationRacesAVerification(t *testing.T) {
 func TestAuthenticatorKeepsTheYoungerAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuarded(t)
+		ks := newKeyService(t)
 		held := make(chan struct{})
 		var asked atomic.Int64
-		a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(g.owner, promptrails.WithAuthAnyWorkspace(), promptrails.WithAuthVerifier(verifier(
+		a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(ks.owner, promptrails.WithAuthAnyWorkspace(), promptrails.WithAuthVerifier(verifier(
 			func(context.Context, promptrails.Secret) (*promptrails.APIKey, error) {
 				if asked.Add(1) == 1 {
 					<-held
@@ -262,15 +262,15 @@ func TestAuthenticatorKeepsTheYoungerAnswer(t *testing.T) {
 			}))))
 		key := promptrails.NewSecret(someKey)
 		var early sync.WaitGroup
-		early.Go(func() { wants(t, code(t, a, key, promptrails.AuthRequest{}), promptrails.CodeInvalidAPIKey) })
+		early.Go(func() { checkAuth(t, a, key, promptrails.AuthRequest{}, promptrails.CodeInvalidAPIKey) })
 		synctest.Wait()
-		if err := g.owner.APIKeys.Revoke(t.Context(), g.key().ID); err != nil {
+		if err := ks.owner.APIKeys.Revoke(t.Context(), ks.newKey().ID); err != nil {
 			t.Fatal(err)
 		}
-		wants(t, code(t, a, key, promptrails.AuthRequest{}), "")
+		checkAuth(t, a, key, promptrails.AuthRequest{}, "")
 		close(held)
 		early.Wait()
-		wants(t, code(t, a, key, promptrails.AuthRequest{}), "")
+		checkAuth(t, a, key, promptrails.AuthRequest{}, "")
 		if asked.Load() != 2 {
 			t.Errorf("asked %d times", asked.Load())
 		}
@@ -280,26 +280,26 @@ func TestAuthenticatorKeepsTheYoungerAnswer(t *testing.T) {
 func TestAuthenticatorWhileTheAPIIsDown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuarded(t)
+		ks := newKeyService(t)
 		opts := []promptrails.AuthenticatorOption{promptrails.WithAuthCacheTTL(10 * time.Second)}
-		strict := g.authenticator(opts...)
-		a := g.authenticator(append(opts, promptrails.WithAuthMaxStale(time.Minute))...)
-		key, later := g.key(), g.key()
-		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), "")
-		wants(t, code(t, strict, key.Key, promptrails.AuthRequest{}), "")
-		g.goesDown()
-		wants(t, code(t, a, later.Key, promptrails.AuthRequest{}), promptrails.CodeUnavailable) // a cold cache
+		strict := ks.newAuthenticator(opts...)
+		a := ks.newAuthenticator(append(opts, promptrails.WithAuthMaxStale(time.Minute))...)
+		key, later := ks.newKey(), ks.newKey()
+		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "")
+		checkAuth(t, strict, key.Key, promptrails.AuthRequest{}, "")
+		ks.takeDown()
+		checkAuth(t, a, later.Key, promptrails.AuthRequest{}, promptrails.CodeUnavailable) // a cold cache
 		time.Sleep(10 * time.Second)
-		wants(t, code(t, strict, key.Key, promptrails.AuthRequest{}), promptrails.CodeUnavailable)
-		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), "")
-		wants(t, code(t, a, key.Key, promptrails.AuthRequest{Scopes: []promptrails.Scope{promptrails.ScopeAll}}), promptrails.CodeInsufficientScope)
+		checkAuth(t, strict, key.Key, promptrails.AuthRequest{}, promptrails.CodeUnavailable)
+		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "")
+		checkAuth(t, a, key.Key, promptrails.AuthRequest{Scopes: []promptrails.Scope{promptrails.ScopeAll}}, promptrails.CodeInsufficientScope)
 		time.Sleep(time.Minute - time.Nanosecond)
-		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), "")
+		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "")
 		time.Sleep(time.Nanosecond)
-		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), promptrails.CodeUnavailable)
-		g.isUp()
+		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, promptrails.CodeUnavailable)
+		ks.bringUp()
 		time.Sleep(time.Second)
-		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), "")
+		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "")
 	})
 }
 
@@ -308,46 +308,46 @@ func TestAuthenticatorWhileTheAPIIsDown(t *testing.T) {
 func TestAuthenticatorDoesNotWaitForWhatIsDown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuarded(t)
-		a := g.authenticator(promptrails.WithAuthCacheTTL(10*time.Second), promptrails.WithAuthMaxStale(time.Hour))
-		key := g.key()
-		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), "")
+		ks := newKeyService(t)
+		a := ks.newAuthenticator(promptrails.WithAuthCacheTTL(10*time.Second), promptrails.WithAuthMaxStale(time.Hour))
+		key := ks.newKey()
+		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "")
 		time.Sleep(10 * time.Second)
-		g.forgets()
-		g.answersWith(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }) // it hangs
+		ks.resetRequests()
+		ks.respondWith(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }) // it hangs
 		before := time.Now()
-		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), "")
+		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "")
 		if waited := time.Since(before); waited != time.Second {
 			t.Errorf("the first one waited %s, want 1s", waited)
 		}
 		before = time.Now()
 		for range 100 {
-			wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), "")
+			checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "")
 		}
 		synctest.Wait()
-		if time.Since(before) != 0 || g.asked() != 1 {
-			t.Errorf("waited %s, asked %d times", time.Since(before), g.asked())
+		if time.Since(before) != 0 || ks.requests() != 1 {
+			t.Errorf("waited %s, asked %d times", time.Since(before), ks.requests())
 		}
 		time.Sleep(time.Second)
-		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), "")
+		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "")
 		synctest.Wait()
-		if g.asked() != 1 {
-			t.Errorf("asked %d times after a second, want 1: the first question has not ended", g.asked())
+		if ks.requests() != 1 {
+			t.Errorf("asked %d times after a second, want 1: the first question has not ended", ks.requests())
 		}
 		time.Sleep(10 * time.Second)
-		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), "")
+		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "")
 		synctest.Wait()
-		if g.asked() != 2 {
-			t.Errorf("asked %d times after the first question has failed, want 2", g.asked())
+		if ks.requests() != 2 {
+			t.Errorf("asked %d times after the first question has failed, want 2", ks.requests())
 		}
 		time.Sleep(20 * time.Second)
-		g.isUp()
-		if err := g.owner.APIKeys.Revoke(t.Context(), key.ID); err != nil {
+		ks.bringUp()
+		if err := ks.owner.APIKeys.Revoke(t.Context(), key.ID); err != nil {
 			t.Fatal(err)
 		}
-		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), "") // it asks in the background
+		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "") // it asks in the background
 		synctest.Wait()
-		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), promptrails.CodeAPIKeyRevoked)
+		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, promptrails.CodeAPIKeyRevoked)
 	})
 }
 
@@ -355,21 +355,21 @@ func TestAuthenticatorDoesNotWaitForWhatIsDown(t *testing.T) {
 func TestAuthenticatorEndsWithTheKey(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuarded(t)
+		ks := newKeyService(t)
 		end := time.Now().Add(time.Minute)
-		expiring, rotated := g.keyOf(&promptrails.CreateAPIKeyParams{ExpiresAt: end}), g.key()
-		must[*promptrails.CreatedAPIKey](t)(g.owner.APIKeys.Rotate(t.Context(), rotated.ID, time.Minute))
+		expiring, rotated := ks.newKeyWith(&promptrails.CreateAPIKeyParams{ExpiresAt: end}), ks.newKey()
+		must[*promptrails.CreatedAPIKey](t)(ks.owner.APIKeys.Rotate(t.Context(), rotated.ID, time.Minute))
 		var then []func()
 		for want, key := range map[promptrails.ErrorCode]promptrails.Secret{promptrails.CodeAPIKeyExpired: expiring.Key, promptrails.CodeAPIKeyRevoked: rotated.Key} {
-			up := g.authenticator(promptrails.WithAuthCacheTTL(time.Hour))
-			down := g.authenticator(promptrails.WithAuthCacheTTL(time.Second), promptrails.WithAuthMaxStale(time.Hour))
-			wants(t, code(t, up, key, promptrails.AuthRequest{}), "")
-			wants(t, code(t, down, key, promptrails.AuthRequest{}), "")
+			up := ks.newAuthenticator(promptrails.WithAuthCacheTTL(time.Hour))
+			down := ks.newAuthenticator(promptrails.WithAuthCacheTTL(time.Second), promptrails.WithAuthMaxStale(time.Hour))
+			checkAuth(t, up, key, promptrails.AuthRequest{}, "")
+			checkAuth(t, down, key, promptrails.AuthRequest{}, "")
 			then = append(then, func() {
-				wants(t, code(t, up, key, promptrails.AuthRequest{}), want)
-				g.goesDown()
-				wants(t, code(t, down, key, promptrails.AuthRequest{}), promptrails.CodeUnavailable)
-				g.isUp()
+				checkAuth(t, up, key, promptrails.AuthRequest{}, want)
+				ks.takeDown()
+				checkAuth(t, down, key, promptrails.AuthRequest{}, promptrails.CodeUnavailable)
+				ks.bringUp()
 			})
 		}
 		time.Sleep(time.Until(end))
@@ -384,13 +384,13 @@ func TestAuthenticatorEndsWithTheKey(t *testing.T) {
 func TestAuthenticatorAsksAtTheExpiry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuarded(t)
-		a := g.authenticator(promptrails.WithAuthCacheTTL(time.Hour))
-		key := g.keyOf(&promptrails.CreateAPIKeyParams{ExpiresAt: time.Now().Add(time.Minute)})
-		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), "")
-		must[*promptrails.APIKey](t)(g.owner.APIKeys.Update(t.Context(), key.ID, &promptrails.UpdateAPIKeyParams{ExpiresAt: new(time.Now().Add(time.Hour))}))
+		ks := newKeyService(t)
+		a := ks.newAuthenticator(promptrails.WithAuthCacheTTL(time.Hour))
+		key := ks.newKeyWith(&promptrails.CreateAPIKeyParams{ExpiresAt: time.Now().Add(time.Minute)})
+		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "")
+		must[*promptrails.APIKey](t)(ks.owner.APIKeys.Update(t.Context(), key.ID, &promptrails.UpdateAPIKeyParams{ExpiresAt: new(time.Now().Add(time.Hour))}))
 		time.Sleep(time.Minute)
-		wants(t, code(t, a, key.Key, promptrails.AuthRequest{}), "")
+		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "")
 	})
 }
 
@@ -399,12 +399,12 @@ func TestAuthenticatorAsksAtTheExpiry(t *testing.T) {
 func TestAuthenticatorUnderAFlood(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuarded(t)
-		a := g.authenticator(promptrails.WithAuthUnknownKeyRate(10, 20), promptrails.WithAuthCacheSize(1), promptrails.WithAuthCacheTTL(10*time.Second))
-		known := g.key().Key
-		wants(t, code(t, a, known, promptrails.AuthRequest{}), "")
+		ks := newKeyService(t)
+		a := ks.newAuthenticator(promptrails.WithAuthUnknownKeyRate(10, 20), promptrails.WithAuthCacheSize(1), promptrails.WithAuthCacheTTL(10*time.Second))
+		known := ks.newKey().Key
+		checkAuth(t, a, known, promptrails.AuthRequest{}, "")
 		time.Sleep(9 * time.Second) // the burst is whole again
-		g.forgets()
+		ks.resetRequests()
 		flood := func() (unavailable int) {
 			for i := range 1000 {
 				_, err := a.Authenticate(t.Context(), fmt.Sprintf("pr_live_invented%d_%d", i, time.Now().UnixNano()), promptrails.AuthRequest{})
@@ -414,18 +414,18 @@ func TestAuthenticatorUnderAFlood(t *testing.T) {
 			}
 			return unavailable
 		}
-		if n := flood(); g.asked() != 20 || n != 980 {
-			t.Errorf("asked %d times, %d were unavailable", g.asked(), n)
+		if n := flood(); ks.requests() != 20 || n != 980 {
+			t.Errorf("asked %d times, %d were unavailable", ks.requests(), n)
 		}
-		g.forgets()
-		wants(t, code(t, a, known, promptrails.AuthRequest{}), "")
-		if g.asked() != 0 {
+		ks.resetRequests()
+		checkAuth(t, a, known, promptrails.AuthRequest{}, "")
+		if ks.requests() != 0 {
 			t.Error("a good key was put out by bad ones")
 		}
 		time.Sleep(time.Second) // past the TTL of the known one
-		wants(t, code(t, a, known, promptrails.AuthRequest{}), "")
-		if flood(); g.asked() != 1+10 {
-			t.Errorf("asked %d times in the next second", g.asked())
+		checkAuth(t, a, known, promptrails.AuthRequest{}, "")
+		if flood(); ks.requests() != 1+10 {
+			t.Errorf("asked %d times in the next second", ks.requests())
 		}
 	})
 }
@@ -468,8 +468,8 @@ func TestAuthenticatorTellsKeysApart(t *testing.T) {
 			}
 			return nil, promptrails.ErrUnauthorized
 		}))))
-	wants(t, code(t, a, promptrails.NewSecret("pr_live_abcdefghijklmnopqrstuvwxyz0000"), promptrails.AuthRequest{}), "")
+	checkAuth(t, a, promptrails.NewSecret("pr_live_abcdefghijklmnopqrstuvwxyz0000"), promptrails.AuthRequest{}, "")
 	for _, other := range []string{"pr_live_abcdefghijklmnopqrstuvwxyz0001", "pr_live_abcdefghijkXmnopqrstuvwxyz0000", "pr_live_abcdefghijklmnopqrstuvwxyz000", "PR_live_abcdefghijklmnopqrstuvwxyz0000"} {
-		wants(t, code(t, a, promptrails.NewSecret(other), promptrails.AuthRequest{}), promptrails.CodeInvalidAPIKey)
+		checkAuth(t, a, promptrails.NewSecret(other), promptrails.AuthRequest{}, promptrails.CodeInvalidAPIKey)
 	}
 }

@@ -25,13 +25,13 @@ func TestRefusedKeyIsAskedAboutAgain(t *testing.T) {
 		return &promptrails.APIKey{ID: "k", WorkspaceID: "w"}, nil
 	}))))
 	key := promptrails.NewSecret("pr_live_0123456789")
-	wants(t, code(t, a, key, promptrails.AuthRequest{}), promptrails.CodeInvalidAPIKey)
+	checkAuth(t, a, key, promptrails.AuthRequest{}, promptrails.CodeInvalidAPIKey)
 	known = true
-	wants(t, code(t, a, key, promptrails.AuthRequest{}), promptrails.CodeInvalidAPIKey) // remembered
+	checkAuth(t, a, key, promptrails.AuthRequest{}, promptrails.CodeInvalidAPIKey) // remembered
 	if _, err := c.APIKeys.Update(t.Context(), "k", &promptrails.UpdateAPIKeyParams{}); err != nil {
 		t.Fatal(err)
 	}
-	wants(t, code(t, a, key, promptrails.AuthRequest{}), "")
+	checkAuth(t, a, key, promptrails.AuthRequest{}, "")
 }
 
 // What a verifier returns is its own to change, and a status that this version
@@ -44,20 +44,20 @@ func TestVerifiersKeyIsCopied(t *testing.T) {
 	}
 	a, key := newAuthenticator(), promptrails.NewSecret("pr_live_0123456789")
 	use := promptrails.AuthRequest{IP: netip.MustParseAddr("203.0.113.9"), Origin: "https://a.example.com", Scopes: []promptrails.Scope{"agents:read"}}
-	wants(t, code(t, a, key, use), "")
+	checkAuth(t, a, key, use, "")
 	own.Scopes[0], own.AllowedIPs[0], own.AllowedOrigins[0] = "*", "0.0.0.0/0", "https://evil.example.com"
-	wants(t, code(t, a, key, use), "")
+	checkAuth(t, a, key, use, "")
 	use.Scopes = []promptrails.Scope{"agents:write"}
-	wants(t, code(t, a, key, use), promptrails.CodeInsufficientScope)
+	checkAuth(t, a, key, use, promptrails.CodeInsufficientScope)
 	own.Status = "suspended"
-	wants(t, code(t, newAuthenticator(), key, promptrails.AuthRequest{}), promptrails.CodeInvalidAPIKey)
+	checkAuth(t, newAuthenticator(), key, promptrails.AuthRequest{}, promptrails.CodeInvalidAPIKey)
 }
 
 // A verifier that panics fails that request only.
 func TestVerifierThatPanics(t *testing.T) {
 	t.Parallel()
 	a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(nil, promptrails.WithAuthVerifier(verifier(func(context.Context, promptrails.Secret) (*promptrails.APIKey, error) { panic("of the verifier") }))))
-	wants(t, code(t, a, promptrails.NewSecret("pr_live_0123456789"), promptrails.AuthRequest{}), promptrails.CodeUnavailable)
+	checkAuth(t, a, promptrails.NewSecret("pr_live_0123456789"), promptrails.AuthRequest{}, promptrails.CodeUnavailable)
 	if _, err := promptrails.NewAuthenticator(clientOver(t, &answers{}), promptrails.WithAuthVerifier(nil)); err == nil {
 		t.Error("a nil verifier: got no error")
 	}
@@ -67,25 +67,25 @@ func TestVerifierThatPanics(t *testing.T) {
 func TestKeyOfADeletedWorkspace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuarded(t)
-		key := g.key()
-		person := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(g.owner, promptrails.WithAuthCacheTTL(time.Second)))
-		asker := g.authenticator(promptrails.WithAuthCacheTTL(time.Second), promptrails.WithAuthMaxStale(time.Hour))
-		wants(t, code(t, person, key.Key, promptrails.AuthRequest{}), "")
-		wants(t, code(t, asker, key.Key, promptrails.AuthRequest{}), "")
-		if err := g.owner.Workspaces.Delete(t.Context(), key.WorkspaceID, &promptrails.DeleteWorkspaceParams{ConfirmSlug: "research"}); err != nil {
+		ks := newKeyService(t)
+		key := ks.newKey()
+		person := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(ks.owner, promptrails.WithAuthCacheTTL(time.Second)))
+		asker := ks.newAuthenticator(promptrails.WithAuthCacheTTL(time.Second), promptrails.WithAuthMaxStale(time.Hour))
+		checkAuth(t, person, key.Key, promptrails.AuthRequest{}, "")
+		checkAuth(t, asker, key.Key, promptrails.AuthRequest{}, "")
+		if err := ks.owner.Workspaces.Delete(t.Context(), key.WorkspaceID, &promptrails.DeleteWorkspaceParams{ConfirmSlug: "research"}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		wants(t, code(t, person, key.Key, promptrails.AuthRequest{}), promptrails.CodeInvalidAPIKey)
-		wants(t, code(t, asker, key.Key, promptrails.AuthRequest{}), promptrails.CodeInvalidAPIKey)
+		checkAuth(t, person, key.Key, promptrails.AuthRequest{}, promptrails.CodeInvalidAPIKey)
+		checkAuth(t, asker, key.Key, promptrails.AuthRequest{}, promptrails.CodeInvalidAPIKey)
 	})
 	// Credentials that were never accepted say nothing about a key.
 	c := must[*promptrails.Client](t)(promptrails.NewClient(promptrails.WithAPIKey("pr_live_mistyped"), promptrails.WithHTTPClient(&http.Client{Transport: &answers{script: []http.HandlerFunc{
 		status(401, `{"error":{"code":"invalid_api_key","message":"the API key is not known here"}}`),
 	}}})))
 	a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(c))
-	wants(t, code(t, a, promptrails.NewSecret("pr_live_0123456789"), promptrails.AuthRequest{}), promptrails.CodeUnavailable)
+	checkAuth(t, a, promptrails.NewSecret("pr_live_0123456789"), promptrails.AuthRequest{}, promptrails.CodeUnavailable)
 }
 
 // The middleware reads the header that it was told to, from the peers that it

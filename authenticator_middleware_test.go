@@ -15,15 +15,15 @@ import (
 // Each answer is what RFC 6750 and the API's own envelope say.
 func TestMiddleware(t *testing.T) {
 	t.Parallel()
-	g := newGuarded(t)
-	a := g.authenticator(promptrails.WithAuthTrustedProxies(netip.MustParsePrefix("10.0.0.0/8")))
+	ks := newKeyService(t)
+	a := ks.newAuthenticator(promptrails.WithAuthTrustedProxies(netip.MustParsePrefix("10.0.0.0/8")))
 	const realm = `Bearer realm="promptrails"`
 	const invalidToken = realm + `, error="invalid_token", error_description="`
 	const known = `{"error":{"code":"invalid_api_key","message":"the API key is not known here"}}`
-	key := g.key(promptrails.ScopeAgentsRead)
-	listed := g.keyOf(&promptrails.CreateAPIKeyParams{AllowedIPs: []string{"203.0.113.9"}, AllowedOrigins: []string{"https://app.example.com"}})
-	revoked := g.key()
-	if err := g.owner.APIKeys.Revoke(t.Context(), revoked.ID); err != nil {
+	key := ks.newKey(promptrails.ScopeAgentsRead)
+	listed := ks.newKeyWith(&promptrails.CreateAPIKeyParams{AllowedIPs: []string{"203.0.113.9"}, AllowedOrigins: []string{"https://app.example.com"}})
+	revoked := ks.newKey()
+	if err := ks.owner.APIKeys.Revoke(t.Context(), revoked.ID); err != nil {
 		t.Fatal(err)
 	}
 	app := []string{"Origin", "https://app.example.com"}
@@ -116,13 +116,13 @@ func TestMiddleware(t *testing.T) {
 // why.
 func TestMiddlewareWhileTheAPIIsDown(t *testing.T) {
 	t.Parallel()
-	g := newGuarded(t)
-	handler := g.authenticator().Middleware()(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("let in") }))
+	ks := newKeyService(t)
+	handler := ks.newAuthenticator().Middleware()(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("let in") }))
 	for retryAfter, answer := range map[string]http.HandlerFunc{
 		"1": status(500, `{"error":{"code":"internal_error","message":"disk on fire"}}`),
 		"7": status(429, ``, "Retry-After", "7"),
 	} {
-		g.answersWith(answer)
+		ks.respondWith(answer)
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 		r.Header.Set("X-API-Key", "pr_live_x"+retryAfter)
 		w := httptest.NewRecorder()
@@ -137,12 +137,12 @@ func TestMiddlewareWhileTheAPIIsDown(t *testing.T) {
 // The scopes of a middleware are those that it was made with.
 func TestMiddlewareKeepsItsScopes(t *testing.T) {
 	t.Parallel()
-	g := newGuarded(t)
+	ks := newKeyService(t)
 	scopes := []promptrails.Scope{promptrails.ScopeBillingWrite}
-	middleware := g.authenticator().Middleware(scopes...)
+	middleware := ks.newAuthenticator().Middleware(scopes...)
 	scopes[0] = promptrails.ScopeAgentsRead
 	r := httptest.NewRequestWithContext(t.Context(), "GET", "/", strings.NewReader(""))
-	r.Header.Set("X-API-Key", g.key(promptrails.ScopeAgentsRead).Key.Reveal())
+	r.Header.Set("X-API-Key", ks.newKey(promptrails.ScopeAgentsRead).Key.Reveal())
 	w := httptest.NewRecorder()
 	middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
 	if w.Code != 403 {

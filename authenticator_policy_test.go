@@ -98,39 +98,39 @@ func (u use) judge(t *testing.T) {
 	if u.ip == "" {
 		u.ip = "192.0.2.7"
 	}
-	g := newGuardedBy(t, embedded.Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})
+	ks := newKeyServiceWith(t, embedded.Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})
 	p := &promptrails.CreateAPIKeyParams{Scopes: u.scopes, AllowedIPs: u.ips, AllowedOrigins: u.origins}
 	if u.lives > 0 {
 		p.ExpiresAt = time.Now().Add(u.lives)
 	}
-	key := g.keyOf(p)
+	key := ks.newKeyWith(p)
 	if u.overlap > 0 {
-		must[*promptrails.CreatedAPIKey](t)(g.owner.APIKeys.Rotate(t.Context(), key.ID, u.overlap))
+		must[*promptrails.CreatedAPIKey](t)(ks.owner.APIKeys.Rotate(t.Context(), key.ID, u.overlap))
 	}
-	warm := g.authenticator(promptrails.WithAuthCacheTTL(time.Hour * 24)) // remembers the key as it was
+	warm := ks.newAuthenticator(promptrails.WithAuthCacheTTL(time.Hour * 24)) // remembers the key as it was
 	_, _ = warm.Authenticate(t.Context(), key.Key.Reveal(), promptrails.AuthRequest{})
 	if u.revoked {
-		if err := g.owner.APIKeys.Revoke(t.Context(), key.ID); err != nil {
+		if err := ks.owner.APIKeys.Revoke(t.Context(), key.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
 	time.Sleep(u.after)
 
 	r := promptrails.AuthRequest{IP: netip.MustParseAddr(u.ip), Origin: u.origin, Scopes: []promptrails.Scope{u.needs}}
-	if got := code(t, g.authenticator(), key.Key, r); got != u.want {
+	if got := authenticate(t, ks.newAuthenticator(), key.Key, r); got != u.want {
 		t.Errorf("the authenticator says %q, want %q", got, u.want)
 	}
-	if got := code(t, warm, key.Key, r); got != u.want && !u.revoked {
+	if got := authenticate(t, warm, key.Key, r); got != u.want && !u.revoked {
 		t.Errorf("the authenticator that remembers the key says %q, want %q", got, u.want)
 	}
-	verdict := must[*promptrails.APIKeyVerification](t)(g.owner.APIKeys.Verify(t.Context(), &promptrails.VerifyAPIKeyParams{
+	verdict := must[*promptrails.APIKeyVerification](t)(ks.owner.APIKeys.Verify(t.Context(), &promptrails.VerifyAPIKeyParams{
 		Key: key.Key, IP: u.ip, Origin: &u.origin, Scopes: promptrails.Scopes{u.needs},
 	}))
 	if verdict.Code != u.want || verdict.Valid != (u.want == "") {
 		t.Errorf("the service's verdict is %+v, want %q", verdict, u.want)
 	}
 
-	from := &comingFrom{guarded: g, ip: u.ip, origin: u.origin}
+	from := &addressTransport{next: ks, ip: u.ip, origin: u.origin}
 	client := func(opts ...promptrails.Option) *promptrails.Client {
 		return must[*promptrails.Client](t)(promptrails.NewClient(append(opts, promptrails.WithAPIKey(key.Key.Reveal()),
 			promptrails.WithBaseURL("https://api.example.com"), promptrails.WithHTTPClient(&http.Client{Transport: from}))...))
@@ -149,19 +149,19 @@ func (u use) judge(t *testing.T) {
 	}
 }
 
-// comingFrom is a transport whose requests come from elsewhere.
-type comingFrom struct {
-	guarded    *guarded
+// addressTransport is a transport whose requests come from elsewhere.
+type addressTransport struct {
+	next       *keyService
 	ip, origin string
 	requests   int
 }
 
-func (f *comingFrom) RoundTrip(r *http.Request) (*http.Response, error) {
+func (f *addressTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	f.requests++
 	r = r.Clone(r.Context())
 	r.Header.Set("X-Forwarded-For", f.ip)
 	if f.origin != "" {
 		r.Header.Set("Origin", f.origin)
 	}
-	return f.guarded.RoundTrip(r)
+	return f.next.RoundTrip(r)
 }

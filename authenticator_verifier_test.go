@@ -25,9 +25,9 @@ func (v verifier) VerifyKey(ctx context.Context, key promptrails.Secret) (*promp
 // let in, and nobody is told that the key is bad.
 func TestAuthenticatorWhenNobodyCanTell(t *testing.T) {
 	t.Parallel()
-	g := newGuarded(t)
-	key := g.key().Key
-	asTheKey := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(g.client(), promptrails.WithAuthAnyWorkspace()))
+	ks := newKeyService(t)
+	key := ks.newKey().Key
+	asTheKey := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(ks.client(), promptrails.WithAuthAnyWorkspace()))
 	for name, answer := range map[string]http.HandlerFunc{
 		"no endpoint":              status(404, `{"message":"Not Found"}`),
 		"not found":                status(404, `{"error":{"code":"not_found","message":"no"}}`),
@@ -45,8 +45,8 @@ func TestAuthenticatorWhenNobodyCanTell(t *testing.T) {
 		"not in this workspace":    status(403, `{"error":{"code":"insufficient_scope","message":"no","details":{"required":"api_keys:verify","granted":[]}}}`),
 		"a key shown in the fault": status(500, `{"error":{"code":"x","message":"`+key.Reveal()+`"}}`),
 	} {
-		g.answersWith(answer)
-		for _, a := range []*promptrails.Authenticator{g.authenticator(), asTheKey} {
+		ks.respondWith(answer)
+		for _, a := range []*promptrails.Authenticator{ks.newAuthenticator(), asTheKey} {
 			_, err := a.Authenticate(t.Context(), key.Reveal(), promptrails.AuthRequest{})
 			if !errors.Is(err, promptrails.ErrUnavailable) || errors.Is(err, promptrails.ErrUnauthorized) || errors.Is(err, promptrails.ErrForbidden) || errors.Is(err, promptrails.ErrNotFound) {
 				t.Errorf("%s: %v", name, err)
@@ -57,24 +57,24 @@ func TestAuthenticatorWhenNobodyCanTell(t *testing.T) {
 		}
 	}
 	// A reason is a reason, whatever stands beside it.
-	g.answersWith(status(200, `{"data":{"valid":false,"code":"api_key_expired","api_key":{"id":"k","workspace_id":"w"}}}`))
-	wants(t, code(t, g.authenticator(), key, promptrails.AuthRequest{}), promptrails.CodeAPIKeyExpired)
+	ks.respondWith(status(200, `{"data":{"valid":false,"code":"api_key_expired","api_key":{"id":"k","workspace_id":"w"}}}`))
+	checkAuth(t, ks.newAuthenticator(), key, promptrails.AuthRequest{}, promptrails.CodeAPIKeyExpired)
 	// Its own credentials are refused: that is no word about the caller's key.
-	g.isUp()
-	a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(g.client(promptrails.WithAPIKey("pr_live_nobody"))))
-	wants(t, code(t, a, key, promptrails.AuthRequest{}), promptrails.CodeUnavailable)
-	wants(t, code(t, asTheKey, key, promptrails.AuthRequest{}), "")
+	ks.bringUp()
+	a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(ks.client(promptrails.WithAPIKey("pr_live_nobody"))))
+	checkAuth(t, a, key, promptrails.AuthRequest{}, promptrails.CodeUnavailable)
+	checkAuth(t, asTheKey, key, promptrails.AuthRequest{}, "")
 }
 
 // Without credentials it asks as the key: for keys of its workspace, and such
 // that the server does not judge by where they come from.
 func TestAuthenticatorAskingAsTheKey(t *testing.T) {
 	t.Parallel()
-	g := newGuarded(t)
-	here, there := g.key(), must[*promptrails.CreatedAPIKey](t)(g.workspace("other").APIKeys.Create(t.Context(), &promptrails.CreateAPIKeyParams{
+	ks := newKeyService(t)
+	here, there := ks.newKey(), must[*promptrails.CreatedAPIKey](t)(ks.workspace("other").APIKeys.Create(t.Context(), &promptrails.CreateAPIKeyParams{
 		Name: "A key", Scopes: promptrails.Scopes{promptrails.ScopeAgentsRead},
 	}))
-	bare := g.client(promptrails.WithWorkspace(here.WorkspaceID))
+	bare := ks.client(promptrails.WithWorkspace(here.WorkspaceID))
 	a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(bare))
 	anywhere := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(bare, promptrails.WithAuthAnyWorkspace()))
 	for _, c := range []struct {
@@ -86,23 +86,23 @@ func TestAuthenticatorAskingAsTheKey(t *testing.T) {
 		{a, there.Key, promptrails.CodeInvalidAPIKey},
 		{anywhere, there.Key, ""},
 		{a, promptrails.NewSecret("pr_live_nobody"), promptrails.CodeInvalidAPIKey},
-		{a, g.keyOf(&promptrails.CreateAPIKeyParams{AllowedIPs: []string{"203.0.113.9"}}).Key, promptrails.CodeIPNotAllowed},
-		{a, g.keyOf(&promptrails.CreateAPIKeyParams{AllowedIPs: []string{"127.0.0.1"}}).Key, promptrails.CodeIPNotAllowed}, // it is us that the server sees
-		{a, g.keyOf(&promptrails.CreateAPIKeyParams{AllowedOrigins: []string{"https://app.example.com"}}).Key, promptrails.CodeOriginNotAllowed},
+		{a, ks.newKeyWith(&promptrails.CreateAPIKeyParams{AllowedIPs: []string{"203.0.113.9"}}).Key, promptrails.CodeIPNotAllowed},
+		{a, ks.newKeyWith(&promptrails.CreateAPIKeyParams{AllowedIPs: []string{"127.0.0.1"}}).Key, promptrails.CodeIPNotAllowed}, // it is us that the server sees
+		{a, ks.newKeyWith(&promptrails.CreateAPIKeyParams{AllowedOrigins: []string{"https://app.example.com"}}).Key, promptrails.CodeOriginNotAllowed},
 	} {
-		wants(t, code(t, c.a, c.key, promptrails.AuthRequest{Origin: "https://app.example.com"}), c.want)
+		checkAuth(t, c.a, c.key, promptrails.AuthRequest{Origin: "https://app.example.com"}, c.want)
 	}
-	g.answersWith(status(200, `{"data":{"id":"k","workspace_id":"`+here.WorkspaceID+`","allowed_origins":["https://app.example.com"]}}`))
-	wants(t, code(t, a, promptrails.NewSecret("pr_live_listed"), promptrails.AuthRequest{Origin: "https://app.example.com"}), promptrails.CodeOriginNotAllowed)
-	g.isUp()
-	revoked := g.key()
-	if err := g.owner.APIKeys.Revoke(t.Context(), revoked.ID); err != nil {
+	ks.respondWith(status(200, `{"data":{"id":"k","workspace_id":"`+here.WorkspaceID+`","allowed_origins":["https://app.example.com"]}}`))
+	checkAuth(t, a, promptrails.NewSecret("pr_live_listed"), promptrails.AuthRequest{Origin: "https://app.example.com"}, promptrails.CodeOriginNotAllowed)
+	ks.bringUp()
+	revoked := ks.newKey()
+	if err := ks.owner.APIKeys.Revoke(t.Context(), revoked.ID); err != nil {
 		t.Fatal(err)
 	}
-	wants(t, code(t, a, revoked.Key, promptrails.AuthRequest{}), promptrails.CodeAPIKeyRevoked)
+	checkAuth(t, a, revoked.Key, promptrails.AuthRequest{}, promptrails.CodeAPIKeyRevoked)
 	// Such a client does nothing else.
-	before := g.asked()
-	if _, err := bare.Credentials.List(t.Context(), nil); !errors.Is(err, promptrails.ErrUnauthorized) || g.asked() != before {
+	before := ks.requests()
+	if _, err := bare.Credentials.List(t.Context(), nil); !errors.Is(err, promptrails.ErrUnauthorized) || ks.requests() != before {
 		t.Errorf("a call without credentials: %v", err)
 	}
 }
@@ -111,26 +111,26 @@ func TestAuthenticatorAskingAsTheKey(t *testing.T) {
 // and sends nothing but the key.
 func TestAuthenticatorAskingUnderCredentials(t *testing.T) {
 	t.Parallel()
-	g := newGuarded(t)
-	there := must[*promptrails.CreatedAPIKey](t)(g.workspace("other").APIKeys.Create(t.Context(), &promptrails.CreateAPIKeyParams{
+	ks := newKeyService(t)
+	there := must[*promptrails.CreatedAPIKey](t)(ks.workspace("other").APIKeys.Create(t.Context(), &promptrails.CreateAPIKeyParams{
 		Name: "A key", Scopes: promptrails.Scopes{promptrails.ScopeAgentsRead},
 	}))
-	wants(t, code(t, g.authenticator(promptrails.WithAuthAnyWorkspace()), there.Key, promptrails.AuthRequest{}), promptrails.CodeInvalidAPIKey)
+	checkAuth(t, ks.newAuthenticator(promptrails.WithAuthAnyWorkspace()), there.Key, promptrails.AuthRequest{}, promptrails.CodeInvalidAPIKey)
 
-	here := g.key().Key
+	here := ks.newKey().Key
 	var sent string
-	g.answersWith(func(w http.ResponseWriter, r *http.Request) {
+	ks.respondWith(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		sent = string(body)
 		status(200, `{"data":{"valid":true,"api_key":{"id":"k","workspace_id":"w"}}}`)(w, r)
 	})
-	wants(t, code(t, g.authenticator(), here, promptrails.AuthRequest{Origin: "https://app.example.com"}), "")
+	checkAuth(t, ks.newAuthenticator(), here, promptrails.AuthRequest{Origin: "https://app.example.com"}, "")
 	if sent != `{"key":"`+here.Reveal()+`"}` {
 		t.Error("more was sent than the key")
 	}
 	// A verifier that answers for another workspace is not believed.
-	a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(g.asker.InWorkspace("mine")))
-	wants(t, code(t, a, here, promptrails.AuthRequest{}), promptrails.CodeInvalidAPIKey)
+	a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(ks.verifier.InWorkspace("mine")))
+	checkAuth(t, a, here, promptrails.AuthRequest{}, promptrails.CodeInvalidAPIKey)
 }
 
 // What a verifier of one's own may say.
@@ -163,7 +163,7 @@ func TestAuthenticatorVerifierErrors(t *testing.T) {
 					return c.key, c.err
 				}))))
 			for range 2 {
-				wants(t, code(t, a, promptrails.NewSecret(key), promptrails.AuthRequest{}), c.want)
+				checkAuth(t, a, promptrails.NewSecret(key), promptrails.AuthRequest{}, c.want)
 			}
 			if e, ok := errors.AsType[*promptrails.Error](c.err); ok && !strings.HasSuffix(e.Message, key) {
 				t.Errorf("the verifier's own error was changed to %v", e)

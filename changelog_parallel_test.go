@@ -20,11 +20,11 @@ import (
 // order, each once.
 func TestChangelogStretches(t *testing.T) {
 	t.Parallel()
-	g := newGuarded(t)
+	ks := newKeyService(t)
 	ctx := t.Context()
 	for i := range 40 {
-		if made := g.key(); i%15 == 7 {
-			must[*promptrails.APIKey](t)(g.owner.APIKeys.Update(ctx, made.ID, &promptrails.UpdateAPIKeyParams{Name: new("new")}))
+		if made := ks.newKey(); i%15 == 7 {
+			must[*promptrails.APIKey](t)(ks.owner.APIKeys.Update(ctx, made.ID, &promptrails.UpdateAPIKeyParams{Name: new("new")}))
 		}
 	}
 	for _, p := range []promptrails.ListChangelogParams{
@@ -42,7 +42,7 @@ func TestChangelogStretches(t *testing.T) {
 		p.Limit = 7
 		read := func(prefetch int) (sequences []int64) {
 			var response promptrails.Response
-			for e, err := range g.owner.Changelog.All(ctx, &p, promptrails.WithPrefetch(prefetch), promptrails.WithResponse(&response)) {
+			for e, err := range ks.owner.Changelog.All(ctx, &p, promptrails.WithPrefetch(prefetch), promptrails.WithResponse(&response)) {
 				if err != nil || response.Status != 200 {
 					t.Fatal(response.Status, err)
 				}
@@ -57,7 +57,7 @@ func TestChangelogStretches(t *testing.T) {
 			}
 		}
 	}
-	head, err := promptrails.VerifyChangelog(g.owner.Changelog.All(ctx, &promptrails.ListChangelogParams{Order: promptrails.OrderAscending}, promptrails.WithPrefetch(3)), nil)
+	head, err := promptrails.VerifyChangelog(ks.owner.Changelog.All(ctx, &promptrails.ListChangelogParams{Order: promptrails.OrderAscending}, promptrails.WithPrefetch(3)), nil)
 	if err != nil || head.Sequence < 40 {
 		t.Errorf("%+v, %v", head, err)
 	}

@@ -45,18 +45,18 @@ func sequence(lines []string) iter.Seq2[*promptrails.ChangelogEntry, error] {
 // export returns a changelog of some twenty entries, with values of all kinds.
 func export(t *testing.T) []string {
 	t.Helper()
-	g := newGuarded(t)
+	ks := newKeyService(t)
 	ctx := t.Context()
 	for i := range 3 {
-		agent := must[*promptrails.Resource](t)(g.owner.Resources.Create(ctx, promptrails.KindAgents, map[string]any{
+		agent := must[*promptrails.Resource](t)(ks.owner.Resources.Create(ctx, promptrails.KindAgents, map[string]any{
 			"name": fmt.Sprintf("Agent \u00fc %d", i), "text": "a\u2028b", "temperature": 0.1 + float64(i), "big": json.RawMessage("12345678901234567890"), "nested": map[string]any{"a": []any{1, nil, true, "x"}},
 		}))
-		must[*promptrails.Resource](t)(g.owner.Resources.Update(ctx, promptrails.KindAgents, agent.ID, map[string]any{"temperature": 1e-7, "note": "\"quoted\"\n"}))
-		must[*promptrails.Credential](t)(g.owner.Credentials.Create(ctx, &promptrails.CreateCredentialParams{Name: "c", Type: "openai", Value: promptrails.NewSecret("sk-value-0123456789")}))
-		must[*promptrails.Transaction](t)(g.owner.Billing.TopUp(ctx, promptrails.Money{Amount: 100, Currency: "USD"}))
+		must[*promptrails.Resource](t)(ks.owner.Resources.Update(ctx, promptrails.KindAgents, agent.ID, map[string]any{"temperature": 1e-7, "note": "\"quoted\"\n"}))
+		must[*promptrails.Credential](t)(ks.owner.Credentials.Create(ctx, &promptrails.CreateCredentialParams{Name: "c", Type: "openai", Value: promptrails.NewSecret("sk-value-0123456789")}))
+		must[*promptrails.Transaction](t)(ks.owner.Billing.TopUp(ctx, promptrails.Money{Amount: 100, Currency: "USD"}))
 	}
 	var lines []string
-	for e, err := range g.owner.Changelog.All(ctx, &promptrails.ListChangelogParams{Order: promptrails.OrderAscending}) {
+	for e, err := range ks.owner.Changelog.All(ctx, &promptrails.ListChangelogParams{Order: promptrails.OrderAscending}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -273,11 +273,11 @@ func TestChangelogVector(t *testing.T) {
 func TestTail(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuarded(t)
-		key := g.key(promptrails.ScopeChangelogRead)
-		c := g.client(promptrails.WithAPIKey(key.Key.Reveal()))
+		ks := newKeyService(t)
+		key := ks.newKey(promptrails.ScopeChangelogRead)
+		c := ks.client(promptrails.WithAPIKey(key.Key.Reveal()))
 		for range 150 { // more than a page
-			g.key(promptrails.ScopeAppsRead)
+			ks.newKey(promptrails.ScopeAppsRead)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		var mu sync.Mutex
@@ -297,25 +297,25 @@ func TestTail(t *testing.T) {
 		})
 		count := func() int { mu.Lock(); defer mu.Unlock(); return len(seen) }
 		head := func() int {
-			return int(must[*promptrails.ChangelogHead](t)(g.owner.Changelog.Head(t.Context())).Sequence)
+			return int(must[*promptrails.ChangelogHead](t)(ks.owner.Changelog.Head(t.Context())).Sequence)
 		}
 		synctest.Wait()
 		if count() != head()-2 {
 			t.Errorf("%d of %d entries at once", count(), head()-2)
 		}
-		g.key(promptrails.ScopeAppsRead)
-		g.answersWith(status(503, ``))
+		ks.newKey(promptrails.ScopeAppsRead)
+		ks.respondWith(status(503, ``))
 		time.Sleep(5 * time.Minute)
-		g.isUp()
-		g.key(promptrails.ScopeAppsRead)
+		ks.bringUp()
+		ks.newKey(promptrails.ScopeAppsRead)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if count() != head()-2 {
 			t.Errorf("%d of %d entries after an outage", count(), head()-2)
 		}
-		g.forgets()
+		ks.resetRequests()
 		time.Sleep(time.Minute)
-		if n := g.asked(); n < 55 || n > 61 {
+		if n := ks.requests(); n < 55 || n > 61 {
 			t.Errorf("looked %d times in a minute, at an interval of a second", n)
 		}
 		before := time.Now()

@@ -43,7 +43,7 @@ func (s *keyServer) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // wants fails the test unless the key was asked about, and called with, so
 // often.
-func (s *keyServer) wants(t *testing.T, asked, calls int) {
+func (s *keyServer) checkCalls(t *testing.T, asked, calls int) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -52,13 +52,13 @@ func (s *keyServer) wants(t *testing.T, asked, calls int) {
 	}
 }
 
-func (s *keyServer) answers(current http.HandlerFunc) {
+func (s *keyServer) setCurrent(current http.HandlerFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.current = current
 }
 
-func keyWith(scopes ...string) http.HandlerFunc {
+func currentKey(scopes ...string) http.HandlerFunc {
 	return status(200, `{"data":{"id":"3MVOWo1xF7FAhBXJx8TdMd8GK1h","workspace_id":"w","scopes":["`+strings.Join(scopes, `","`)+`"]}}`)
 }
 
@@ -85,8 +85,8 @@ func readMembers(ctx context.Context, c *promptrails.Client) error {
 	return err
 }
 
-// lacks fails the test unless err refuses a scope before the wire.
-func lacks(t *testing.T, err error, operation string, scope promptrails.Scope) {
+// checkScopeRefused fails the test unless err refuses a scope before the wire.
+func checkScopeRefused(t *testing.T, err error, operation string, scope promptrails.Scope) {
 	t.Helper()
 	refused, ok := errors.AsType[*promptrails.ScopeError](err)
 	if !ok || refused.Required != scope || !strings.Contains(err.Error(), operation) || !errors.Is(err, promptrails.ErrForbidden) {
@@ -99,23 +99,23 @@ func lacks(t *testing.T, err error, operation string, scope promptrails.Scope) {
 
 func TestWithScopes(t *testing.T) {
 	t.Parallel()
-	s := &keyServer{current: keyWith("credentials:read")}
+	s := &keyServer{current: currentKey("credentials:read")}
 	c := s.client(t, promptrails.WithScopes(promptrails.ScopeCredentialsRead, "vendor:own"))
 	if err := readCredentials(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	err := readMembers(t.Context(), c.InWorkspace("other"))
-	lacks(t, err, "GET /members", promptrails.ScopeMembersRead)
+	checkScopeRefused(t, err, "GET /members", promptrails.ScopeMembersRead)
 	if want := "promptrails: GET /members: refused before anything was sent: the API key needs the scope members:read; it has credentials:read vendor:own"; err.Error() != want {
 		t.Errorf("reads %q", err)
 	}
 	for _, err := range c.Members.All(t.Context(), nil) {
-		lacks(t, err, "GET /members", promptrails.ScopeMembersRead)
+		checkScopeRefused(t, err, "GET /members", promptrails.ScopeMembersRead)
 	}
 	if _, err := c.APIKeys.Current(t.Context()); err != nil {
 		t.Errorf("any key may ask for itself: %v", err)
 	}
-	s.wants(t, 1, 1)
+	s.checkCalls(t, 1, 1)
 }
 
 func TestScopeCheckOptions(t *testing.T) {
@@ -140,11 +140,11 @@ func TestScopeCheckOptions(t *testing.T) {
 func TestScopeCheckAsksOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &keyServer{current: keyWith("credentials:read")}
+		s := &keyServer{current: currentKey("credentials:read")}
 		c := s.client(t, promptrails.WithScopeCheck())
-		s.wants(t, 0, 0)
+		s.checkCalls(t, 0, 0)
 		inner, held := s.current, make(chan struct{})
-		s.answers(func(w http.ResponseWriter, r *http.Request) { <-held; inner(w, r) })
+		s.setCurrent(func(w http.ResponseWriter, r *http.Request) { <-held; inner(w, r) })
 		var callers sync.WaitGroup
 		for range 100 {
 			callers.Go(func() {
@@ -154,10 +154,10 @@ func TestScopeCheckAsksOnce(t *testing.T) {
 			})
 		}
 		synctest.Wait()
-		s.wants(t, 1, 0)
+		s.checkCalls(t, 1, 0)
 		close(held)
 		callers.Wait()
-		s.wants(t, 1, 100)
+		s.checkCalls(t, 1, 100)
 		if got := s.last.Header.Get("X-Workspace-ID"); got != "" || s.last.Header.Get("X-API-Key") != someKey {
 			t.Errorf("asked in the workspace %q", got)
 		}
@@ -168,7 +168,7 @@ func TestScopeCheckAsksOnce(t *testing.T) {
 func TestScopeCheckAsksOnceForStragglers(t *testing.T) {
 	t.Parallel()
 	for range 100 {
-		s := &keyServer{current: keyWith("credentials:read")}
+		s := &keyServer{current: currentKey("credentials:read")}
 		c := s.client(t, promptrails.WithScopeCheck())
 		start := make(chan struct{})
 		var callers sync.WaitGroup
@@ -182,7 +182,7 @@ func TestScopeCheckAsksOnceForStragglers(t *testing.T) {
 		}
 		close(start)
 		callers.Wait()
-		if s.wants(t, 1, 200); t.Failed() {
+		if s.checkCalls(t, 1, 200); t.Failed() {
 			return
 		}
 	}
@@ -195,7 +195,7 @@ func TestScopeCheckOutlivesACaller(t *testing.T) {
 		s := &keyServer{}
 		c := s.client(t, promptrails.WithScopeCheck())
 		held := make(chan struct{})
-		s.answers(func(w http.ResponseWriter, r *http.Request) { <-held; keyWith("credentials:read")(w, r) })
+		s.setCurrent(func(w http.ResponseWriter, r *http.Request) { <-held; currentKey("credentials:read")(w, r) })
 		ctx, cancel := context.WithCancel(t.Context())
 		var callers sync.WaitGroup
 		callers.Go(func() {
@@ -205,14 +205,14 @@ func TestScopeCheckOutlivesACaller(t *testing.T) {
 		})
 		synctest.Wait()
 		callers.Go(func() {
-			lacks(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
+			checkScopeRefused(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
 		})
 		synctest.Wait()
 		cancel()
 		synctest.Wait()
 		close(held)
 		callers.Wait()
-		s.wants(t, 1, 0)
+		s.checkCalls(t, 1, 0)
 	})
 }
 
@@ -221,29 +221,29 @@ func TestScopeCheckOutlivesACaller(t *testing.T) {
 func TestScopeCheckAsksAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &keyServer{current: keyWith("credentials:read")}
+		s := &keyServer{current: currentKey("credentials:read")}
 		c := s.client(t, promptrails.WithScopeCheck())
-		lacks(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
-		s.wants(t, 1, 0) // the answer is as new as it can be
+		checkScopeRefused(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
+		s.checkCalls(t, 1, 0) // the answer is as new as it can be
 		for range 5 {
-			lacks(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
+			checkScopeRefused(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
 		}
-		s.wants(t, 2, 0)
-		s.answers(keyWith("credentials:read", "members:read"))
+		s.checkCalls(t, 2, 0)
+		s.setCurrent(currentKey("credentials:read", "members:read"))
 		time.Sleep(time.Minute - time.Nanosecond)
-		lacks(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
+		checkScopeRefused(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
 		time.Sleep(time.Nanosecond)
 		if err := readMembers(t.Context(), c); err != nil {
 			t.Error(err)
 		}
-		s.wants(t, 3, 1)
+		s.checkCalls(t, 3, 1)
 	})
 }
 
 // A server that refuses a scope knows better than what is remembered.
 func TestScopeCheckAfterARefusal(t *testing.T) {
 	t.Parallel()
-	s := &keyServer{current: keyWith("members:read")}
+	s := &keyServer{current: currentKey("members:read")}
 	c := s.client(t, promptrails.WithScopeCheck())
 	s.rest = status(403, `{"error":{"code":"insufficient_scope","message":"no","details":{"required":"members:read","granted":["agents:read"]}}}`)
 	err := readMembers(t.Context(), c)
@@ -251,9 +251,9 @@ func TestScopeCheckAfterARefusal(t *testing.T) {
 	if e, answered := errors.AsType[*promptrails.Error](err); !ok || !answered || e.Operation != "GET /members" || e.Status != 403 {
 		t.Fatalf("got %v", err)
 	}
-	s.answers(keyWith("agents:read"))
-	lacks(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
-	s.wants(t, 2, 1)
+	s.setCurrent(currentKey("agents:read"))
+	checkScopeRefused(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
+	s.checkCalls(t, 2, 1)
 }
 
 func TestScopeCheckAtAServerThatCannotTell(t *testing.T) {
@@ -269,7 +269,7 @@ func TestScopeCheckAtAServerThatCannotTell(t *testing.T) {
 				}
 				time.Sleep(time.Hour)
 			}
-			s.wants(t, 1, 3)
+			s.checkCalls(t, 1, 3)
 			if lines := strings.Count(log.String(), "\n"); lines != 1 || !strings.Contains(log.String(), "unchecked") {
 				t.Errorf("%d lines: %s", lines, &log)
 			}
@@ -293,11 +293,11 @@ func TestScopeCheckWhileTheQuestionFails(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				s.wants(t, 1, 2)
-				s.answers(keyWith("agents:read"))
+				s.checkCalls(t, 1, 2)
+				s.setCurrent(currentKey("agents:read"))
 				time.Sleep(time.Minute)
-				lacks(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
-				s.wants(t, 2, 2)
+				checkScopeRefused(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
+				s.checkCalls(t, 2, 2)
 			})
 		})
 	}
@@ -313,7 +313,7 @@ func TestScopeCheckReturnsThatTheKeyIsNotKnown(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	}
-	s.wants(t, 2, 0)
+	s.checkCalls(t, 2, 0)
 }
 
 // Against the service itself: a key that loses a scope is refused there, once,
@@ -328,12 +328,12 @@ func TestScopeCheckAgainstTheService(t *testing.T) {
 	if err := readMembers(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	lacks(t, readCredentials(t.Context(), c), "GET /credentials", promptrails.ScopeCredentialsRead)
+	checkScopeRefused(t, readCredentials(t.Context(), c), "GET /credentials", promptrails.ScopeCredentialsRead)
 	must[*promptrails.APIKey](t)(s.Owner.APIKeys.Update(t.Context(), key.ID, &promptrails.UpdateAPIKeyParams{Scopes: &promptrails.Scopes{promptrails.ScopeCredentialsRead}}))
 	if err := readMembers(t.Context(), c); !errors.Is(err, promptrails.ErrForbidden) {
 		t.Fatal(err)
 	}
-	lacks(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
+	checkScopeRefused(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
 	if err := readCredentials(t.Context(), c); err != nil {
 		t.Error(err)
 	}
