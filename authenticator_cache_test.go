@@ -16,12 +16,13 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-func TestAuthenticatorAsksOnceForABurst(t *testing.T) {
+// Concurrent calls with one key share a request.
+func TestAuthenticatorSharesRequests(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ks := newKeyService(t)
 		for name, key := range map[string]promptrails.Secret{
-			"known": ks.newKey().Key, "unknown": promptrails.NewSecret("pr_live_nobody"),
+			"known": ks.newKey().Key, "unknown": promptrails.NewSecret("pr_live_unknown"),
 		} {
 			ks.resetRequests()
 			a := ks.newAuthenticator()
@@ -42,19 +43,19 @@ func TestAuthenticatorAsksOnceForABurst(t *testing.T) {
 			close(held)
 			callers.Wait()
 			if ks.requests() != 1 || in.Load()+out.Load() != 10_000 || (name == "known") != (in.Load() == 10_000) {
-				t.Errorf("%s: asked %d times, %d in, %d out", name, ks.requests(), in.Load(), out.Load())
+				t.Errorf("%s key: got %d requests, %d calls accepted and %d rejected, want 1 request for 10000 calls with the same result", name, ks.requests(), in.Load(), out.Load())
 			}
 			ks.bringUp()
 		}
 	})
 }
 
-// Whoever comes while an answer is landing does not ask a second time.
-func TestAuthenticatorAsksOnceForStragglers(t *testing.T) {
+// A call that arrives while a response is being stored sends no second request.
+func TestAuthenticatorSharesRequestsWithLateCalls(t *testing.T) {
 	t.Parallel()
 	ks := newKeyService(t)
 	for range 50 {
-		for want, key := range map[promptrails.ErrorCode]promptrails.Secret{"": ks.newKey().Key, promptrails.CodeInvalidAPIKey: promptrails.NewSecret("pr_live_nobody")} {
+		for want, key := range map[promptrails.ErrorCode]promptrails.Secret{"": ks.newKey().Key, promptrails.CodeInvalidAPIKey: promptrails.NewSecret("pr_live_unknown")} {
 			ks.resetRequests()
 			a := ks.newAuthenticator()
 			var callers sync.WaitGroup
@@ -63,13 +64,14 @@ func TestAuthenticatorAsksOnceForStragglers(t *testing.T) {
 			}
 			callers.Wait()
 			if ks.requests() != 1 {
-				t.Fatalf("asked %d times", ks.requests())
+				t.Fatalf("got %d requests, want 1", ks.requests())
 			}
 		}
 	}
 }
 
-func TestAuthenticatorOutlivesACaller(t *testing.T) {
+// A shared request continues after the caller that started it is canceled.
+func TestAuthenticatorRequestOutlivesItsCaller(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ks := newKeyService(t)
@@ -81,7 +83,7 @@ func TestAuthenticatorOutlivesACaller(t *testing.T) {
 		callers.Go(func() {
 			_, err := a.Authenticate(ctx, key.Reveal(), promptrails.AuthRequest{})
 			if !errors.Is(err, context.Canceled) || !errors.Is(err, promptrails.ErrUnavailable) {
-				t.Errorf("the caller that left: %v", err)
+				t.Errorf("canceled Authenticate: got %v, want context.Canceled and ErrUnavailable", err)
 			}
 		})
 		synctest.Wait()
@@ -92,13 +94,13 @@ func TestAuthenticatorOutlivesACaller(t *testing.T) {
 		close(held)
 		callers.Wait()
 		if ks.requests() != 1 {
-			t.Errorf("asked %d times", ks.requests())
+			t.Errorf("got %d requests, want 1", ks.requests())
 		}
 	})
 }
 
-// A key that somebody else revokes is let in for the TTL and no longer, whatever
-// may be served while the API is down; the refusal is kept apart, and shorter.
+// After another client revokes a key, the key is accepted until the TTL expires,
+// regardless of WithAuthMaxStale. The rejection has its own, shorter TTL.
 func TestAuthenticatorTTL(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -111,48 +113,48 @@ func TestAuthenticatorTTL(t *testing.T) {
 		time.Sleep(10*time.Second - time.Nanosecond)
 		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "")
 		if ks.requests() != 1 {
-			t.Errorf("asked %d times within the TTL", ks.requests())
+			t.Errorf("within the TTL: got %d requests, want 1", ks.requests())
 		}
 		time.Sleep(time.Nanosecond)
-		for _, asked := range []int64{2, 2, 3} {
+		for _, want := range []int64{2, 2, 3} {
 			checkAuth(t, a, key.Key, promptrails.AuthRequest{}, promptrails.CodeAPIKeyRevoked)
-			if ks.requests() != asked {
-				t.Errorf("asked %d times, want %d", ks.requests(), asked)
+			if ks.requests() != want {
+				t.Errorf("after the TTL: got %d requests, want %d", ks.requests(), want)
 			}
 			time.Sleep(1500 * time.Millisecond)
 		}
 	})
 }
 
-// What the options say is the default is what is done without them.
+// Without options, the documented defaults apply.
 func TestAuthenticatorDefaults(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ks := newKeyService(t)
 		a, key := ks.newAuthenticator(), ks.newKey()
-		unknown := promptrails.NewSecret("pr_live_nobody")
+		unknown := promptrails.NewSecret("pr_live_unknown")
 		for _, c := range []struct {
-			key       promptrails.Secret
-			kept      time.Duration
-			remembers promptrails.ErrorCode
+			key  promptrails.Secret
+			ttl  time.Duration
+			want promptrails.ErrorCode
 		}{{key.Key, 30 * time.Second, ""}, {unknown, 5 * time.Second, promptrails.CodeInvalidAPIKey}} {
 			ks.resetRequests()
-			for _, asked := range []int64{1, 1, 2} {
-				checkAuth(t, a, c.key, promptrails.AuthRequest{}, c.remembers)
-				if ks.requests() != asked {
-					t.Errorf("asked %d times, want %d", ks.requests(), asked)
+			for _, requests := range []int64{1, 1, 2} {
+				checkAuth(t, a, c.key, promptrails.AuthRequest{}, c.want)
+				if ks.requests() != requests {
+					t.Errorf("TTL %s: got %d requests, want %d", c.ttl, ks.requests(), requests)
 				}
-				time.Sleep(c.kept/2 + time.Nanosecond) // of the test's clock
+				time.Sleep(c.ttl/2 + time.Nanosecond)
 			}
 		}
 		time.Sleep(time.Minute)
-		ks.takeDown() // and nobody is served stale
+		ks.takeDown() // stale entries are not used by default
 		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, promptrails.CodeUnavailable)
 	})
 }
 
-// The TTL counts from the question: the answer may be as old as that.
-func TestAuthenticatorCountsFromTheQuestion(t *testing.T) {
+// The TTL starts when the request is sent, since the response can be that old.
+func TestAuthenticatorTTLStartsWithTheRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ks := newKeyService(t)
@@ -168,8 +170,8 @@ func TestAuthenticatorCountsFromTheQuestion(t *testing.T) {
 	})
 }
 
-// A key that is revoked, narrowed or rotated through the authenticator's own
-// client is asked about anew from then on.
+// After a key is changed through the authenticator's own client, the key is
+// verified again.
 func TestAuthenticatorSeesItsOwnClientsChanges(t *testing.T) {
 	t.Parallel()
 	ks := newKeyService(t)
@@ -185,39 +187,42 @@ func TestAuthenticatorSeesItsOwnClientsChanges(t *testing.T) {
 			return err
 		}, promptrails.CodeInsufficientScope},
 	} {
-		key, r := ks.newKey(), promptrails.AuthRequest{Scopes: []promptrails.Scope{promptrails.ScopeAgentsRead}}
-		checkAuth(t, a, key.Key, r, "")
-		if err := c.change(key.ID); err != nil {
+		t.Run(name, func(t *testing.T) {
+			key, r := ks.newKey(), promptrails.AuthRequest{Scopes: []promptrails.Scope{promptrails.ScopeAgentsRead}}
+			checkAuth(t, a, key.Key, r, "")
+			if err := c.change(key.ID); err != nil {
+				t.Fatal(err)
+			}
+			checkAuth(t, a, key.Key, r, c.want)
+		})
+	}
+	t.Run("remove the creator", func(t *testing.T) {
+		admin := ks.member("admin@example.com")
+		made := must[*promptrails.CreatedAPIKey](t)(admin.APIKeys.Create(t.Context(), &promptrails.CreateAPIKeyParams{Name: "A", Scopes: promptrails.Scopes{promptrails.ScopeAll}}))
+		checkAuth(t, a, made.Key, promptrails.AuthRequest{}, "")
+		self := must[*promptrails.Member](t)(admin.Members.Self(t.Context()))
+		if err := ks.owner.Members.Remove(t.Context(), self.ID, &promptrails.RemoveMemberParams{RevokeAPIKeys: true}); err != nil {
 			t.Fatal(err)
 		}
-		if got := authenticate(t, a, key.Key, r); got != c.want {
-			t.Errorf("after %s: %q", name, got)
+		checkAuth(t, a, made.Key, promptrails.AuthRequest{}, promptrails.CodeAPIKeyRevoked)
+	})
+	t.Run("delete the workspace", func(t *testing.T) {
+		other := ks.workspace("other")
+		a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(other))
+		key := must[*promptrails.CreatedAPIKey](t)(other.APIKeys.Create(t.Context(), &promptrails.CreateAPIKeyParams{Name: "A", Scopes: promptrails.Scopes{promptrails.ScopeAll}}))
+		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "")
+		if err := other.Workspaces.Delete(t.Context(), key.WorkspaceID, &promptrails.DeleteWorkspaceParams{ConfirmSlug: "other"}); err != nil {
+			t.Fatal(err)
 		}
-	}
-	admin := ks.member("admin@example.com")
-	made := must[*promptrails.CreatedAPIKey](t)(admin.APIKeys.Create(t.Context(), &promptrails.CreateAPIKeyParams{Name: "A", Scopes: promptrails.Scopes{promptrails.ScopeAll}}))
-	checkAuth(t, a, made.Key, promptrails.AuthRequest{}, "")
-	self := must[*promptrails.Member](t)(admin.Members.Self(t.Context()))
-	if err := ks.owner.Members.Remove(t.Context(), self.ID, &promptrails.RemoveMemberParams{RevokeAPIKeys: true}); err != nil {
-		t.Fatal(err)
-	}
-	checkAuth(t, a, made.Key, promptrails.AuthRequest{}, promptrails.CodeAPIKeyRevoked)
-
-	other := ks.workspace("other")
-	member := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(other))
-	key := must[*promptrails.CreatedAPIKey](t)(other.APIKeys.Create(t.Context(), &promptrails.CreateAPIKeyParams{Name: "A", Scopes: promptrails.Scopes{promptrails.ScopeAll}}))
-	checkAuth(t, member, key.Key, promptrails.AuthRequest{}, "")
-	if err := other.Workspaces.Delete(t.Context(), key.WorkspaceID, &promptrails.DeleteWorkspaceParams{ConfirmSlug: "other"}); err != nil {
-		t.Fatal(err)
-	}
-	if got := authenticate(t, member, key.Key, promptrails.AuthRequest{}); got == "" {
-		t.Error("a key of a workspace that is gone is let in")
-	}
+		if got := authenticate(t, a, key.Key, promptrails.AuthRequest{}); got == "" {
+			t.Error("Authenticate: got no error, want one")
+		}
+	})
 }
 
-// A verification that began before a revocation, and ends after it, does not
-// bring the key back.
-func TestAuthenticatorRevocationRacesAVerification(t *testing.T) {
+// A verification that starts before a revocation and returns after it does not
+// make the key valid again.
+func TestAuthenticatorRevocationDuringVerification(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ks := newKeyService(t)
@@ -227,26 +232,26 @@ func TestAuthenticatorRevocationRacesAVerification(t *testing.T) {
 		held := make(chan struct{})
 		ks.respondWith(func(w http.ResponseWriter, r *http.Request) { ks.service.ServeHTTP(w, r); <-held })
 		var early sync.WaitGroup
-		early.Go(func() { checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "") }) // it asked before
+		early.Go(func() { checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "") }) // sent before the revocation
 		synctest.Wait()
 		ks.bringUp()
 		if err := revoked.APIKeys.Revoke(t.Context(), key.ID); err != nil {
 			t.Fatal(err)
 		}
-		// Nobody who comes now waits for the old answer, or is let in by it.
+		// Later calls neither wait for the old response nor use it.
 		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, promptrails.CodeAPIKeyRevoked)
 		close(held)
 		early.Wait()
 		ks.resetRequests()
 		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, promptrails.CodeAPIKeyRevoked)
 		if ks.requests() != 0 {
-			t.Errorf("the late answer put out the younger one: asked %d times", ks.requests())
+			t.Errorf("got %d requests, want 0: the old response replaced the newer one", ks.requests())
 		}
 	})
 }
 
-// Nor does one that ends late put out a younger acceptance.
-func TestAuthenticatorKeepsTheYoungerAnswer(t *testing.T) {
+// A rejection that returns late does not replace a newer acceptance.
+func TestAuthenticatorCachesTheNewestResponse(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ks := newKeyService(t)
@@ -272,7 +277,7 @@ func TestAuthenticatorKeepsTheYoungerAnswer(t *testing.T) {
 		early.Wait()
 		checkAuth(t, a, key, promptrails.AuthRequest{}, "")
 		if asked.Load() != 2 {
-			t.Errorf("asked %d times", asked.Load())
+			t.Errorf("VerifyKey: got %d calls, want 2", asked.Load())
 		}
 	})
 }
@@ -288,7 +293,7 @@ func TestAuthenticatorWhileTheAPIIsDown(t *testing.T) {
 		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "")
 		checkAuth(t, strict, key.Key, promptrails.AuthRequest{}, "")
 		ks.takeDown()
-		checkAuth(t, a, later.Key, promptrails.AuthRequest{}, promptrails.CodeUnavailable) // a cold cache
+		checkAuth(t, a, later.Key, promptrails.AuthRequest{}, promptrails.CodeUnavailable) // not cached
 		time.Sleep(10 * time.Second)
 		checkAuth(t, strict, key.Key, promptrails.AuthRequest{}, promptrails.CodeUnavailable)
 		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "")
@@ -303,9 +308,9 @@ func TestAuthenticatorWhileTheAPIIsDown(t *testing.T) {
 	})
 }
 
-// Once the API is known to be down, a key that is served stale waits for no
-// verification, asks at most once a second, and notices when it is up again.
-func TestAuthenticatorDoesNotWaitForWhatIsDown(t *testing.T) {
+// After a request has failed, calls with a stale entry do not wait. They send at
+// most one request a second in the background, and see when the API is up again.
+func TestAuthenticatorServesStaleWithoutWaiting(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ks := newKeyService(t)
@@ -314,11 +319,11 @@ func TestAuthenticatorDoesNotWaitForWhatIsDown(t *testing.T) {
 		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "")
 		time.Sleep(10 * time.Second)
 		ks.resetRequests()
-		ks.respondWith(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }) // it hangs
+		ks.respondWith(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }) // no response
 		before := time.Now()
 		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "")
 		if waited := time.Since(before); waited != time.Second {
-			t.Errorf("the first one waited %s, want 1s", waited)
+			t.Errorf("first stale Authenticate: took %s, want 1s", waited)
 		}
 		before = time.Now()
 		for range 100 {
@@ -326,46 +331,46 @@ func TestAuthenticatorDoesNotWaitForWhatIsDown(t *testing.T) {
 		}
 		synctest.Wait()
 		if time.Since(before) != 0 || ks.requests() != 1 {
-			t.Errorf("waited %s, asked %d times", time.Since(before), ks.requests())
+			t.Errorf("100 stale calls: took %s with %d requests, want 0s and 1", time.Since(before), ks.requests())
 		}
 		time.Sleep(time.Second)
 		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "")
 		synctest.Wait()
 		if ks.requests() != 1 {
-			t.Errorf("asked %d times after a second, want 1: the first question has not ended", ks.requests())
+			t.Errorf("after 1s: got %d requests, want 1 that is still pending", ks.requests())
 		}
 		time.Sleep(10 * time.Second)
 		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "")
 		synctest.Wait()
 		if ks.requests() != 2 {
-			t.Errorf("asked %d times after the first question has failed, want 2", ks.requests())
+			t.Errorf("after the first request failed: got %d requests, want 2", ks.requests())
 		}
 		time.Sleep(20 * time.Second)
 		ks.bringUp()
 		if err := ks.owner.APIKeys.Revoke(t.Context(), key.ID); err != nil {
 			t.Fatal(err)
 		}
-		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "") // it asks in the background
+		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, "") // stale, verified in the background
 		synctest.Wait()
 		checkAuth(t, a, key.Key, promptrails.AuthRequest{}, promptrails.CodeAPIKeyRevoked)
 	})
 }
 
-// What is served stale ends with the key itself, and so does what is cached.
-func TestAuthenticatorEndsWithTheKey(t *testing.T) {
+// Neither cached nor stale entries are used after the key expires.
+func TestAuthenticatorEntriesExpireWithTheKey(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ks := newKeyService(t)
 		end := time.Now().Add(time.Minute)
 		expiring, rotated := ks.newKeyWith(&promptrails.CreateAPIKeyParams{ExpiresAt: end}), ks.newKey()
 		must[*promptrails.CreatedAPIKey](t)(ks.owner.APIKeys.Rotate(t.Context(), rotated.ID, time.Minute))
-		var then []func()
+		var checks []func()
 		for want, key := range map[promptrails.ErrorCode]promptrails.Secret{promptrails.CodeAPIKeyExpired: expiring.Key, promptrails.CodeAPIKeyRevoked: rotated.Key} {
 			up := ks.newAuthenticator(promptrails.WithAuthCacheTTL(time.Hour))
 			down := ks.newAuthenticator(promptrails.WithAuthCacheTTL(time.Second), promptrails.WithAuthMaxStale(time.Hour))
 			checkAuth(t, up, key, promptrails.AuthRequest{}, "")
 			checkAuth(t, down, key, promptrails.AuthRequest{}, "")
-			then = append(then, func() {
+			checks = append(checks, func() {
 				checkAuth(t, up, key, promptrails.AuthRequest{}, want)
 				ks.takeDown()
 				checkAuth(t, down, key, promptrails.AuthRequest{}, promptrails.CodeUnavailable)
@@ -373,15 +378,15 @@ func TestAuthenticatorEndsWithTheKey(t *testing.T) {
 			})
 		}
 		time.Sleep(time.Until(end))
-		for _, check := range then {
+		for _, check := range checks {
 			check()
 		}
 	})
 }
 
-// A key whose expiry somebody else has put off goes on: at the expiry that is
-// remembered it is asked about anew, however long the TTL.
-func TestAuthenticatorAsksAtTheExpiry(t *testing.T) {
+// At the cached expiry the key is verified again, however long the TTL is. The
+// key stays valid if another client has extended it.
+func TestAuthenticatorVerifiesAgainAtTheExpiry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ks := newKeyService(t)
@@ -394,16 +399,16 @@ func TestAuthenticatorAsksAtTheExpiry(t *testing.T) {
 	})
 }
 
-// A flood of invented keys reaches the API at a set rate, and hurts no key that
-// is known: neither its place in memory nor its verification.
-func TestAuthenticatorUnderAFlood(t *testing.T) {
+// Requests about unknown keys are limited by WithAuthUnknownKeyRate. Unknown keys
+// do not evict a known key or delay its verification.
+func TestAuthenticatorLimitsUnknownKeys(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ks := newKeyService(t)
 		a := ks.newAuthenticator(promptrails.WithAuthUnknownKeyRate(10, 20), promptrails.WithAuthCacheSize(1), promptrails.WithAuthCacheTTL(10*time.Second))
 		known := ks.newKey().Key
 		checkAuth(t, a, known, promptrails.AuthRequest{}, "")
-		time.Sleep(9 * time.Second) // the burst is whole again
+		time.Sleep(9 * time.Second) // refills the burst
 		ks.resetRequests()
 		flood := func() (unavailable int) {
 			for i := range 1000 {
@@ -415,23 +420,23 @@ func TestAuthenticatorUnderAFlood(t *testing.T) {
 			return unavailable
 		}
 		if n := flood(); ks.requests() != 20 || n != 980 {
-			t.Errorf("asked %d times, %d were unavailable", ks.requests(), n)
+			t.Errorf("1000 unknown keys: got %d requests and %d ErrUnavailable, want 20 and 980", ks.requests(), n)
 		}
 		ks.resetRequests()
 		checkAuth(t, a, known, promptrails.AuthRequest{}, "")
 		if ks.requests() != 0 {
-			t.Error("a good key was put out by bad ones")
+			t.Errorf("known key: got %d requests, want 0", ks.requests())
 		}
-		time.Sleep(time.Second) // past the TTL of the known one
+		time.Sleep(time.Second) // past the TTL of the known key
 		checkAuth(t, a, known, promptrails.AuthRequest{}, "")
 		if flood(); ks.requests() != 1+10 {
-			t.Errorf("asked %d times in the next second", ks.requests())
+			t.Errorf("next second: got %d requests, want 11", ks.requests())
 		}
 	})
 }
 
-// However many keys come by, memory is bounded by the size of the cache. It runs
-// alone, since it measures the heap.
+// The size of the cache bounds the memory, regardless of the number of keys. The
+// test is not parallel because it measures the heap.
 func TestAuthenticatorMemory(t *testing.T) {
 	const size, keys = 500, 50_000
 	half := verifier(func(_ context.Context, key promptrails.Secret) (*promptrails.APIKey, error) {
@@ -453,13 +458,13 @@ func TestAuthenticatorMemory(t *testing.T) {
 		_, _ = a.Authenticate(t.Context(), fmt.Sprintf("pr_live_%d", i), promptrails.AuthRequest{})
 	}
 	if grown := int64(heap()) - int64(before); grown > size*10<<10 {
-		t.Errorf("%d keys hold %d bytes", keys, grown)
+		t.Errorf("heap after %d keys: grew by %d bytes, want at most %d", keys, grown, size*10<<10)
 	}
 	runtime.KeepAlive(a)
 }
 
-// Keys are told apart by all that they are.
-func TestAuthenticatorTellsKeysApart(t *testing.T) {
+// Cached keys are compared as a whole.
+func TestAuthenticatorComparesWholeKeys(t *testing.T) {
 	t.Parallel()
 	a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(nil, promptrails.WithAuthVerifier(verifier(
 		func(_ context.Context, key promptrails.Secret) (*promptrails.APIKey, error) {

@@ -34,23 +34,23 @@ func TestChangelog(t *testing.T) {
 			entries = append(entries, e)
 		}
 		if len(entries) != 4 {
-			t.Fatalf("%d entries, want 4: workspace, member, invitation, workspace", len(entries))
+			t.Fatalf("All: got %d entries, want 4: workspace, member, invitation, workspace", len(entries))
 		}
 		e := entries[2]
 		if e.Action != promptrails.ActionCreated || e.Resource != (promptrails.ChangelogResource{Type: promptrails.ResourceInvitation, ID: invitation.ID, Name: "grace@example.com"}) ||
 			e.Actor != (promptrails.Actor{Type: promptrails.ActorUser, ID: w.OwnerID, Name: "Ada"}) || e.RequestID != "my-request" || e.IP != "127.0.0.1" || e.WorkspaceID != w.ID {
-			t.Errorf("the invitation's entry = %+v", e)
+			t.Errorf("entry of the invitation: got %+v, want one created by Ada with the request id and the address", e)
 		}
 		token, ok := e.Changes.Get("token")
 		if !ok || string(token.From) != "null" || string(token.To) != `"[redacted]"` {
-			t.Errorf("the token in the changelog = %s → %s", token.From, token.To)
+			t.Errorf("change of the token: got %s to %s, want null to \"[redacted]\"", token.From, token.To)
 		}
 		name, ok := entries[3].Changes.Get("name")
 		if !ok || string(name.From) != `"The research"` || string(name.To) != `"Renamed <&>"` {
-			t.Errorf("the name's change = %s → %s", name.From, name.To)
+			t.Errorf("change of the name: got %s to %s, want \"The research\" to \"Renamed <&>\"", name.From, name.To)
 		}
 		if _, ok := entries[3].Changes.Get("slug"); ok {
-			t.Error("the entry holds a field that did not change")
+			t.Error("change of the slug: got one, want none")
 		}
 		checkChain(t, w.ID, entries)
 
@@ -63,7 +63,7 @@ func TestChangelog(t *testing.T) {
 		}
 		one, err := in.Changelog.Get(ctx, e.ID)
 		if err != nil || one.Hash != e.Hash {
-			t.Errorf("Get = %+v, %v", one, err)
+			t.Errorf("Get: got %+v, %v; want the hash %s", one, err, e.Hash)
 		}
 
 		for _, c := range []struct {
@@ -87,16 +87,16 @@ func TestChangelog(t *testing.T) {
 				got = append(got, e.Sequence)
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
-				t.Errorf("%+v (-want +got):\n%s", c.params, diff)
+				t.Errorf("List with %+v (-want +got):\n%s", c.params, diff)
 			}
 		}
 		if _, err := in.Changelog.List(ctx, &promptrails.ListChangelogParams{ListOptions: promptrails.ListOptions{Page: 1}}); !errors.Is(err, promptrails.ErrValidation) {
-			t.Errorf("a page number = %v", err)
+			t.Errorf("List with a page number: got %v, want ErrValidation", err)
 		}
 	})
 }
 
-// checkChain verifies entries, oldest first, from their bytes alone.
+// checkChain verifies entries, oldest first, from their JSON.
 func checkChain(t *testing.T, workspaceID string, entries []*promptrails.ChangelogEntry) {
 	t.Helper()
 	sum := sha256.Sum256([]byte(workspaceID))
@@ -121,7 +121,7 @@ func checkChain(t *testing.T, workspaceID string, entries []*promptrails.Changel
 		}
 		sum := sha256.Sum256(canonical)
 		if e.Sequence != int64(i+1) || e.PrevHash != prev || e.Hash != hex.EncodeToString(sum[:]) {
-			t.Errorf("entry %d does not fit: sequence %d, prev_hash %s, hash %s", i+1, e.Sequence, e.PrevHash, e.Hash)
+			t.Errorf("entry %d: got sequence %d, prev_hash %s and hash %s; want %[1]d, %s and %s", i+1, e.Sequence, e.PrevHash, e.Hash, prev, hex.EncodeToString(sum[:]))
 		}
 		prev = e.Hash
 	}
