@@ -73,7 +73,7 @@ func TestChangelogPrefetchLimit(t *testing.T) {
 		respond := func(w http.ResponseWriter, r *http.Request) {
 			q := r.URL.Query()
 			mu.Lock()
-			asked = append(asked, q.Get("sequence_from"))
+			requested = append(requested, q.Get("sequence_from"))
 			mu.Unlock()
 			select {
 			case <-held:

@@ -121,7 +121,7 @@ func checkChain(t *testing.T, workspaceID string, entries []*promptrails.Changel
 		}
 		sum := sha256.Sum256(canonical)
 		if e.Sequence != int64(i+1) || e.PrevHash != prev || e.Hash != hex.EncodeToString(sum[:]) {
-			t.Errorf("entry %d: got sequence %d, prev_hash %s and hash %s; want %[1]d, %s and %s", i+1, e.Sequence, e.PrevHash, e.Hash, prev, hex.EncodeToString(sum[:]))
+			t.Errorf("entry %d: got sequence %d, prev_hash %s and hash %s; want %d, %s and %s", i+1, e.Sequence, e.PrevHash, e.Hash, i+1, prev, hex.EncodeToString(sum[:]))
 		}
 		prev = e.Hash
 	}
