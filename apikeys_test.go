@@ -39,83 +39,90 @@ func TestAPIKeys(t *testing.T) {
 		}
 
 		key := p.withKey(made.Key)
-		current, err := key.APIKeys.Current(ctx)
-		if err != nil || current.ID != made.ID {
-			t.Errorf("Current: got %+v, %v; want the key %s", current, err, made.ID)
-		}
-		if page, err := key.Members.List(ctx, nil); err != nil || len(page.Items) != 1 {
-			t.Errorf("Members.List with the scope: got %+v, %v; want one member", page, err)
-		}
-		_, err = key.Credentials.List(ctx, nil)
-		scope, ok := errors.AsType[*promptrails.ScopeError](err)
-		if !ok || scope.Required != promptrails.ScopeCredentialsRead || !cmp.Equal(scope.Granted, want.Scopes) || !errors.Is(err, promptrails.ErrForbidden) {
-			t.Errorf("Credentials.List without the scope: got %v, want a *ScopeError", err)
-		}
-		if _, err := key.Me(ctx); codeOf(err) != promptrails.CodeUserTokenRequired {
-			t.Errorf("Me with an API key: got %v, want the code user_token_required", err)
-		}
-		verified, err := key.APIKeys.Verify(ctx, &promptrails.VerifyAPIKeyParams{Key: made.Key})
-		if err != nil || !verified.Valid || verified.APIKey.ID != made.ID {
-			t.Errorf("Verify: got %+v, %v; want the valid key %s", verified, err, made.ID)
-		}
-		verified, err = key.APIKeys.Verify(ctx, &promptrails.VerifyAPIKeyParams{Key: made.Key, IP: "203.0.113.9"})
-		if err != nil || verified.Valid || verified.Code != promptrails.CodeIPNotAllowed {
-			t.Errorf("Verify from another address: got %+v, %v; want the code ip_not_allowed", verified, err)
-		}
-
-		changed, err := in.APIKeys.Update(ctx, made.ID, &promptrails.UpdateAPIKeyParams{AllowedIPs: new([]string(nil)), ExpiresAt: new(time.Time{})}, promptrails.WithIfMatch(1))
-		if err != nil || changed.AllowedIPs != nil || !changed.ExpiresAt.IsZero() || changed.Version != 2 {
-			t.Errorf("Update: got %+v, %v; want version 2 without addresses and expiry", changed, err)
-		}
-		next, err := in.APIKeys.Rotate(ctx, made.ID, time.Hour)
-		if err != nil || next.ID == made.ID || next.Key.Equal(made.Key) || !cmp.Equal(next.Scopes, made.Scopes) {
-			t.Fatalf("Rotate: got %+v, %v; want a new key with the same scopes", next, err)
-		}
-		old, err := in.APIKeys.Get(ctx, made.ID)
-		if err != nil || old.Status != promptrails.APIKeyRotating || old.RotatedTo != next.ID || old.OverlapEndsAt.IsZero() {
-			t.Errorf("Get of the rotated key: got %+v, %v; want the status rotating and the new key %s", old, err, next.ID)
-		}
-		for _, secret := range []promptrails.Secret{made.Key, next.Key} {
-			if _, err := p.withKey(secret).APIKeys.Current(ctx); err != nil {
-				t.Errorf("Current during the overlap: got %v, want no error", err)
+		t.Run("use", func(t *testing.T) {
+			current, err := key.APIKeys.Current(ctx)
+			if err != nil || current.ID != made.ID {
+				t.Errorf("Current: got %+v, %v; want the key %s", current, err, made.ID)
 			}
-		}
-		if err := in.APIKeys.Revoke(ctx, made.ID); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := key.APIKeys.Current(ctx); codeOf(err) != promptrails.CodeAPIKeyRevoked || !errors.Is(err, promptrails.ErrUnauthorized) {
-			t.Errorf("Current with a revoked key: got %v, want ErrUnauthorized with the code api_key_revoked", err)
-		}
-		if err := in.APIKeys.Revoke(ctx, made.ID); !errors.Is(err, promptrails.ErrConflict) {
-			t.Errorf("second Revoke: got %v, want ErrConflict", err)
-		}
-		page, err := in.APIKeys.List(ctx, &promptrails.ListAPIKeysParams{Status: promptrails.APIKeyActive, CreatedBy: w.OwnerID})
-		if err != nil || len(page.Items) != 1 || page.Items[0].ID != next.ID {
-			t.Errorf("List: got %+v, %v; want only the key %s", page, err, next.ID)
-		}
-		n := 0
-		for _, err := range in.APIKeys.All(ctx, nil) {
-			if err != nil {
+			if page, err := key.Members.List(ctx, nil); err != nil || len(page.Items) != 1 {
+				t.Errorf("Members.List with the scope: got %+v, %v; want one member", page, err)
+			}
+			_, err = key.Credentials.List(ctx, nil)
+			scope, ok := errors.AsType[*promptrails.ScopeError](err)
+			if !ok || scope.Required != promptrails.ScopeCredentialsRead || !cmp.Equal(scope.Granted, want.Scopes) || !errors.Is(err, promptrails.ErrForbidden) {
+				t.Errorf("Credentials.List without the scope: got %v, want a *ScopeError", err)
+			}
+			if _, err := key.Me(ctx); codeOf(err) != promptrails.CodeUserTokenRequired {
+				t.Errorf("Me with an API key: got %v, want the code user_token_required", err)
+			}
+		})
+		t.Run("verify", func(t *testing.T) {
+			verified, err := key.APIKeys.Verify(ctx, &promptrails.VerifyAPIKeyParams{Key: made.Key})
+			if err != nil || !verified.Valid || verified.APIKey.ID != made.ID {
+				t.Errorf("Verify: got %+v, %v; want the valid key %s", verified, err, made.ID)
+			}
+			verified, err = key.APIKeys.Verify(ctx, &promptrails.VerifyAPIKeyParams{Key: made.Key, IP: "203.0.113.9"})
+			if err != nil || verified.Valid || verified.Code != promptrails.CodeIPNotAllowed {
+				t.Errorf("Verify from another address: got %+v, %v; want the code ip_not_allowed", verified, err)
+			}
+		})
+		t.Run("update", func(t *testing.T) {
+			changed, err := in.APIKeys.Update(ctx, made.ID, &promptrails.UpdateAPIKeyParams{AllowedIPs: new([]string(nil)), ExpiresAt: new(time.Time{})}, promptrails.WithIfMatch(1))
+			if err != nil || changed.AllowedIPs != nil || !changed.ExpiresAt.IsZero() || changed.Version != 2 {
+				t.Errorf("Update: got %+v, %v; want version 2 without addresses and expiry", changed, err)
+			}
+		})
+		t.Run("rotate, revoke and list", func(t *testing.T) {
+			next, err := in.APIKeys.Rotate(ctx, made.ID, time.Hour)
+			if err != nil || next.ID == made.ID || next.Key.Equal(made.Key) || !cmp.Equal(next.Scopes, made.Scopes) {
+				t.Fatalf("Rotate: got %+v, %v; want a new key with the same scopes", next, err)
+			}
+			old, err := in.APIKeys.Get(ctx, made.ID)
+			if err != nil || old.Status != promptrails.APIKeyRotating || old.RotatedTo != next.ID || old.OverlapEndsAt.IsZero() {
+				t.Errorf("Get of the rotated key: got %+v, %v; want the status rotating and the new key %s", old, err, next.ID)
+			}
+			for _, secret := range []promptrails.Secret{made.Key, next.Key} {
+				if _, err := p.withKey(secret).APIKeys.Current(ctx); err != nil {
+					t.Errorf("Current during the overlap: got %v, want no error", err)
+				}
+			}
+			if err := in.APIKeys.Revoke(ctx, made.ID); err != nil {
 				t.Fatal(err)
 			}
-			n++
-		}
-		if n != 2 {
-			t.Errorf("All: got %d keys, want 2", n)
-		}
+			if _, err := key.APIKeys.Current(ctx); codeOf(err) != promptrails.CodeAPIKeyRevoked || !errors.Is(err, promptrails.ErrUnauthorized) {
+				t.Errorf("Current with a revoked key: got %v, want ErrUnauthorized with the code api_key_revoked", err)
+			}
+			if err := in.APIKeys.Revoke(ctx, made.ID); !errors.Is(err, promptrails.ErrConflict) {
+				t.Errorf("second Revoke: got %v, want ErrConflict", err)
+			}
+			page, err := in.APIKeys.List(ctx, &promptrails.ListAPIKeysParams{Status: promptrails.APIKeyActive, CreatedBy: w.OwnerID})
+			if err != nil || len(page.Items) != 1 || page.Items[0].ID != next.ID {
+				t.Errorf("List: got %+v, %v; want only the key %s", page, err, next.ID)
+			}
+			n := 0
+			for _, err := range in.APIKeys.All(ctx, nil) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				n++
+			}
+			if n != 2 {
+				t.Errorf("All: got %d keys, want 2", n)
+			}
+		})
 	})
 }
 
 func TestScopes(t *testing.T) {
 	t.Parallel()
-	got := promptrails.ParseScopes(" members:read, somebody:elses\tmembers:read\nagent_triggers:read ")
-	if diff := cmp.Diff(promptrails.Scopes{"members:read", "somebody:elses", "agent_triggers:read"}, got); diff != "" {
+	got := promptrails.ParseScopes(" members:read, other:scope\tmembers:read\nagent_triggers:read ")
+	if diff := cmp.Diff(promptrails.Scopes{"members:read", "other:scope", "agent_triggers:read"}, got); diff != "" {
 		t.Errorf("ParseScopes (-want +got):\n%s", diff)
 	}
-	if !got.Covers(promptrails.ScopeWebhookTriggersRead, promptrails.ScopeMembersRead) || got.Covers(promptrails.ScopeMembersWrite) || got.String() != "members:read somebody:elses agent_triggers:read" {
+	if !got.Covers(promptrails.ScopeWebhookTriggersRead, promptrails.ScopeMembersRead) || got.Covers(promptrails.ScopeMembersWrite) || got.String() != "members:read other:scope agent_triggers:read" {
 		t.Errorf("got scopes %q, want them to cover agent_triggers:read and members:read, and not members:write", got)
 	}
-	if promptrails.Scope("somebody:elses").IsKnown() {
+	if promptrails.Scope("other:scope").IsKnown() {
 		t.Error("IsKnown of another service's scope: got true, want false")
 	}
 }
