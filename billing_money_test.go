@@ -18,9 +18,11 @@ func TestMoneyString(t *testing.T) {
 		"JPY 1,000": {Amount: 1000, Currency: "JPY"}, "KWD 1.234": {Amount: 1234, Currency: "KWD"}, "USD 999.99": {Amount: 99999, Currency: "USD"}, "0": {},
 		"USD -92,233,720,368,547,758.08": {Amount: math.MinInt64, Currency: "USD"}, "1.00": {Amount: 100},
 	} {
-		if got := m.String(); got != want {
-			t.Errorf("%+v.String(): got %q, want %q", m, got, want)
-		}
+		t.Run(want, func(t *testing.T) {
+			if got := m.String(); got != want {
+				t.Errorf("%+v.String(): got %q, want %q", m, got, want)
+			}
+		})
 	}
 }
 

@@ -67,28 +67,31 @@ func TestChangelog(t *testing.T) {
 		}
 
 		for _, c := range []struct {
+			name   string
 			params promptrails.ListChangelogParams
 			want   []int64
 		}{
-			{promptrails.ListChangelogParams{}, []int64{4, 3, 2, 1}},
-			{promptrails.ListChangelogParams{ResourceType: promptrails.ResourceWorkspace}, []int64{4, 1}},
-			{promptrails.ListChangelogParams{ResourceID: invitation.ID}, []int64{3}},
-			{promptrails.ListChangelogParams{Action: promptrails.ActionUpdated}, []int64{4}},
-			{promptrails.ListChangelogParams{ActorType: promptrails.ActorAPIKey}, nil},
-			{promptrails.ListChangelogParams{ActorID: w.OwnerID, SequenceFrom: 2, SequenceTo: 3}, []int64{3, 2}},
-			{promptrails.ListChangelogParams{Since: entries[2].OccurredAt, Until: entries[3].OccurredAt}, []int64{3}},
+			{"no filter", promptrails.ListChangelogParams{}, []int64{4, 3, 2, 1}},
+			{"resource type", promptrails.ListChangelogParams{ResourceType: promptrails.ResourceWorkspace}, []int64{4, 1}},
+			{"resource id", promptrails.ListChangelogParams{ResourceID: invitation.ID}, []int64{3}},
+			{"action", promptrails.ListChangelogParams{Action: promptrails.ActionUpdated}, []int64{4}},
+			{"actor type", promptrails.ListChangelogParams{ActorType: promptrails.ActorAPIKey}, nil},
+			{"actor and sequence", promptrails.ListChangelogParams{ActorID: w.OwnerID, SequenceFrom: 2, SequenceTo: 3}, []int64{3, 2}},
+			{"time", promptrails.ListChangelogParams{Since: entries[2].OccurredAt, Until: entries[3].OccurredAt}, []int64{3}},
 		} {
-			page, err := in.Changelog.List(ctx, &c.params)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got []int64
-			for _, e := range page.Items {
-				got = append(got, e.Sequence)
-			}
-			if diff := cmp.Diff(c.want, got); diff != "" {
-				t.Errorf("List with %+v (-want +got):\n%s", c.params, diff)
-			}
+			t.Run(c.name, func(t *testing.T) {
+				page, err := in.Changelog.List(ctx, &c.params)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []int64
+				for _, e := range page.Items {
+					got = append(got, e.Sequence)
+				}
+				if diff := cmp.Diff(c.want, got); diff != "" {
+					t.Errorf("List with %+v (-want +got):\n%s", c.params, diff)
+				}
+			})
 		}
 		if _, err := in.Changelog.List(ctx, &promptrails.ListChangelogParams{ListOptions: promptrails.ListOptions{Page: 1}}); !errors.Is(err, promptrails.ErrValidation) {
 			t.Errorf("List with a page number: got %v, want ErrValidation", err)

@@ -357,7 +357,7 @@ func TestTailReturnsPermanentErrors(t *testing.T) {
 				last = err
 			}
 			if !c.want(last) {
-				t.Errorf("Tail: got %v, want the error of the case", last)
+				t.Errorf("Tail: got %v, want the error that this case describes", last)
 			}
 		})
 	}

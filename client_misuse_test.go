@@ -191,9 +191,11 @@ func TestMoneyCurrencies(t *testing.T) {
 		"CLF 1.2345": {Amount: 12345, Currency: "CLF"}, "UYW 1.2345": {Amount: 12345, Currency: "uyw"}, "USD 49.00": {Amount: 4900, Currency: "usd"}, "IQD 1.234": {Amount: 1234, Currency: "IQD"},
 		"JPY 1,234": {Amount: 1234, Currency: "jpy"},
 	} {
-		if m.String() != want {
-			t.Errorf("%#v.String(): got %q, want %q", m, m.String(), want)
-		}
+		t.Run(want, func(t *testing.T) {
+			if m.String() != want {
+				t.Errorf("%#v.String(): got %q, want %q", m, m.String(), want)
+			}
+		})
 	}
 	usd := promptrails.Money{Amount: 5, Currency: "USD"}
 	for _, c := range [][3]promptrails.Money{{{}, usd, usd}, {usd, {}, usd}, {usd, {Amount: 2, Currency: "usd"}, {Amount: 7, Currency: "USD"}}, {{}, {}, {}}} {
@@ -215,12 +217,14 @@ func TestOpenKinds(t *testing.T) {
 		"agents/abc/versions": "/agents/abc/versions/i", "prompts/a%2Fb/versions": "/prompts/a%2Fb/versions/i", "chat/sessions/s/messages": "/chat/sessions/s/messages/i", "new-things": "/new-things/i",
 		"New Things": "/New%20Things/i", promptrails.KindMemories: "/memories/i", promptrails.KindMemories.Of("a"): "/memories/i", promptrails.KindGuardrails.Of("a"): "/guardrails/i", promptrails.KindSessions: "/chat/sessions/i",
 	} {
-		r, err := c.Resources.Get(t.Context(), kind, "i")
-		if got := a.seen[len(a.seen)-1].URL.EscapedPath(); err != nil || got != "/api/v1"+want {
-			t.Errorf("Get of %s: got a request for %s, %v; want /api/v1%s", kind, got, err, want)
-		} else if r.Version != 0 || !strings.Contains(string(r.Raw), `"version":"1.0.0"`) {
-			t.Errorf("Get of %s: got version %d and raw %s, want 0 and the version 1.0.0", kind, r.Version, r.Raw)
-		}
+		t.Run(string(kind), func(t *testing.T) {
+			r, err := c.Resources.Get(t.Context(), kind, "i")
+			if got := a.seen[len(a.seen)-1].URL.EscapedPath(); err != nil || got != "/api/v1"+want {
+				t.Errorf("Get of %s: got a request for %s, %v; want /api/v1%s", kind, got, err, want)
+			} else if r.Version != 0 || !strings.Contains(string(r.Raw), `"version":"1.0.0"`) {
+				t.Errorf("Get of %s: got version %d and raw %s, want 0 and the version 1.0.0", kind, r.Version, r.Raw)
+			}
+		})
 	}
 	before := a.count()
 	for _, kind := range []promptrails.ResourceKind{"", "/", "/agents", "agents/", "../../healthz", "agents/../x", "agents/%2e%2e/x", "agents/%zz/x", "agents/\n/x", "a//b", "agents/./versions"} {

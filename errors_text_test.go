@@ -26,10 +26,12 @@ func TestGatewayErrors(t *testing.T) {
 		`{"error":{"code":7,"message":"a number for a code"}}`:                "403: a number for a code",
 		`{"error":{"message":"an object for details","details":"text"}}`:      "403: an object for details",
 	} {
-		_, err := clientOver(t, &answers{script: []http.HandlerFunc{status(403, body)}}).Me(t.Context())
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("Me with 403 and %s: got %v, want %q in it", body, err, want)
-		}
+		t.Run(want, func(t *testing.T) {
+			_, err := clientOver(t, &answers{script: []http.HandlerFunc{status(403, body)}}).Me(t.Context())
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("Me with 403 and %s: got %v, want %q in it", body, err, want)
+			}
+		})
 	}
 	if _, err := clientOver(t, &answers{script: []http.HandlerFunc{status(304, "")}}).Me(t.Context(), promptrails.WithHeader("If-None-Match", `"1"`)); err == nil || !strings.Contains(err.Error(), "304: not modified") || strings.Contains(err.Error(), "redirect") {
 		t.Errorf("Me with 304: got %v, want \"304: not modified\" in it", err)
@@ -128,9 +130,11 @@ func TestErrorsDoNotRepeatThemselves(t *testing.T) {
 		`{"error":{"code":"feature_not_in_plan","message":"slack is not in the plan free","details":{"feature":"slack","plan":"free","available_in":["pro"]}}}`:                           "slack is not in the plan free: available in [pro]",
 		`{"error":{"code":"validation_error","message":"slug must be lower-case","details":{"fields":{"slug":"must be lower-case"}}}}`:                                                    "slug must be lower-case",
 	} {
-		_, err := clientOver(t, &answers{script: []http.HandlerFunc{status(403, body)}}).Me(t.Context())
-		if err == nil || !strings.HasSuffix(err.Error(), ": "+want) {
-			t.Errorf("Me: got error %v, want the suffix %q", err, want)
-		}
+		t.Run(want, func(t *testing.T) {
+			_, err := clientOver(t, &answers{script: []http.HandlerFunc{status(403, body)}}).Me(t.Context())
+			if err == nil || !strings.HasSuffix(err.Error(), ": "+want) {
+				t.Errorf("Me: got error %v, want the suffix %q", err, want)
+			}
+		})
 	}
 }

@@ -282,31 +282,33 @@ func TestTypesInsideOtherValues(t *testing.T) {
 	t.Parallel()
 	unrelated := jsonv2.WithMarshalers(jsonv2.MarshalFunc(func(complex128) ([]byte, error) { return []byte("0"), nil }))
 	for _, sample := range wireTypes {
-		want, err := json.Marshal(map[string]any{"it": sample})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var sent []byte
-		c := clientOver(t, &answers{script: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
-			sent = must[[]byte](t)(io.ReadAll(r.Body))
-			status(200, `{"data":{"id":"a"}}`)(w, r)
-		}}})
-		if _, err := c.Resources.Update(t.Context(), promptrails.KindAgents, "a", map[string]any{"it": sample}); err != nil {
-			t.Fatal(err)
-		}
-		withOther, err := jsonv2.Marshal(map[string]any{"it": sample}, unrelated)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var x, y any
-		if err1, err2 := json.Unmarshal(want, &x), json.Unmarshal(sent, &y); err1 != nil || err2 != nil {
-			t.Fatal(err1, err2)
-		}
-		if diff := cmp.Diff(x, y); diff != "" {
-			t.Errorf("Update with %T: got the body %s, want %s", sample, sent, want)
-		}
-		if strings.Contains(string(withOther), "0001-01-01") {
-			t.Errorf("marshal of %T with other marshalers: got %s, want null for a zero time", sample, withOther)
-		}
+		t.Run(reflect.TypeOf(sample).Name(), func(t *testing.T) {
+			want, err := json.Marshal(map[string]any{"it": sample})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var sent []byte
+			c := clientOver(t, &answers{script: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+				sent = must[[]byte](t)(io.ReadAll(r.Body))
+				status(200, `{"data":{"id":"a"}}`)(w, r)
+			}}})
+			if _, err := c.Resources.Update(t.Context(), promptrails.KindAgents, "a", map[string]any{"it": sample}); err != nil {
+				t.Fatal(err)
+			}
+			withOther, err := jsonv2.Marshal(map[string]any{"it": sample}, unrelated)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var x, y any
+			if err1, err2 := json.Unmarshal(want, &x), json.Unmarshal(sent, &y); err1 != nil || err2 != nil {
+				t.Fatal(err1, err2)
+			}
+			if diff := cmp.Diff(x, y); diff != "" {
+				t.Errorf("Update with %T: got the body %s, want %s", sample, sent, want)
+			}
+			if strings.Contains(string(withOther), "0001-01-01") {
+				t.Errorf("marshal of %T with other marshalers: got %s, want null for a zero time", sample, withOther)
+			}
+		})
 	}
 }
