@@ -12,9 +12,9 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// A key that was refused is asked about again after a change to keys through the
-// authenticator's own client.
-func TestRefusedKeyIsAskedAboutAgain(t *testing.T) {
+// After any key is changed through the authenticator's own client, a rejected key
+// is verified again.
+func TestRejectedKeyIsVerifiedAgain(t *testing.T) {
 	t.Parallel()
 	known := false
 	c := clientOver(t, &answers{script: []http.HandlerFunc{status(200, `{"data":{"id":"k"}}`)}})
@@ -25,18 +25,18 @@ func TestRefusedKeyIsAskedAboutAgain(t *testing.T) {
 		return &promptrails.APIKey{ID: "k", WorkspaceID: "w"}, nil
 	}))))
 	key := promptrails.NewSecret("pr_live_0123456789")
-	wants(t, code(t, a, key, promptrails.AuthRequest{}), promptrails.CodeInvalidAPIKey)
+	checkAuth(t, a, key, promptrails.AuthRequest{}, promptrails.CodeInvalidAPIKey)
 	known = true
-	wants(t, code(t, a, key, promptrails.AuthRequest{}), promptrails.CodeInvalidAPIKey) // remembered
+	checkAuth(t, a, key, promptrails.AuthRequest{}, promptrails.CodeInvalidAPIKey) // cached
 	if _, err := c.APIKeys.Update(t.Context(), "k", &promptrails.UpdateAPIKeyParams{}); err != nil {
 		t.Fatal(err)
 	}
-	wants(t, code(t, a, key, promptrails.AuthRequest{}), "")
+	checkAuth(t, a, key, promptrails.AuthRequest{}, "")
 }
 
-// What a verifier returns is its own to change, and a status that this version
-// does not know opens nothing.
-func TestVerifiersKeyIsCopied(t *testing.T) {
+// The authenticator copies the key that a verifier returns, and rejects a key with
+// an unknown status.
+func TestAuthenticatorCopiesVerifiedKeys(t *testing.T) {
 	t.Parallel()
 	own := &promptrails.APIKey{ID: "k", WorkspaceID: "w", Status: promptrails.APIKeyActive, Scopes: promptrails.Scopes{"agents:read"}, AllowedIPs: []string{"203.0.113.9"}, AllowedOrigins: []string{"https://a.example.com"}}
 	newAuthenticator := func() *promptrails.Authenticator {
@@ -44,53 +44,54 @@ func TestVerifiersKeyIsCopied(t *testing.T) {
 	}
 	a, key := newAuthenticator(), promptrails.NewSecret("pr_live_0123456789")
 	use := promptrails.AuthRequest{IP: netip.MustParseAddr("203.0.113.9"), Origin: "https://a.example.com", Scopes: []promptrails.Scope{"agents:read"}}
-	wants(t, code(t, a, key, use), "")
+	checkAuth(t, a, key, use, "")
 	own.Scopes[0], own.AllowedIPs[0], own.AllowedOrigins[0] = "*", "0.0.0.0/0", "https://evil.example.com"
-	wants(t, code(t, a, key, use), "")
+	checkAuth(t, a, key, use, "")
 	use.Scopes = []promptrails.Scope{"agents:write"}
-	wants(t, code(t, a, key, use), promptrails.CodeInsufficientScope)
+	checkAuth(t, a, key, use, promptrails.CodeInsufficientScope)
 	own.Status = "suspended"
-	wants(t, code(t, newAuthenticator(), key, promptrails.AuthRequest{}), promptrails.CodeInvalidAPIKey)
+	checkAuth(t, newAuthenticator(), key, promptrails.AuthRequest{}, promptrails.CodeInvalidAPIKey)
 }
 
-// A verifier that panics fails that request only.
-func TestVerifierThatPanics(t *testing.T) {
+// A panic in a verifier is an error of that call.
+func TestVerifierPanics(t *testing.T) {
 	t.Parallel()
 	a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(nil, promptrails.WithAuthVerifier(verifier(func(context.Context, promptrails.Secret) (*promptrails.APIKey, error) { panic("of the verifier") }))))
-	wants(t, code(t, a, promptrails.NewSecret("pr_live_0123456789"), promptrails.AuthRequest{}), promptrails.CodeUnavailable)
+	checkAuth(t, a, promptrails.NewSecret("pr_live_0123456789"), promptrails.AuthRequest{}, promptrails.CodeUnavailable)
 	if _, err := promptrails.NewAuthenticator(clientOver(t, &answers{}), promptrails.WithAuthVerifier(nil)); err == nil {
-		t.Error("a nil verifier: got no error")
+		t.Error("NewAuthenticator with a nil verifier: got no error, want one")
 	}
 }
 
-// With its workspace a key is gone, whoever asks about it.
+// A key is rejected after its workspace is deleted, although the credentials that
+// verify it are then rejected too.
 func TestKeyOfADeletedWorkspace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuarded(t)
-		key := g.key()
-		person := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(g.owner, promptrails.WithAuthCacheTTL(time.Second)))
-		asker := g.authenticator(promptrails.WithAuthCacheTTL(time.Second), promptrails.WithAuthMaxStale(time.Hour))
-		wants(t, code(t, person, key.Key, promptrails.AuthRequest{}), "")
-		wants(t, code(t, asker, key.Key, promptrails.AuthRequest{}), "")
-		if err := g.owner.Workspaces.Delete(t.Context(), key.WorkspaceID, &promptrails.DeleteWorkspaceParams{ConfirmSlug: "research"}); err != nil {
+		ks := newKeyService(t)
+		key := ks.newKey()
+		owner := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(ks.owner, promptrails.WithAuthCacheTTL(time.Second)))
+		withKey := ks.newAuthenticator(promptrails.WithAuthCacheTTL(time.Second), promptrails.WithAuthMaxStale(time.Hour))
+		checkAuth(t, owner, key.Key, promptrails.AuthRequest{}, "")
+		checkAuth(t, withKey, key.Key, promptrails.AuthRequest{}, "")
+		if err := ks.owner.Workspaces.Delete(t.Context(), key.WorkspaceID, &promptrails.DeleteWorkspaceParams{ConfirmSlug: "research"}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		wants(t, code(t, person, key.Key, promptrails.AuthRequest{}), promptrails.CodeInvalidAPIKey)
-		wants(t, code(t, asker, key.Key, promptrails.AuthRequest{}), promptrails.CodeInvalidAPIKey)
+		checkAuth(t, owner, key.Key, promptrails.AuthRequest{}, promptrails.CodeInvalidAPIKey)
+		checkAuth(t, withKey, key.Key, promptrails.AuthRequest{}, promptrails.CodeInvalidAPIKey)
 	})
-	// Credentials that were never accepted say nothing about a key.
+	// If the client's credentials were never accepted, the key may still be valid.
 	c := must[*promptrails.Client](t)(promptrails.NewClient(promptrails.WithAPIKey("pr_live_mistyped"), promptrails.WithHTTPClient(&http.Client{Transport: &answers{script: []http.HandlerFunc{
 		status(401, `{"error":{"code":"invalid_api_key","message":"the API key is not known here"}}`),
 	}}})))
 	a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(c))
-	wants(t, code(t, a, promptrails.NewSecret("pr_live_0123456789"), promptrails.AuthRequest{}), promptrails.CodeUnavailable)
+	checkAuth(t, a, promptrails.NewSecret("pr_live_0123456789"), promptrails.AuthRequest{}, promptrails.CodeUnavailable)
 }
 
-// The middleware reads the header that it was told to, from the peers that it
-// was told to trust.
-func TestForwardedHeaderOfTheMiddleware(t *testing.T) {
+// The middleware reads the client's address from the configured header, and only
+// from trusted peers.
+func TestMiddlewareForwardedHeader(t *testing.T) {
 	t.Parallel()
 	listed := verifier(func(context.Context, promptrails.Secret) (*promptrails.APIKey, error) {
 		return &promptrails.APIKey{ID: "k", WorkspaceID: "w", AllowedIPs: []string{"203.0.113.9"}}, nil
@@ -101,24 +102,26 @@ func TestForwardedHeaderOfTheMiddleware(t *testing.T) {
 		header [2]string
 		status int
 	}{
-		"a socket that is trusted":     {[]promptrails.AuthenticatorOption{promptrails.WithAuthTrustedUnixSocket()}, "@", [2]string{"X-Forwarded-For", "203.0.113.9"}, 200},
-		"a socket that is not trusted": {nil, "@", [2]string{"X-Forwarded-For", "203.0.113.9"}, 403},
-		"Forwarded":                    {[]promptrails.AuthenticatorOption{promptrails.WithAuthTrustedUnixSocket(), promptrails.WithAuthForwardedHeader("forwarded")}, "", [2]string{"Forwarded", "for=203.0.113.9"}, 200},
-		"Forwarded, the other sent":    {[]promptrails.AuthenticatorOption{promptrails.WithAuthTrustedUnixSocket(), promptrails.WithAuthForwardedHeader("Forwarded")}, "", [2]string{"X-Forwarded-For", "203.0.113.9"}, 403},
-		"X-Real-IP":                    {[]promptrails.AuthenticatorOption{promptrails.WithAuthTrustedProxies(netip.MustParsePrefix("10.0.0.0/8")), promptrails.WithAuthForwardedHeader("X-Real-IP")}, "10.0.0.1:7", [2]string{"X-Real-IP", "203.0.113.9"}, 200},
+		"trusted socket":                       {[]promptrails.AuthenticatorOption{promptrails.WithAuthTrustedUnixSocket()}, "@", [2]string{"X-Forwarded-For", "203.0.113.9"}, 200},
+		"untrusted socket":                     {nil, "@", [2]string{"X-Forwarded-For", "203.0.113.9"}, 403},
+		"Forwarded":                            {[]promptrails.AuthenticatorOption{promptrails.WithAuthTrustedUnixSocket(), promptrails.WithAuthForwardedHeader("forwarded")}, "", [2]string{"Forwarded", "for=203.0.113.9"}, 200},
+		"X-Forwarded-For instead of Forwarded": {[]promptrails.AuthenticatorOption{promptrails.WithAuthTrustedUnixSocket(), promptrails.WithAuthForwardedHeader("Forwarded")}, "", [2]string{"X-Forwarded-For", "203.0.113.9"}, 403},
+		"X-Real-IP":                            {[]promptrails.AuthenticatorOption{promptrails.WithAuthTrustedProxies(netip.MustParsePrefix("10.0.0.0/8")), promptrails.WithAuthForwardedHeader("X-Real-IP")}, "10.0.0.1:7", [2]string{"X-Real-IP", "203.0.113.9"}, 200},
 	} {
-		a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(nil, append(c.opts, promptrails.WithAuthVerifier(listed), nil)...))
-		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
-		r.RemoteAddr = c.peer
-		r.Header.Set("X-API-Key", "pr_live_0123456789")
-		r.Header.Set(c.header[0], c.header[1])
-		w := httptest.NewRecorder()
-		a.Middleware()(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
-		if w.Code != c.status {
-			t.Errorf("%s: got %d, want %d", name, w.Code, c.status)
-		}
+		t.Run(name, func(t *testing.T) {
+			a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(nil, append(c.opts, promptrails.WithAuthVerifier(listed), nil)...))
+			r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
+			r.RemoteAddr = c.peer
+			r.Header.Set("X-API-Key", "pr_live_0123456789")
+			r.Header.Set(c.header[0], c.header[1])
+			w := httptest.NewRecorder()
+			a.Middleware()(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
+			if w.Code != c.status {
+				t.Errorf("Middleware: got status %d, want %d", w.Code, c.status)
+			}
+		})
 	}
 	if _, err := promptrails.NewAuthenticator(nil, promptrails.WithAuthVerifier(listed), promptrails.WithAuthForwardedHeader("X-Mine")); err == nil {
-		t.Error("another header: got no error")
+		t.Error("NewAuthenticator with the header X-Mine: got no error, want one")
 	}
 }

@@ -9,24 +9,25 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// guarded is a workspace whose keys guard something, and the way by which an
-// authenticator asks about them.
-type guarded struct {
-	t       *testing.T
-	service *embedded.Service
-	owner   *promptrails.Client
-	asker   *promptrails.Client // with a key that may verify
-	calls   atomic.Int64        // of the asker's transport
-	answer  atomic.Pointer[http.HandlerFunc]
+// keyService is an embedded service with one workspace. It is the transport of
+// the clients that its authenticators verify keys with.
+type keyService struct {
+	t        *testing.T
+	service  *embedded.Service
+	owner    *promptrails.Client
+	verifier *promptrails.Client // uses a key with the scope api_keys:verify
+	calls    atomic.Int64        // requests through RoundTrip
+	instead  atomic.Pointer[http.HandlerFunc]
 }
 
-// newGuarded opens a service without a port, so that it runs by a test's clock.
-func newGuarded(t *testing.T) *guarded {
+// newKeyService opens a service without a network listener, so that it can run
+// under the fake clock of testing/synctest.
+func newKeyService(t *testing.T) *keyService {
 	t.Helper()
-	return newGuardedBy(t, embedded.Config{DefaultPlan: promptrails.PlanStarter})
+	return newKeyServiceWith(t, embedded.Config{DefaultPlan: promptrails.PlanStarter})
 }
 
-func newGuardedBy(t *testing.T, cfg embedded.Config) *guarded {
+func newKeyServiceWith(t *testing.T, cfg embedded.Config) *keyService {
 	t.Helper()
 	service := must[*embedded.Service](t)(embedded.Open(t.Context(), cfg))
 	t.Cleanup(func() {
@@ -34,72 +35,73 @@ func newGuardedBy(t *testing.T, cfg embedded.Config) *guarded {
 			t.Error(err)
 		}
 	})
-	g := &guarded{t: t, service: service}
-	g.owner = g.workspace("research")
-	key := g.key(promptrails.ScopeAPIKeysVerify)
-	g.asker = g.client(promptrails.WithAPIKey(key.Key.Reveal()))
-	return g
+	ks := &keyService{t: t, service: service}
+	ks.owner = ks.workspace("research")
+	key := ks.newKey(promptrails.ScopeAPIKeysVerify)
+	ks.verifier = ks.client(promptrails.WithAPIKey(key.Key.Reveal()))
+	return ks
 }
 
-// workspace returns the owner of a new one.
-func (g *guarded) workspace(slug string) *promptrails.Client {
-	g.t.Helper()
-	user := must[*embedded.User](g.t)(g.service.CreateUser(g.t.Context(), slug+"@example.com", ""))
-	person := must[*promptrails.Client](g.t)(g.service.Client(promptrails.WithAccessToken(user.AccessToken.Reveal())))
-	made := must[*promptrails.Workspace](g.t)(person.Workspaces.Create(g.t.Context(), &promptrails.CreateWorkspaceParams{Name: slug, Slug: slug}))
+// workspace creates a workspace and returns a client of its owner.
+func (ks *keyService) workspace(slug string) *promptrails.Client {
+	ks.t.Helper()
+	user := must[*embedded.User](ks.t)(ks.service.CreateUser(ks.t.Context(), slug+"@example.com", ""))
+	person := must[*promptrails.Client](ks.t)(ks.service.Client(promptrails.WithAccessToken(user.AccessToken.Reveal())))
+	made := must[*promptrails.Workspace](ks.t)(person.Workspaces.Create(ks.t.Context(), &promptrails.CreateWorkspaceParams{Name: slug, Slug: slug}))
 	return person.InWorkspace(made.ID)
 }
 
-// member returns an admin of the owner's workspace.
-func (g *guarded) member(email string) *promptrails.Client {
-	g.t.Helper()
-	user := must[*embedded.User](g.t)(g.service.CreateUser(g.t.Context(), email, ""))
-	person := must[*promptrails.Client](g.t)(g.service.Client(promptrails.WithAccessToken(user.AccessToken.Reveal())))
-	invitation := must[*promptrails.Invitation](g.t)(g.owner.Invitations.Create(g.t.Context(), &promptrails.CreateInvitationParams{Email: email, Role: promptrails.RoleAdmin}))
-	member := must[*promptrails.Member](g.t)(person.Invitations.Accept(g.t.Context(), invitation.Token))
+// member returns a client of a new admin of the owner's workspace.
+func (ks *keyService) member(email string) *promptrails.Client {
+	ks.t.Helper()
+	user := must[*embedded.User](ks.t)(ks.service.CreateUser(ks.t.Context(), email, ""))
+	person := must[*promptrails.Client](ks.t)(ks.service.Client(promptrails.WithAccessToken(user.AccessToken.Reveal())))
+	invitation := must[*promptrails.Invitation](ks.t)(ks.owner.Invitations.Create(ks.t.Context(), &promptrails.CreateInvitationParams{Email: email, Role: promptrails.RoleAdmin}))
+	member := must[*promptrails.Member](ks.t)(person.Invitations.Accept(ks.t.Context(), invitation.Token))
 	return person.InWorkspace(member.WorkspaceID)
 }
 
-// client returns one that reaches the service through g.
-func (g *guarded) client(opts ...promptrails.Option) *promptrails.Client {
-	g.t.Helper()
-	return must[*promptrails.Client](g.t)(promptrails.NewClient(append(opts,
-		promptrails.WithBaseURL("https://api.example.com"), promptrails.WithHTTPClient(&http.Client{Transport: g}),
+// client returns a client that uses ks as its transport.
+func (ks *keyService) client(opts ...promptrails.Option) *promptrails.Client {
+	ks.t.Helper()
+	return must[*promptrails.Client](ks.t)(promptrails.NewClient(append(opts,
+		promptrails.WithBaseURL("https://api.example.com"), promptrails.WithHTTPClient(&http.Client{Transport: ks}),
 		promptrails.WithIdempotentServer(), promptrails.WithMaxRetries(0))...))
 }
 
-// RoundTrip lets the service answer, or what was set to answer in its place.
-func (g *guarded) RoundTrip(r *http.Request) (*http.Response, error) {
-	g.calls.Add(1)
-	if instead := g.answer.Load(); instead != nil {
+// RoundTrip serves the request with the handler set by respondWith, or with the
+// service by default.
+func (ks *keyService) RoundTrip(r *http.Request) (*http.Response, error) {
+	ks.calls.Add(1)
+	if instead := ks.instead.Load(); instead != nil {
 		return handlerTransport{instead}.RoundTrip(r)
 	}
-	return handlerTransport{g.service}.RoundTrip(r)
+	return handlerTransport{ks.service}.RoundTrip(r)
 }
 
-// answersWith puts something else in the service's place.
-func (g *guarded) answersWith(h http.HandlerFunc) { g.answer.Store(&h) }
+// respondWith replaces the service with h until bringUp is called.
+func (ks *keyService) respondWith(h http.HandlerFunc) { ks.instead.Store(&h) }
 
-func (g *guarded) goesDown()    { g.answersWith(status(503, "")) }
-func (g *guarded) isUp()        { g.answer.Store(nil) }
-func (g *guarded) forgets()     { g.calls.Store(0) }
-func (g *guarded) asked() int64 { return g.calls.Load() }
+func (ks *keyService) takeDown()       { ks.respondWith(status(503, "")) }
+func (ks *keyService) bringUp()        { ks.instead.Store(nil) }
+func (ks *keyService) resetRequests()  { ks.calls.Store(0) }
+func (ks *keyService) requests() int64 { return ks.calls.Load() }
 
-func (g *guarded) key(scopes ...promptrails.Scope) *promptrails.CreatedAPIKey {
-	g.t.Helper()
-	return g.keyOf(&promptrails.CreateAPIKeyParams{Scopes: scopes})
+func (ks *keyService) newKey(scopes ...promptrails.Scope) *promptrails.CreatedAPIKey {
+	ks.t.Helper()
+	return ks.newKeyWith(&promptrails.CreateAPIKeyParams{Scopes: scopes})
 }
 
-func (g *guarded) keyOf(p *promptrails.CreateAPIKeyParams) *promptrails.CreatedAPIKey {
-	g.t.Helper()
+func (ks *keyService) newKeyWith(p *promptrails.CreateAPIKeyParams) *promptrails.CreatedAPIKey {
+	ks.t.Helper()
 	p.Name = "A key"
 	if p.Scopes == nil {
 		p.Scopes = promptrails.Scopes{promptrails.ScopeAgentsRead}
 	}
-	return must[*promptrails.CreatedAPIKey](g.t)(g.owner.APIKeys.Create(g.t.Context(), p))
+	return must[*promptrails.CreatedAPIKey](ks.t)(ks.owner.APIKeys.Create(ks.t.Context(), p))
 }
 
-func (g *guarded) authenticator(opts ...promptrails.AuthenticatorOption) *promptrails.Authenticator {
-	g.t.Helper()
-	return must[*promptrails.Authenticator](g.t)(promptrails.NewAuthenticator(g.asker, opts...))
+func (ks *keyService) newAuthenticator(opts ...promptrails.AuthenticatorOption) *promptrails.Authenticator {
+	ks.t.Helper()
+	return must[*promptrails.Authenticator](ks.t)(promptrails.NewAuthenticator(ks.verifier, opts...))
 }

@@ -17,8 +17,9 @@ import (
 
 var localhost = netip.MustParseAddr("127.0.0.1")
 
-// code is how an authenticator judged a key; empty where it let it in.
-func code(t *testing.T, a *promptrails.Authenticator, key promptrails.Secret, r promptrails.AuthRequest) promptrails.ErrorCode {
+// authenticate returns the code of the error that a returns for key, or "" if
+// the key is accepted. The request's IP address defaults to localhost.
+func authenticate(t *testing.T, a *promptrails.Authenticator, key promptrails.Secret, r promptrails.AuthRequest) promptrails.ErrorCode {
 	t.Helper()
 	if !r.IP.IsValid() {
 		r.IP = localhost
@@ -26,123 +27,128 @@ func code(t *testing.T, a *promptrails.Authenticator, key promptrails.Secret, r 
 	p, err := a.Authenticate(t.Context(), key.Reveal(), r)
 	if err == nil {
 		if p.KeyID == "" || p.WorkspaceID == "" {
-			t.Errorf("let in nobody: %+v", p)
+			t.Errorf("Authenticate: got principal %+v, want a key id and a workspace id", p)
 		}
 		return ""
 	}
 	e, ok := errors.AsType[*promptrails.Error](err)
 	if !ok || p != nil {
-		t.Fatalf("got %v, %v", p, err)
+		t.Fatalf("Authenticate: got %v, %v; want nil and an *Error", p, err)
 	}
 	if !key.IsZero() && strings.Contains(err.Error(), key.Reveal()) {
-		t.Errorf("the key shows in %v", err)
+		t.Errorf("Authenticate: got error %v, want an error without the key", err)
 	}
 	return e.Code
 }
 
-func wants(t *testing.T, got, want promptrails.ErrorCode) {
+// checkAuth checks the error code with which a rejects key. An empty want means
+// that the key is accepted.
+func checkAuth(t *testing.T, a *promptrails.Authenticator, key promptrails.Secret, r promptrails.AuthRequest, want promptrails.ErrorCode) {
 	t.Helper()
-	if got != want {
-		t.Errorf("judged %q, want %q", got, want)
+	if got := authenticate(t, a, key, r); got != want {
+		t.Errorf("Authenticate: got code %q, want %q", got, want)
 	}
 }
 
 func TestAuthenticate(t *testing.T) {
 	t.Parallel()
-	g := newGuarded(t)
-	a := g.authenticator()
+	ks := newKeyService(t)
+	a := ks.newAuthenticator()
 	expires := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
-	key := g.keyOf(&promptrails.CreateAPIKeyParams{Scopes: promptrails.Scopes{promptrails.ScopeAgentsRead, promptrails.ScopeAgentsExecute}, ExpiresAt: expires})
+	key := ks.newKeyWith(&promptrails.CreateAPIKeyParams{Scopes: promptrails.Scopes{promptrails.ScopeAgentsRead, promptrails.ScopeAgentsExecute}, ExpiresAt: expires})
 	p, err := a.Authenticate(t.Context(), key.Key.Reveal(), promptrails.AuthRequest{Scopes: []promptrails.Scope{promptrails.ScopeAgentsRead}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := &promptrails.Principal{KeyID: key.ID, WorkspaceID: key.WorkspaceID, Name: "A key", CreatedBy: key.CreatedBy, Scopes: key.Scopes, ExpiresAt: expires}
 	if diff := cmp.Diff(want, p); diff != "" {
-		t.Error(diff)
+		t.Errorf("Authenticate (-want +got):\n%s", diff)
 	}
-	// What a caller does to a principal is nobody else's business.
+	// A caller can modify the principal without affecting the cache.
 	p.Scopes[0] = promptrails.ScopeAll
 	_, err = a.Authenticate(t.Context(), key.Key.Reveal(), promptrails.AuthRequest{Scopes: []promptrails.Scope{promptrails.ScopeBillingWrite}})
 	refused, ok := errors.AsType[*promptrails.ScopeError](err)
 	if !ok || !errors.Is(err, promptrails.ErrForbidden) || refused.Required != promptrails.ScopeBillingWrite || !cmp.Equal(refused.Granted, key.Scopes) {
-		t.Errorf("got %v", err)
+		t.Errorf("Authenticate without the scope: got %v, want a *ScopeError that requires billing:write", err)
 	}
-	if g.asked() != 1 {
-		t.Errorf("asked %d times", g.asked())
+	if ks.requests() != 1 {
+		t.Errorf("got %d requests, want 1", ks.requests())
 	}
 }
 
-// What cannot be a key is refused by its form, without a call.
-func TestAuthenticatorAsksForNothingButKeys(t *testing.T) {
+// Malformed keys are rejected without a request.
+func TestAuthenticatorRejectsMalformedKeysLocally(t *testing.T) {
 	t.Parallel()
-	g := newGuarded(t)
-	a, strict := g.authenticator(), g.authenticator(promptrails.WithAuthKeyChecksums())
+	ks := newKeyService(t)
+	a, strict := ks.newAuthenticator(), ks.newAuthenticator(promptrails.WithAuthKeyChecksums())
 	for _, key := range []string{"", "sk-proj-0123456789", "pr_", "pat_0123456789", "pr_live_\u00e9", "pr_live_a b", "pr_live_\n", "pr_" + strings.Repeat("x", 1<<20)} {
-		wants(t, code(t, a, promptrails.NewSecret(key), promptrails.AuthRequest{}), promptrails.CodeInvalidAPIKey)
+		checkAuth(t, a, promptrails.NewSecret(key), promptrails.AuthRequest{}, promptrails.CodeInvalidAPIKey)
 	}
-	if g.asked() != 0 {
-		t.Errorf("asked %d times", g.asked())
+	if ks.requests() != 0 {
+		t.Errorf("malformed keys: got %d requests, want 0", ks.requests())
 	}
-	good := g.key().Key
+	good := ks.newKey().Key
 	mistyped := promptrails.NewSecret(strings.Map(func(r rune) rune {
 		if r == 'a' {
 			return 'b'
 		}
 		return r
 	}, good.Reveal()[:50]) + "zzzzzzz")
-	wants(t, code(t, strict, mistyped, promptrails.AuthRequest{}), promptrails.CodeInvalidAPIKey)
-	if g.asked() != 0 {
-		t.Errorf("asked %d times about a mistyped key", g.asked())
+	checkAuth(t, strict, mistyped, promptrails.AuthRequest{}, promptrails.CodeInvalidAPIKey)
+	if ks.requests() != 0 {
+		t.Errorf("mistyped key with checksums: got %d requests, want 0", ks.requests())
 	}
-	wants(t, code(t, strict, good, promptrails.AuthRequest{}), "")
-	wants(t, code(t, a, mistyped, promptrails.AuthRequest{}), promptrails.CodeInvalidAPIKey)
-	if g.asked() != 2 {
-		t.Errorf("asked %d times", g.asked())
+	checkAuth(t, strict, good, promptrails.AuthRequest{}, "")
+	checkAuth(t, a, mistyped, promptrails.AuthRequest{}, promptrails.CodeInvalidAPIKey)
+	if ks.requests() != 2 {
+		t.Errorf("got %d requests, want 2", ks.requests())
 	}
 }
 
-// What is cached is what a key is; what it may do is judged each time.
-func TestAuthenticatorJudgesEachUse(t *testing.T) {
+// The key is cached. Its restrictions and scopes are checked on every call.
+func TestAuthenticatorChecksEachUse(t *testing.T) {
 	t.Parallel()
-	g := newGuarded(t)
-	a := g.authenticator()
-	key := g.keyOf(&promptrails.CreateAPIKeyParams{AllowedIPs: []string{"203.0.113.0/24"}, AllowedOrigins: []string{"https://*.example.com"}})
+	ks := newKeyService(t)
+	a := ks.newAuthenticator()
+	key := ks.newKeyWith(&promptrails.CreateAPIKeyParams{AllowedIPs: []string{"203.0.113.0/24"}, AllowedOrigins: []string{"https://*.example.com"}})
 	inside, outside := netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("198.51.100.1")
 	for _, c := range []struct {
+		name   string
 		ip     netip.Addr
 		origin string
 		scopes []promptrails.Scope
 		want   promptrails.ErrorCode
 	}{
-		{inside, "https://a.example.com", nil, ""},
-		{netip.MustParseAddr("::ffff:203.0.113.9"), "https://a.example.com", nil, ""},
-		{outside, "https://a.example.com", nil, promptrails.CodeIPNotAllowed},
-		{netip.MustParseAddr("::ffff:198.51.100.1"), "https://a.example.com", nil, promptrails.CodeIPNotAllowed},
-		{inside, "", nil, promptrails.CodeOriginNotAllowed},
-		{inside, "null", nil, promptrails.CodeOriginNotAllowed},
-		{inside, "https://a.example.com.evil.com", nil, promptrails.CodeOriginNotAllowed},
-		{inside, "https://a.example.com:8443", nil, promptrails.CodeOriginNotAllowed},
-		{inside, "http://a.example.com", nil, promptrails.CodeOriginNotAllowed},
-		{inside, "https://a.example.com", []promptrails.Scope{promptrails.ScopeAgentsRead, promptrails.ScopeAgentsWrite}, promptrails.CodeInsufficientScope},
-		{inside, "https://a.example.com", []promptrails.Scope{promptrails.ScopeAgentsRead}, ""},
+		{"allowed address", inside, "https://a.example.com", nil, ""},
+		{"allowed IPv4-mapped address", netip.MustParseAddr("::ffff:203.0.113.9"), "https://a.example.com", nil, ""},
+		{"other address", outside, "https://a.example.com", nil, promptrails.CodeIPNotAllowed},
+		{"other IPv4-mapped address", netip.MustParseAddr("::ffff:198.51.100.1"), "https://a.example.com", nil, promptrails.CodeIPNotAllowed},
+		{"no origin", inside, "", nil, promptrails.CodeOriginNotAllowed},
+		{"null origin", inside, "null", nil, promptrails.CodeOriginNotAllowed},
+		{"allowed host as a prefix", inside, "https://a.example.com.evil.com", nil, promptrails.CodeOriginNotAllowed},
+		{"other port", inside, "https://a.example.com:8443", nil, promptrails.CodeOriginNotAllowed},
+		{"other scheme", inside, "http://a.example.com", nil, promptrails.CodeOriginNotAllowed},
+		{"missing scope", inside, "https://a.example.com", []promptrails.Scope{promptrails.ScopeAgentsRead, promptrails.ScopeAgentsWrite}, promptrails.CodeInsufficientScope},
+		{"granted scope", inside, "https://a.example.com", []promptrails.Scope{promptrails.ScopeAgentsRead}, ""},
 	} {
-		wants(t, code(t, a, key.Key, promptrails.AuthRequest{IP: c.ip, Origin: c.origin, Scopes: c.scopes}), c.want)
+		t.Run(c.name, func(t *testing.T) {
+			checkAuth(t, a, key.Key, promptrails.AuthRequest{IP: c.ip, Origin: c.origin, Scopes: c.scopes}, c.want)
+		})
 	}
 	if _, err := a.Authenticate(t.Context(), key.Key.Reveal(), promptrails.AuthRequest{Origin: "https://a.example.com"}); !errors.Is(err, promptrails.ErrForbidden) {
-		t.Errorf("an address that nobody knows: %v", err)
+		t.Errorf("Authenticate without an IP address: got %v, want ErrForbidden", err)
 	}
-	all := g.keyOf(&promptrails.CreateAPIKeyParams{AllowedIPs: []string{"0.0.0.0/0"}})
-	wants(t, code(t, a, all.Key, promptrails.AuthRequest{IP: outside}), "")
-	wants(t, code(t, a, all.Key, promptrails.AuthRequest{IP: netip.MustParseAddr("2001:db8::1")}), promptrails.CodeIPNotAllowed)
-	if g.asked() != 2 {
-		t.Errorf("asked %d times", g.asked())
+	all := ks.newKeyWith(&promptrails.CreateAPIKeyParams{AllowedIPs: []string{"0.0.0.0/0"}})
+	checkAuth(t, a, all.Key, promptrails.AuthRequest{IP: outside}, "")
+	checkAuth(t, a, all.Key, promptrails.AuthRequest{IP: netip.MustParseAddr("2001:db8::1")}, promptrails.CodeIPNotAllowed)
+	if ks.requests() != 2 {
+		t.Errorf("got %d requests, want 2", ks.requests())
 	}
 }
 
-// Keys of the vendor's own form, of which no more is known than how they begin,
-// go through in both directions as they are.
-func TestVendorKeysPassUnharmed(t *testing.T) {
+// Only the prefix of the vendor's keys is documented. Any key with that prefix is
+// sent and verified unchanged.
+func TestVendorKeysAreNotChanged(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{"pr_key_abc", "pr_live_0123456789abcdef", "pr_test_a-b.c~d_e!f*g(h)", `pr_"quoted"\{}`, "pr_" + strings.Repeat("Z", 509)} {
 		var called *http.Request
@@ -153,7 +159,7 @@ func TestVendorKeysPassUnharmed(t *testing.T) {
 		c := must[*promptrails.Client](t)(promptrails.NewClient(promptrails.WithAPIKey(key), promptrails.WithHTTPClient(&http.Client{Transport: transport})))
 		must[*promptrails.APIKey](t)(c.APIKeys.Current(t.Context()))
 		if called.Header.Get("X-API-Key") != key {
-			t.Errorf("%q left as %q", key, called.Header.Get("X-API-Key"))
+			t.Errorf("X-API-Key: got %q, want %q", called.Header.Get("X-API-Key"), key)
 		}
 		var verified string
 		a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(nil, promptrails.WithAuthVerifier(verifier(
@@ -167,42 +173,44 @@ func TestVendorKeysPassUnharmed(t *testing.T) {
 			w := httptest.NewRecorder()
 			a.Middleware()(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
 			if w.Code != 200 || verified != key {
-				t.Errorf("%s: %q arrived as %q: %d", name, key, verified, w.Code)
+				t.Errorf("Middleware with %s: got status %d and key %q, want 200 and %q", name, w.Code, verified, key)
 			}
 		}
 	}
 }
 
-func TestNewAuthenticatorRefuses(t *testing.T) {
+func TestNewAuthenticatorRejectsInvalidOptions(t *testing.T) {
 	t.Parallel()
 	key := must[*promptrails.Client](t)(promptrails.NewClient(promptrails.WithAPIKey(someKey)))
 	person := must[*promptrails.Client](t)(promptrails.NewClient(promptrails.WithAccessToken(token)))
 	bare := must[*promptrails.Client](t)(promptrails.NewClient())
 	for name, make := range map[string]func() (*promptrails.Authenticator, error){
 		"no client":                           func() (*promptrails.Authenticator, error) { return promptrails.NewAuthenticator(nil) },
-		"a person in no workspace":            func() (*promptrails.Authenticator, error) { return promptrails.NewAuthenticator(person) },
-		"neither credentials nor a workspace": func() (*promptrails.Authenticator, error) { return promptrails.NewAuthenticator(bare) },
-		"a TTL": func() (*promptrails.Authenticator, error) {
+		"an access token without a workspace": func() (*promptrails.Authenticator, error) { return promptrails.NewAuthenticator(person) },
+		"no credentials and no workspace":     func() (*promptrails.Authenticator, error) { return promptrails.NewAuthenticator(bare) },
+		"TTL": func() (*promptrails.Authenticator, error) {
 			return promptrails.NewAuthenticator(key, promptrails.WithAuthCacheTTL(-1))
 		},
-		"a negative TTL": func() (*promptrails.Authenticator, error) {
+		"negative TTL": func() (*promptrails.Authenticator, error) {
 			return promptrails.NewAuthenticator(key, promptrails.WithAuthNegativeTTL(-1))
 		},
-		"MaxStale": func() (*promptrails.Authenticator, error) {
+		"max stale": func() (*promptrails.Authenticator, error) {
 			return promptrails.NewAuthenticator(key, promptrails.WithAuthMaxStale(-1))
 		},
-		"a size": func() (*promptrails.Authenticator, error) {
+		"cache size": func() (*promptrails.Authenticator, error) {
 			return promptrails.NewAuthenticator(key, promptrails.WithAuthCacheSize(0))
 		},
-		"a rate": func() (*promptrails.Authenticator, error) {
+		"rate": func() (*promptrails.Authenticator, error) {
 			return promptrails.NewAuthenticator(key, promptrails.WithAuthUnknownKeyRate(0, 1))
 		},
-		"a burst": func() (*promptrails.Authenticator, error) {
+		"burst": func() (*promptrails.Authenticator, error) {
 			return promptrails.NewAuthenticator(key, promptrails.WithAuthUnknownKeyRate(1, 0))
 		},
 	} {
-		if _, err := make(); !errors.Is(err, promptrails.ErrValidation) {
-			t.Errorf("%s: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if _, err := make(); !errors.Is(err, promptrails.ErrValidation) {
+				t.Errorf("NewAuthenticator: got %v, want ErrValidation", err)
+			}
+		})
 	}
 }

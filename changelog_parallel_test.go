@@ -16,15 +16,14 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// However many pages of a changelog are asked for at once, its entries come in
-// order, each once.
-func TestChangelogStretches(t *testing.T) {
+// With any number of parallel requests, each entry is returned once and in order.
+func TestChangelogPrefetchKeepsTheOrder(t *testing.T) {
 	t.Parallel()
-	g := newGuarded(t)
+	ks := newKeyService(t)
 	ctx := t.Context()
 	for i := range 40 {
-		if made := g.key(); i%15 == 7 {
-			must[*promptrails.APIKey](t)(g.owner.APIKeys.Update(ctx, made.ID, &promptrails.UpdateAPIKeyParams{Name: new("new")}))
+		if made := ks.newKey(); i%15 == 7 {
+			must[*promptrails.APIKey](t)(ks.owner.APIKeys.Update(ctx, made.ID, &promptrails.UpdateAPIKeyParams{Name: new("new")}))
 		}
 	}
 	for _, p := range []promptrails.ListChangelogParams{
@@ -42,9 +41,9 @@ func TestChangelogStretches(t *testing.T) {
 		p.Limit = 7
 		read := func(prefetch int) (sequences []int64) {
 			var response promptrails.Response
-			for e, err := range g.owner.Changelog.All(ctx, &p, promptrails.WithPrefetch(prefetch), promptrails.WithResponse(&response)) {
+			for e, err := range ks.owner.Changelog.All(ctx, &p, promptrails.WithPrefetch(prefetch), promptrails.WithResponse(&response)) {
 				if err != nil || response.Status != 200 {
-					t.Fatal(response.Status, err)
+					t.Fatalf("All: got status %d, %v; want 200", response.Status, err)
 				}
 				sequences = append(sequences, e.Sequence)
 			}
@@ -53,28 +52,28 @@ func TestChangelogStretches(t *testing.T) {
 		want := read(0)
 		for _, prefetch := range []int{2, 5, 100} {
 			if diff := cmp.Diff(want, read(prefetch)); diff != "" {
-				t.Errorf("%+v, prefetch %d: %s", p, prefetch, diff)
+				t.Errorf("All with %+v and prefetch %d (-want +got):\n%s", p, prefetch, diff)
 			}
 		}
 	}
-	head, err := promptrails.VerifyChangelog(g.owner.Changelog.All(ctx, &promptrails.ListChangelogParams{Order: promptrails.OrderAscending}, promptrails.WithPrefetch(3)), nil)
+	head, err := promptrails.VerifyChangelog(ks.owner.Changelog.All(ctx, &promptrails.ListChangelogParams{Order: promptrails.OrderAscending}, promptrails.WithPrefetch(3)), nil)
 	if err != nil || head.Sequence < 40 {
-		t.Errorf("%+v, %v", head, err)
+		t.Errorf("VerifyChangelog: got %+v, %v; want a sequence of at least 40", head, err)
 	}
 }
 
-// WithPrefetch(n) has n pages and one under way, and no more; what ends early
-// leaves nothing behind.
-func TestChangelogStretchesAhead(t *testing.T) {
+// WithPrefetch(n) requests at most n pages in addition to the current one. If the
+// iteration stops early, no goroutine remains.
+func TestChangelogPrefetchLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
-		var asked []string
+		var requested []string
 		held := make(chan struct{})
-		answer := func(w http.ResponseWriter, r *http.Request) {
+		respond := func(w http.ResponseWriter, r *http.Request) {
 			q := r.URL.Query()
 			mu.Lock()
-			asked = append(asked, q.Get("sequence_from"))
+			requested = append(requested, q.Get("sequence_from"))
 			mu.Unlock()
 			select {
 			case <-held:
@@ -92,16 +91,16 @@ func TestChangelogStretchesAhead(t *testing.T) {
 			}
 			status(200, `{"data":[`+body[1:]+`]}`)(w, r)
 		}
-		c := clientOver(t, &answers{script: []http.HandlerFunc{answer}}, promptrails.WithMaxRetries(0))
+		c := clientOver(t, &answers{script: []http.HandlerFunc{respond}}, promptrails.WithMaxRetries(0))
 		p := &promptrails.ListChangelogParams{Order: promptrails.OrderAscending, ListOptions: promptrails.ListOptions{Limit: 10}}
-		under := func(want ...string) {
+		checkRequests := func(want ...string) {
 			t.Helper()
 			synctest.Wait()
 			mu.Lock()
 			defer mu.Unlock()
-			slices.Sort(asked)
-			if diff := cmp.Diff(want, asked); diff != "" {
-				t.Error(diff)
+			slices.Sort(requested)
+			if diff := cmp.Diff(want, requested); diff != "" {
+				t.Errorf("sequence_from of the requests (-want +got):\n%s", diff)
 			}
 		}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -109,24 +108,24 @@ func TestChangelogStretchesAhead(t *testing.T) {
 		reader.Go(func() {
 			for _, err := range c.Changelog.All(ctx, p, promptrails.WithPrefetch(2)) {
 				if !errors.Is(err, context.Canceled) {
-					t.Errorf("got %v", err)
+					t.Errorf("canceled All: got %v, want context.Canceled", err)
 				}
 			}
 		})
-		under("1", "11", "21")
+		checkRequests("1", "11", "21")
 		cancel()
 		reader.Wait()
 
 		close(held)
-		asked = nil
+		requested = nil
 		for e, err := range c.Changelog.All(t.Context(), p, promptrails.WithPrefetch(2)) {
 			if err != nil || e.Sequence != 1 {
-				t.Error(e, err)
+				t.Errorf("first entry: got %+v, %v; want sequence 1", e, err)
 			}
-			break // the others may have been cancelled before they were sent
+			break // the other requests may be canceled before they are sent
 		}
 		synctest.Wait()
-		// An error comes at its place, behind all that is before it.
+		// All yields the entries before a failed page and then the error.
 		var last int64
 		var failed error
 		for e, err := range c.Changelog.All(t.Context(), p, promptrails.WithPrefetch(2)) {
@@ -137,16 +136,16 @@ func TestChangelogStretchesAhead(t *testing.T) {
 			last = e.Sequence
 		}
 		if last != 40 || !errors.Is(failed, promptrails.ErrServer) {
-			t.Errorf("%d, %v", last, failed)
+			t.Errorf("All with a failing page: got last sequence %d and error %v, want 40 and ErrServer", last, failed)
 		}
 	})
-	// A server that leaves an entry out is found.
+	// A missing entry is an error.
 	c := clientOver(t, &answers{script: []http.HandlerFunc{status(200, `{"data":[{"id":"e","sequence":1},{"id":"e","sequence":3}]}`)}})
 	var failed error
 	for _, err := range c.Changelog.All(t.Context(), &promptrails.ListChangelogParams{Order: promptrails.OrderAscending}, promptrails.WithPrefetch(2)) {
 		failed = err
 	}
 	if chain, ok := errors.AsType[*promptrails.ChainError](failed); !ok || chain.Sequence != 2 {
-		t.Errorf("a gap: %v", failed)
+		t.Errorf("All with a missing entry: got %v, want a *ChainError at 2", failed)
 	}
 }

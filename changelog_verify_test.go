@@ -26,7 +26,7 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// sequence reads entries from lines of JSON, as an export has them.
+// sequence returns the entries of an export with one JSON object per line.
 func sequence(lines []string) iter.Seq2[*promptrails.ChangelogEntry, error] {
 	return func(yield func(*promptrails.ChangelogEntry, error) bool) {
 		for _, line := range lines {
@@ -42,25 +42,26 @@ func sequence(lines []string) iter.Seq2[*promptrails.ChangelogEntry, error] {
 	}
 }
 
-// export returns a changelog of some twenty entries, with values of all kinds.
+// export returns the lines of a changelog of about twenty entries, with all kinds
+// of JSON values.
 func export(t *testing.T) []string {
 	t.Helper()
-	g := newGuarded(t)
+	ks := newKeyService(t)
 	ctx := t.Context()
 	for i := range 3 {
-		agent := must[*promptrails.Resource](t)(g.owner.Resources.Create(ctx, promptrails.KindAgents, map[string]any{
+		agent := must[*promptrails.Resource](t)(ks.owner.Resources.Create(ctx, promptrails.KindAgents, map[string]any{
 			"name": fmt.Sprintf("Agent \u00fc %d", i), "text": "a\u2028b", "temperature": 0.1 + float64(i), "big": json.RawMessage("12345678901234567890"), "nested": map[string]any{"a": []any{1, nil, true, "x"}},
 		}))
-		must[*promptrails.Resource](t)(g.owner.Resources.Update(ctx, promptrails.KindAgents, agent.ID, map[string]any{"temperature": 1e-7, "note": "\"quoted\"\n"}))
-		must[*promptrails.Credential](t)(g.owner.Credentials.Create(ctx, &promptrails.CreateCredentialParams{Name: "c", Type: "openai", Value: promptrails.NewSecret("sk-value-0123456789")}))
-		must[*promptrails.Transaction](t)(g.owner.Billing.TopUp(ctx, promptrails.Money{Amount: 100, Currency: "USD"}))
+		must[*promptrails.Resource](t)(ks.owner.Resources.Update(ctx, promptrails.KindAgents, agent.ID, map[string]any{"temperature": 1e-7, "note": "\"quoted\"\n"}))
+		must[*promptrails.Credential](t)(ks.owner.Credentials.Create(ctx, &promptrails.CreateCredentialParams{Name: "c", Type: "openai", Value: promptrails.NewSecret("sk-value-0123456789")}))
+		must[*promptrails.Transaction](t)(ks.owner.Billing.TopUp(ctx, promptrails.Money{Amount: 100, Currency: "USD"}))
 	}
 	var lines []string
-	for e, err := range g.owner.Changelog.All(ctx, &promptrails.ListChangelogParams{Order: promptrails.OrderAscending}) {
+	for e, err := range ks.owner.Changelog.All(ctx, &promptrails.ListChangelogParams{Order: promptrails.OrderAscending}) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines = append(lines, string(must[[]byte](t)(e.MarshalJSON()))) // as it was served: [json.Marshal] escapes more
+		lines = append(lines, string(must[[]byte](t)(e.MarshalJSON()))) // as served; [json.Marshal] escapes more
 	}
 	return lines
 }
@@ -70,64 +71,66 @@ func TestVerifyChangelog(t *testing.T) {
 	lines := export(t)
 	head, err := promptrails.VerifyChangelog(sequence(lines), nil)
 	if err != nil || head.Sequence != int64(len(lines)) || head.WorkspaceID == "" {
-		t.Fatalf("%+v, %v", head, err)
+		t.Fatalf("VerifyChangelog: got %+v, %v; want a head at %d", head, err, len(lines))
 	}
-	// From the middle on, beginning with the entry that the head is of.
+	// A head resumes the verification. The entries start with the head's own.
 	middle, err := promptrails.VerifyChangelog(sequence(lines[:7]), &promptrails.ChangelogHead{WorkspaceID: head.WorkspaceID})
 	if err != nil || middle.Sequence != 7 {
-		t.Fatalf("%+v, %v", middle, err)
+		t.Fatalf("VerifyChangelog of 7 entries: got %+v, %v; want a head at 7", middle, err)
 	}
 	if again, err := promptrails.VerifyChangelog(sequence(lines[6:]), middle); err != nil || *again != *head {
-		t.Errorf("%+v, %v", again, err)
+		t.Errorf("VerifyChangelog from entry 7: got %+v, %v; want %+v", again, err, head)
 	}
-	// In another form it is the same.
-	var written []string
+	// The hash does not depend on the formatting of the JSON.
+	var indented []string
 	for _, line := range lines {
 		var members map[string]json.RawMessage
 		if err := json.Unmarshal([]byte(line), &members); err != nil {
 			t.Fatal(err)
 		}
-		written = append(written, string(must[[]byte](t)(json.MarshalIndent(members, "", "\t"))))
+		indented = append(indented, string(must[[]byte](t)(json.MarshalIndent(members, "", "\t"))))
 	}
-	if again, err := promptrails.VerifyChangelog(sequence(written), nil); err != nil || *again != *head {
-		t.Errorf("written anew: %+v, %v", again, err)
+	if again, err := promptrails.VerifyChangelog(sequence(indented), nil); err != nil || *again != *head {
+		t.Errorf("VerifyChangelog of indented entries: got %+v, %v; want %+v", again, err, head)
 	}
 	for name, c := range map[string]struct {
 		lines []string
 		from  *promptrails.ChangelogHead
 		at    int64
 	}{
-		"another workspace":                 {lines, &promptrails.ChangelogHead{WorkspaceID: "other"}, 1},
-		"nothing after a head":              {nil, middle, 7},
-		"the end is cut off":                {lines[:6], head, head.Sequence},
-		"a head from the beginning":         {lines, middle, 7},
-		"a head that begins too late":       {lines[7:], middle, 7},
-		"another entry than the head's":     {lines[6:], &promptrails.ChangelogHead{WorkspaceID: head.WorkspaceID, Sequence: 7, Hash: strings.Repeat("0", 64)}, 7},
-		"newest first":                      {reversed(lines), nil, 1},
-		"filtered":                          {[]string{lines[0], lines[2], lines[5]}, nil, 2},
-		"a number that a float would round": {replaced(lines, 3, `"to":0.1`, `"to":0.1000000000000000000001`), nil, 4},
-		"the beginning is cut off":          {lines[1:], nil, 1},
+		"other workspace":              {lines, &promptrails.ChangelogHead{WorkspaceID: "other"}, 1},
+		"no entries after a head":      {nil, middle, 7},
+		"last entries missing":         {lines[:6], head, head.Sequence},
+		"entries from before the head": {lines, middle, 7},
+		"entry of the head missing":    {lines[7:], middle, 7},
+		"other hash in the head":       {lines[6:], &promptrails.ChangelogHead{WorkspaceID: head.WorkspaceID, Sequence: 7, Hash: strings.Repeat("0", 64)}, 7},
+		"newest first":                 {reversed(lines), nil, 1},
+		"filtered":                     {[]string{lines[0], lines[2], lines[5]}, nil, 2},
+		"number that a float64 rounds": {replaced(lines, 3, `"to":0.1`, `"to":0.1000000000000000000001`), nil, 4},
+		"first entry missing":          {lines[1:], nil, 1},
 	} {
-		_, err := promptrails.VerifyChangelog(sequence(c.lines), c.from)
-		chain, ok := errors.AsType[*promptrails.ChainError](err)
-		if !ok || chain.Sequence != c.at {
-			t.Errorf("%s: %v, want it at %d", name, err, c.at)
-		}
+		t.Run(name, func(t *testing.T) {
+			_, err := promptrails.VerifyChangelog(sequence(c.lines), c.from)
+			chain, ok := errors.AsType[*promptrails.ChainError](err)
+			if !ok || chain.Sequence != c.at {
+				t.Errorf("VerifyChangelog: got %v, want a *ChainError at %d", err, c.at)
+			}
+		})
 	}
-	// The first entry hangs on the workspace's id, and on nothing else.
+	// The prev_hash of the first entry is the hash of the workspace's id.
 	first := rehash(strings.Replace(lines[0], `"prev_hash":"`, `"prev_hash":"0`, 1))
 	if _, err := promptrails.VerifyChangelog(sequence([]string{first}), nil); err == nil {
-		t.Error("a first entry that follows another one verifies")
+		t.Error("VerifyChangelog with another prev_hash in the first entry: got no error, want one")
 	}
 	if _, err := promptrails.VerifyChangelog(sequence([]string{lines[0], lines[0]}), nil); err == nil || !strings.Contains(err.Error(), "found the earlier entry") {
-		t.Errorf("a doubled entry: %v", err)
+		t.Errorf("VerifyChangelog of a repeated entry: got %v, want \"found the earlier entry\" in it", err)
 	}
 	if head, err := promptrails.VerifyChangelog(sequence(nil), nil); err != nil || head.Sequence != 0 {
-		t.Errorf("nothing at all: %+v, %v", head, err)
+		t.Errorf("VerifyChangelog without entries: got %+v, %v; want sequence 0", head, err)
 	}
-	broken := errors.New("disk on fire")
+	broken := errors.New("read failed")
 	if _, err := promptrails.VerifyChangelog(func(yield func(*promptrails.ChangelogEntry, error) bool) { yield(nil, broken) }, nil); !errors.Is(err, broken) {
-		t.Errorf("an error of the sequence: %v", err)
+		t.Errorf("VerifyChangelog of a failing sequence: got %v, want its error", err)
 	}
 }
 
@@ -137,7 +140,8 @@ func reversed(lines []string) []string {
 	return lines
 }
 
-// replaced changes a text in one of the lines.
+// replaced replaces the first before with after, in the first line from at on
+// that contains it.
 func replaced(lines []string, at int, before, after string) []string {
 	lines = slices.Clone(lines)
 	for !strings.Contains(lines[at], before) {
@@ -147,9 +151,8 @@ func replaced(lines []string, at int, before, after string) []string {
 	return lines
 }
 
-// Whatever is edited in an export, the first sequence that does not fit is
-// named. Who edits may know the rule, and put the right hash on what they wrote:
-// then it is the next entry that does not fit.
+// For any edit of an export, the error has the sequence of the first entry that
+// does not match. If the edited entry has a valid hash, that can be the next one.
 func TestVerifyChangelogFindsEdits(t *testing.T) {
 	t.Parallel()
 	lines := export(t)
@@ -162,9 +165,9 @@ func TestVerifyChangelogFindsEdits(t *testing.T) {
 			edited[i] = alter(t, edited[i])
 			if edit == "alter and hash" {
 				if edited[i] = rehash(edited[i]); hashOf(edited[i]) == hashOf(lines[i]) {
-					t.Skip("the hash itself was altered, and mended")
+					t.Skip("only the hash was changed, and rehash restored it")
 				}
-				want = 0 // here or at the next one
+				want = 0 // this entry or the next
 			}
 		case "drop":
 			edited = slices.Delete(edited, i, i+1)
@@ -179,16 +182,16 @@ func TestVerifyChangelogFindsEdits(t *testing.T) {
 		_, err := promptrails.VerifyChangelog(sequence(edited), nil)
 		chain, ok := errors.AsType[*promptrails.ChainError](err)
 		switch {
-		case err != nil && !ok: // a number or a time that is none cannot even be read
+		case err != nil && !ok: // an invalid number or time is a decoding error
 		case err == nil:
-			t.Fatal("not found")
+			t.Fatal("VerifyChangelog of an edited export: got no error, want a *ChainError")
 		case want == 0 && chain.Sequence != int64(i+1) && chain.Sequence != int64(i+2), want != 0 && chain.Sequence != want:
-			t.Fatalf("found at %d, want %d: %v", chain.Sequence, want, err)
+			t.Fatalf("VerifyChangelog with entry %d edited: got an error at %d, want %d (0 means this entry or the next): %v", i+1, chain.Sequence, want, err)
 		}
 	})
 }
 
-// alter changes one value of an entry, at any depth.
+// alter replaces one value of an entry, at any depth.
 func alter(t *rapid.T, line string) string {
 	type span struct{ from, to int64 }
 	var values []span
@@ -213,30 +216,30 @@ func alter(t *rapid.T, line string) string {
 
 func hashOf(line string) string {
 	var e promptrails.ChangelogEntry
-	_ = json.Unmarshal([]byte(line), &e) // "" for what cannot be read
+	_ = json.Unmarshal([]byte(line), &e) // "" for invalid JSON
 	return e.Hash
 }
 
-// rehash puts the hash of its content on an entry.
+// rehash sets the hash of an entry to match its content.
 func rehash(line string) string {
 	var members map[string]json.RawMessage
 	if json.Unmarshal([]byte(line), &members) != nil {
 		return line
 	}
 	delete(members, "hash")
-	content, _ := json.Marshal(members) //nolint:errchkjson // as it was read
+	content, _ := json.Marshal(members) //nolint:errchkjson // decoded above
 	canonical := jsontext.Value(content)
 	if canonical.Canonicalize() != nil {
 		return line
 	}
 	sum := sha256.Sum256(canonical)
 	members["hash"], _ = json.Marshal(hex.EncodeToString(sum[:])) //nolint:errchkjson // a string
-	text, _ := json.Marshal(members)                              //nolint:errchkjson // as it was read
+	text, _ := json.Marshal(members)                              //nolint:errchkjson // decoded above
 	return string(text)
 }
 
-// The vector is for those who check a changelog without this library, and so is
-// the script beside it, which knows the rule alone.
+// The test vector is for other implementations. The script next to it verifies a
+// changelog without this library.
 func TestChangelogVector(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join("testdata", "changelog")
@@ -249,11 +252,11 @@ func TestChangelogVector(t *testing.T) {
 	head, err := promptrails.VerifyChangelog(sequence(lines), nil)
 	want := strings.TrimSpace(string(must[[]byte](t)(os.ReadFile(filepath.Join(dir, "head.txt")))))
 	if err != nil || fmt.Sprintf("%s %d %s", head.WorkspaceID, head.Sequence, head.Hash) != want {
-		t.Fatalf("%+v, %v, want %s", head, err, want)
+		t.Fatalf("VerifyChangelog of the vector: got %+v, %v; want %s", head, err, want)
 	}
 	python, err := exec.LookPath("python3")
 	if err != nil {
-		t.Skip("python3 is not here: the script that checks the vector was not run")
+		t.Skip("python3 not found: verify.py was not run")
 	}
 	verify := func(input []string) (string, error) {
 		script := exec.CommandContext(t.Context(), python, filepath.Join(dir, "verify.py"))
@@ -262,22 +265,22 @@ func TestChangelogVector(t *testing.T) {
 		return strings.TrimSpace(string(out)), err
 	}
 	if got, err := verify(lines); err != nil || got != want {
-		t.Errorf("the script says %s, %v", got, err)
+		t.Errorf("verify.py: got %s, %v; want %s", got, err, want)
 	}
 	if got, err := verify(replaced(lines, 4, `"name"`, `"nome"`)); err == nil {
-		t.Errorf("the script takes an altered entry: %s", got)
+		t.Errorf("verify.py with a changed entry: got %s, want an error", got)
 	}
 }
 
-// Tail yields what is there and what comes, none twice, through outages.
+// Tail yields existing and new entries, each once, also after an outage.
 func TestTail(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuarded(t)
-		key := g.key(promptrails.ScopeChangelogRead)
-		c := g.client(promptrails.WithAPIKey(key.Key.Reveal()))
+		ks := newKeyService(t)
+		key := ks.newKey(promptrails.ScopeChangelogRead)
+		c := ks.client(promptrails.WithAPIKey(key.Key.Reveal()))
 		for range 150 { // more than a page
-			g.key(promptrails.ScopeAppsRead)
+			ks.newKey(promptrails.ScopeAppsRead)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		var mu sync.Mutex
@@ -297,70 +300,72 @@ func TestTail(t *testing.T) {
 		})
 		count := func() int { mu.Lock(); defer mu.Unlock(); return len(seen) }
 		head := func() int {
-			return int(must[*promptrails.ChangelogHead](t)(g.owner.Changelog.Head(t.Context())).Sequence)
+			return int(must[*promptrails.ChangelogHead](t)(ks.owner.Changelog.Head(t.Context())).Sequence)
 		}
 		synctest.Wait()
 		if count() != head()-2 {
-			t.Errorf("%d of %d entries at once", count(), head()-2)
+			t.Errorf("existing entries: got %d, want %d", count(), head()-2)
 		}
-		g.key(promptrails.ScopeAppsRead)
-		g.answersWith(status(503, ``))
+		ks.newKey(promptrails.ScopeAppsRead)
+		ks.respondWith(status(503, ``))
 		time.Sleep(5 * time.Minute)
-		g.isUp()
-		g.key(promptrails.ScopeAppsRead)
+		ks.bringUp()
+		ks.newKey(promptrails.ScopeAppsRead)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if count() != head()-2 {
-			t.Errorf("%d of %d entries after an outage", count(), head()-2)
+			t.Errorf("entries after an outage: got %d, want %d", count(), head()-2)
 		}
-		g.forgets()
+		ks.resetRequests()
 		time.Sleep(time.Minute)
-		if n := g.asked(); n < 55 || n > 61 {
-			t.Errorf("looked %d times in a minute, at an interval of a second", n)
+		if n := ks.requests(); n < 55 || n > 61 {
+			t.Errorf("requests in a minute with an interval of 1s: got %d, want 55 to 61", n)
 		}
 		before := time.Now()
 		cancel()
 		follower.Wait()
 		if !errors.Is(ended, context.Canceled) || !time.Now().Equal(before) {
-			t.Errorf("ended with %v, %s later", ended, time.Since(before))
+			t.Errorf("Tail after cancel: got %v after %s, want context.Canceled after 0s", ended, time.Since(before))
 		}
 		for i, sequence := range seen {
 			if sequence != int64(i+3) {
-				t.Fatalf("the sequence %d stands at %d", sequence, i)
+				t.Fatalf("entry %d: got sequence %d, want %d", i, sequence, i+3)
 			}
 		}
 	})
 }
 
-func TestTailEnds(t *testing.T) {
+func TestTailReturnsPermanentErrors(t *testing.T) {
 	t.Parallel()
 	entry := func(sequence int) string { return fmt.Sprintf(`{"id":"e","sequence":%d}`, sequence) }
 	for name, c := range map[string]struct {
-		params *promptrails.TailParams
-		answer http.HandlerFunc
-		is     func(error) bool
+		params   *promptrails.TailParams
+		response http.HandlerFunc
+		want     func(error) bool
 	}{
-		"a right that is lost": {nil, status(403, `{"error":{"code":"forbidden","message":"no"}}`), func(err error) bool { return errors.Is(err, promptrails.ErrForbidden) }},
-		"a gap": {&promptrails.TailParams{After: 4}, status(200, `{"data":[`+entry(5)+`,`+entry(7)+`]}`), func(err error) bool {
+		"forbidden": {nil, status(403, `{"error":{"code":"forbidden","message":"no"}}`), func(err error) bool { return errors.Is(err, promptrails.ErrForbidden) }},
+		"missing entry": {&promptrails.TailParams{After: 4}, status(200, `{"data":[`+entry(5)+`,`+entry(7)+`]}`), func(err error) bool {
 			chain, ok := errors.AsType[*promptrails.ChainError](err)
 			return ok && chain.Sequence == 6
 		}},
-		"a parameter": {&promptrails.TailParams{After: -1}, nil, func(err error) bool { return errors.Is(err, promptrails.ErrValidation) }},
+		"invalid parameter": {&promptrails.TailParams{After: -1}, nil, func(err error) bool { return errors.Is(err, promptrails.ErrValidation) }},
 	} {
-		client := clientOver(t, &answers{script: []http.HandlerFunc{c.answer}})
-		var last error
-		for _, err := range client.Changelog.Tail(t.Context(), c.params) {
-			last = err
-		}
-		if !c.is(last) {
-			t.Errorf("%s: ended with %v", name, last)
-		}
+		t.Run(name, func(t *testing.T) {
+			client := clientOver(t, &answers{script: []http.HandlerFunc{c.response}})
+			var last error
+			for _, err := range client.Changelog.Tail(t.Context(), c.params) {
+				last = err
+			}
+			if !c.want(last) {
+				t.Errorf("Tail: got %v, want the error that this case describes", last)
+			}
+		})
 	}
-	// A break ends it too.
+	// The caller can stop the iteration.
 	client := clientOver(t, &answers{script: []http.HandlerFunc{status(200, `{"data":[`+entry(1)+`]}`)}})
 	for e, err := range client.Changelog.Tail(t.Context(), nil) {
 		if err != nil || e.Sequence != 1 {
-			t.Errorf("%+v, %v", e, err)
+			t.Errorf("Tail: got %+v, %v; want sequence 1", e, err)
 		}
 		break
 	}

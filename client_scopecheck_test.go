@@ -18,21 +18,22 @@ import (
 
 const someKey = "pr_live_0123456789abcdef"
 
-// keyServer is a transport that answers for the calling key, and counts.
+// keyServer is a transport that responds to GET /api-keys/current and to other
+// requests, and counts both.
 type keyServer struct {
 	mu      sync.Mutex
 	current http.HandlerFunc // GET /api-keys/current
 	rest    http.HandlerFunc
-	asked   int
-	calls   int
-	last    *http.Request // of those that asked
+	lookups int           // requests for /api-keys/current
+	calls   int           // other requests
+	last    *http.Request // the last lookup
 }
 
 func (s *keyServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.mu.Lock()
 	next := s.rest
 	if strings.HasSuffix(r.URL.Path, "/api-keys/current") {
-		s.asked++
+		s.lookups++
 		next, s.last = s.current, r
 	} else {
 		s.calls++
@@ -41,24 +42,23 @@ func (s *keyServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return (&answers{script: []http.HandlerFunc{next}}).RoundTrip(r)
 }
 
-// wants fails the test unless the key was asked about, and called with, so
-// often.
-func (s *keyServer) wants(t *testing.T, asked, calls int) {
+// checkCalls checks the numbers of lookups and of other requests.
+func (s *keyServer) checkCalls(t *testing.T, lookups, calls int) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.asked != asked || s.calls != calls {
-		t.Errorf("asked %d times and called %d times, want %d and %d", s.asked, s.calls, asked, calls)
+	if s.lookups != lookups || s.calls != calls {
+		t.Errorf("got %d lookups of the key and %d other requests, want %d and %d", s.lookups, s.calls, lookups, calls)
 	}
 }
 
-func (s *keyServer) answers(current http.HandlerFunc) {
+func (s *keyServer) setCurrent(current http.HandlerFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.current = current
 }
 
-func keyWith(scopes ...string) http.HandlerFunc {
+func currentKey(scopes ...string) http.HandlerFunc {
 	return status(200, `{"data":{"id":"3MVOWo1xF7FAhBXJx8TdMd8GK1h","workspace_id":"w","scopes":["`+strings.Join(scopes, `","`)+`"]}}`)
 }
 
@@ -85,37 +85,38 @@ func readMembers(ctx context.Context, c *promptrails.Client) error {
 	return err
 }
 
-// lacks fails the test unless err refuses a scope before the wire.
-func lacks(t *testing.T, err error, operation string, scope promptrails.Scope) {
+// checkScopeRefused checks that err is a *ScopeError of the client itself, for
+// the operation and the scope.
+func checkScopeRefused(t *testing.T, err error, operation string, scope promptrails.Scope) {
 	t.Helper()
 	refused, ok := errors.AsType[*promptrails.ScopeError](err)
 	if !ok || refused.Required != scope || !strings.Contains(err.Error(), operation) || !errors.Is(err, promptrails.ErrForbidden) {
-		t.Fatalf("got %v", err)
+		t.Fatalf("got %v, want a *ScopeError of %s that requires %s", err, operation, scope)
 	}
 	if _, sent := errors.AsType[*promptrails.Error](err); sent {
-		t.Errorf("an answer stands behind %v", err)
+		t.Errorf("got %v with a response, want a *ScopeError without a request", err)
 	}
 }
 
 func TestWithScopes(t *testing.T) {
 	t.Parallel()
-	s := &keyServer{current: keyWith("credentials:read")}
+	s := &keyServer{current: currentKey("credentials:read")}
 	c := s.client(t, promptrails.WithScopes(promptrails.ScopeCredentialsRead, "vendor:own"))
 	if err := readCredentials(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	err := readMembers(t.Context(), c.InWorkspace("other"))
-	lacks(t, err, "GET /members", promptrails.ScopeMembersRead)
+	checkScopeRefused(t, err, "GET /members", promptrails.ScopeMembersRead)
 	if want := "promptrails: GET /members: refused before anything was sent: the API key needs the scope members:read; it has credentials:read vendor:own"; err.Error() != want {
-		t.Errorf("reads %q", err)
+		t.Errorf("Members.List: got error %q, want %q", err, want)
 	}
 	for _, err := range c.Members.All(t.Context(), nil) {
-		lacks(t, err, "GET /members", promptrails.ScopeMembersRead)
+		checkScopeRefused(t, err, "GET /members", promptrails.ScopeMembersRead)
 	}
 	if _, err := c.APIKeys.Current(t.Context()); err != nil {
-		t.Errorf("any key may ask for itself: %v", err)
+		t.Errorf("APIKeys.Current: got %v, want no error", err)
 	}
-	s.wants(t, 1, 1)
+	s.checkCalls(t, 1, 1)
 }
 
 func TestScopeCheckOptions(t *testing.T) {
@@ -123,52 +124,54 @@ func TestScopeCheckOptions(t *testing.T) {
 	key, check := promptrails.WithAPIKey(someKey), promptrails.WithScopeCheck()
 	source := func(context.Context) (promptrails.Secret, error) { return promptrails.NewSecret(token), nil }
 	for name, opts := range map[string][]promptrails.Option{
-		"a token and a check":        {promptrails.WithAccessToken(token), check},
-		"a token source and a check": {promptrails.WithAccessTokenSource(source), check},
-		"a token and scopes":         {promptrails.WithAccessToken(token), promptrails.WithScopes(promptrails.ScopeAll)},
-		"both":                       {key, check, promptrails.WithScopes(promptrails.ScopeAll)},
-		"no scope":                   {key, promptrails.WithScopes()},
+		"access token and check":        {promptrails.WithAccessToken(token), check},
+		"access token source and check": {promptrails.WithAccessTokenSource(source), check},
+		"access token and scopes":       {promptrails.WithAccessToken(token), promptrails.WithScopes(promptrails.ScopeAll)},
+		"scopes and check":              {key, check, promptrails.WithScopes(promptrails.ScopeAll)},
+		"no scopes":                     {key, promptrails.WithScopes()},
 	} {
-		if _, err := promptrails.NewClient(opts...); !errors.Is(err, promptrails.ErrValidation) {
-			t.Errorf("%s: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if _, err := promptrails.NewClient(opts...); !errors.Is(err, promptrails.ErrValidation) {
+				t.Errorf("NewClient: got %v, want ErrValidation", err)
+			}
+		})
 	}
 }
 
-// The scopes are asked for once, by whoever comes first, and without a
-// workspace; what they do not cover never leaves.
-func TestScopeCheckAsksOnce(t *testing.T) {
+// The first call looks the scopes up, without a workspace. Concurrent calls share
+// the lookup.
+func TestScopeCheckSharesLookups(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &keyServer{current: keyWith("credentials:read")}
+		s := &keyServer{current: currentKey("credentials:read")}
 		c := s.client(t, promptrails.WithScopeCheck())
-		s.wants(t, 0, 0)
+		s.checkCalls(t, 0, 0)
 		inner, held := s.current, make(chan struct{})
-		s.answers(func(w http.ResponseWriter, r *http.Request) { <-held; inner(w, r) })
+		s.setCurrent(func(w http.ResponseWriter, r *http.Request) { <-held; inner(w, r) })
 		var callers sync.WaitGroup
 		for range 100 {
 			callers.Go(func() {
 				if err := readCredentials(t.Context(), c); err != nil {
-					t.Error(err)
+					t.Errorf("Credentials.List with the scope: got %v, want no error", err)
 				}
 			})
 		}
 		synctest.Wait()
-		s.wants(t, 1, 0)
+		s.checkCalls(t, 1, 0)
 		close(held)
 		callers.Wait()
-		s.wants(t, 1, 100)
+		s.checkCalls(t, 1, 100)
 		if got := s.last.Header.Get("X-Workspace-ID"); got != "" || s.last.Header.Get("X-API-Key") != someKey {
-			t.Errorf("asked in the workspace %q", got)
+			t.Errorf("lookup: got X-Workspace-ID %q and X-API-Key %q, want none and the client's key", got, s.last.Header.Get("X-API-Key"))
 		}
 	})
 }
 
-// Whoever comes while the answer is landing does not ask a second time.
-func TestScopeCheckAsksOnceForStragglers(t *testing.T) {
+// A call that arrives while a lookup is being stored starts no second one.
+func TestScopeCheckSharesLookupsWithLateCalls(t *testing.T) {
 	t.Parallel()
 	for range 100 {
-		s := &keyServer{current: keyWith("credentials:read")}
+		s := &keyServer{current: currentKey("credentials:read")}
 		c := s.client(t, promptrails.WithScopeCheck())
 		start := make(chan struct{})
 		var callers sync.WaitGroup
@@ -176,87 +179,88 @@ func TestScopeCheckAsksOnceForStragglers(t *testing.T) {
 			callers.Go(func() {
 				<-start
 				if err := readCredentials(t.Context(), c); err != nil {
-					t.Error(err)
+					t.Errorf("Credentials.List with the scope: got %v, want no error", err)
 				}
 			})
 		}
 		close(start)
 		callers.Wait()
-		if s.wants(t, 1, 200); t.Failed() {
+		if s.checkCalls(t, 1, 200); t.Failed() {
 			return
 		}
 	}
 }
 
-// A caller that leaves does not take the question with it.
-func TestScopeCheckOutlivesACaller(t *testing.T) {
+// A shared lookup continues after the caller that started it is canceled.
+func TestScopeCheckLookupOutlivesItsCaller(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &keyServer{}
 		c := s.client(t, promptrails.WithScopeCheck())
 		held := make(chan struct{})
-		s.answers(func(w http.ResponseWriter, r *http.Request) { <-held; keyWith("credentials:read")(w, r) })
+		s.setCurrent(func(w http.ResponseWriter, r *http.Request) { <-held; currentKey("credentials:read")(w, r) })
 		ctx, cancel := context.WithCancel(t.Context())
 		var callers sync.WaitGroup
 		callers.Go(func() {
 			if err := readCredentials(ctx, c); !errors.Is(err, context.Canceled) {
-				t.Errorf("the caller that left: %v", err)
+				t.Errorf("canceled Credentials.List: got %v, want context.Canceled", err)
 			}
 		})
 		synctest.Wait()
 		callers.Go(func() {
-			lacks(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
+			checkScopeRefused(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
 		})
 		synctest.Wait()
 		cancel()
 		synctest.Wait()
 		close(held)
 		callers.Wait()
-		s.wants(t, 1, 0)
+		s.checkCalls(t, 1, 0)
 	})
 }
 
-// Scopes that were asked for earlier may be out of date: one more question
-// before a refusal, at most once a minute.
-func TestScopeCheckAsksAgain(t *testing.T) {
+// Cached scopes can be out of date. They are looked up again before a call is
+// rejected, at most once a minute.
+func TestScopeCheckLooksUpAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &keyServer{current: keyWith("credentials:read")}
+		s := &keyServer{current: currentKey("credentials:read")}
 		c := s.client(t, promptrails.WithScopeCheck())
-		lacks(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
-		s.wants(t, 1, 0) // the answer is as new as it can be
+		checkScopeRefused(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
+		s.checkCalls(t, 1, 0) // the scopes are new
 		for range 5 {
-			lacks(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
+			checkScopeRefused(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
 		}
-		s.wants(t, 2, 0)
-		s.answers(keyWith("credentials:read", "members:read"))
+		s.checkCalls(t, 2, 0)
+		s.setCurrent(currentKey("credentials:read", "members:read"))
 		time.Sleep(time.Minute - time.Nanosecond)
-		lacks(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
+		checkScopeRefused(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
 		time.Sleep(time.Nanosecond)
 		if err := readMembers(t.Context(), c); err != nil {
-			t.Error(err)
+			t.Errorf("Members.List after a minute: got %v, want no error", err)
 		}
-		s.wants(t, 3, 1)
+		s.checkCalls(t, 3, 1)
 	})
 }
 
-// A server that refuses a scope knows better than what is remembered.
-func TestScopeCheckAfterARefusal(t *testing.T) {
+// If the server rejects a cached scope, the scopes are looked up again.
+func TestScopeCheckAfterServerRejection(t *testing.T) {
 	t.Parallel()
-	s := &keyServer{current: keyWith("members:read")}
+	s := &keyServer{current: currentKey("members:read")}
 	c := s.client(t, promptrails.WithScopeCheck())
 	s.rest = status(403, `{"error":{"code":"insufficient_scope","message":"no","details":{"required":"members:read","granted":["agents:read"]}}}`)
 	err := readMembers(t.Context(), c)
 	_, ok := errors.AsType[*promptrails.ScopeError](err)
-	if e, answered := errors.AsType[*promptrails.Error](err); !ok || !answered || e.Operation != "GET /members" || e.Status != 403 {
-		t.Fatalf("got %v", err)
+	if e, responded := errors.AsType[*promptrails.Error](err); !ok || !responded || e.Operation != "GET /members" || e.Status != 403 {
+		t.Fatalf("Members.List: got %v, want the *ScopeError of a 403 response", err)
 	}
-	s.answers(keyWith("agents:read"))
-	lacks(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
-	s.wants(t, 2, 1)
+	s.setCurrent(currentKey("agents:read"))
+	checkScopeRefused(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
+	s.checkCalls(t, 2, 1)
 }
 
-func TestScopeCheckAtAServerThatCannotTell(t *testing.T) {
+// If the server has no such endpoint, calls are not checked. This is logged once.
+func TestScopeCheckWithoutServerSupport(t *testing.T) {
 	t.Parallel()
 	for _, code := range []int{404, 405} {
 		synctest.Test(t, func(t *testing.T) {
@@ -265,19 +269,20 @@ func TestScopeCheckAtAServerThatCannotTell(t *testing.T) {
 			c := s.client(t, promptrails.WithScopeCheck(), promptrails.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 			for range 3 {
 				if err := readMembers(t.Context(), c); err != nil {
-					t.Error(err)
+					t.Errorf("Members.List after a lookup with %d: got %v, want no error", code, err)
 				}
 				time.Sleep(time.Hour)
 			}
-			s.wants(t, 1, 3)
+			s.checkCalls(t, 1, 3)
 			if lines := strings.Count(log.String(), "\n"); lines != 1 || !strings.Contains(log.String(), "unchecked") {
-				t.Errorf("%d lines: %s", lines, &log)
+				t.Errorf("log after a lookup with %d: got %d lines, want 1 that contains \"unchecked\":\n%s", code, lines, &log)
 			}
 		})
 	}
 }
 
-func TestScopeCheckWhileTheQuestionFails(t *testing.T) {
+// While lookups fail, calls are not checked. The lookup is repeated after a minute.
+func TestScopeCheckWhileLookupsFail(t *testing.T) {
 	t.Parallel()
 	for name, failure := range map[string]http.HandlerFunc{
 		"500": status(500, ``), "503": status(503, ``), "403": status(403, `{"error":{"code":"ip_not_allowed","message":"no"}}`),
@@ -290,35 +295,35 @@ func TestScopeCheckWhileTheQuestionFails(t *testing.T) {
 				c := s.client(t, promptrails.WithScopeCheck(), promptrails.WithMaxRetries(0))
 				for range 2 {
 					if err := readMembers(t.Context(), c); err != nil {
-						t.Error(err)
+						t.Errorf("Members.List after a failed lookup: got %v, want no error", err)
 					}
 				}
-				s.wants(t, 1, 2)
-				s.answers(keyWith("agents:read"))
+				s.checkCalls(t, 1, 2)
+				s.setCurrent(currentKey("agents:read"))
 				time.Sleep(time.Minute)
-				lacks(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
-				s.wants(t, 2, 2)
+				checkScopeRefused(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
+				s.checkCalls(t, 2, 2)
 			})
 		})
 	}
 }
 
-func TestScopeCheckReturnsThatTheKeyIsNotKnown(t *testing.T) {
+func TestScopeCheckReturnsInvalidKeyErrors(t *testing.T) {
 	t.Parallel()
 	s := &keyServer{current: status(401, `{"error":{"code":"api_key_revoked","message":"the API key was revoked"}}`)}
 	c := s.client(t, promptrails.WithScopeCheck())
 	for range 2 {
 		err := readMembers(t.Context(), c)
 		if e, ok := errors.AsType[*promptrails.Error](err); !ok || !errors.Is(err, promptrails.ErrUnauthorized) || e.Code != promptrails.CodeAPIKeyRevoked {
-			t.Errorf("got %v", err)
+			t.Errorf("Members.List: got %v, want ErrUnauthorized with the code api_key_revoked", err)
 		}
 	}
-	s.wants(t, 2, 0)
+	s.checkCalls(t, 2, 0)
 }
 
-// Against the service itself: a key that loses a scope is refused there, once,
-// and from then on before the wire.
-func TestScopeCheckAgainstTheService(t *testing.T) {
+// After a key loses a scope, the service rejects one call. Later calls are
+// rejected by the client.
+func TestScopeCheckWithEmbeddedService(t *testing.T) {
 	t.Parallel()
 	s := promptrailstest.New(t)
 	key := must[*promptrails.CreatedAPIKey](t)(s.Owner.APIKeys.Create(t.Context(), &promptrails.CreateAPIKeyParams{
@@ -328,13 +333,13 @@ func TestScopeCheckAgainstTheService(t *testing.T) {
 	if err := readMembers(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	lacks(t, readCredentials(t.Context(), c), "GET /credentials", promptrails.ScopeCredentialsRead)
+	checkScopeRefused(t, readCredentials(t.Context(), c), "GET /credentials", promptrails.ScopeCredentialsRead)
 	must[*promptrails.APIKey](t)(s.Owner.APIKeys.Update(t.Context(), key.ID, &promptrails.UpdateAPIKeyParams{Scopes: &promptrails.Scopes{promptrails.ScopeCredentialsRead}}))
 	if err := readMembers(t.Context(), c); !errors.Is(err, promptrails.ErrForbidden) {
-		t.Fatal(err)
+		t.Fatalf("Members.List after the scope was removed: got %v, want ErrForbidden", err)
 	}
-	lacks(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
+	checkScopeRefused(t, readMembers(t.Context(), c), "GET /members", promptrails.ScopeMembersRead)
 	if err := readCredentials(t.Context(), c); err != nil {
-		t.Error(err)
+		t.Errorf("Credentials.List after the scope was added: got %v, want no error", err)
 	}
 }

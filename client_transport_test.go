@@ -19,8 +19,7 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// Clients that were given no http.Client share their connections, and can close
-// them.
+// Clients without their own http.Client share connections.
 func TestSharedTransport(t *testing.T) {
 	var opened atomic.Int64
 	server := httptest.NewUnstartedServer(status(200, someUser))
@@ -38,16 +37,16 @@ func TestSharedTransport(t *testing.T) {
 		must[*promptrails.User](t)(newClient().Me(t.Context()))
 	}
 	if opened.Load() != 1 {
-		t.Errorf("3 clients opened %d connections, want 1", opened.Load())
+		t.Errorf("3 clients: got %d connections, want 1", opened.Load())
 	}
 	newClient().CloseIdleConnections()
 	must[*promptrails.User](t)(newClient().Me(t.Context()))
 	if opened.Load() != 2 {
-		t.Errorf("%d connections after the idle ones were closed, want 2", opened.Load())
+		t.Errorf("after CloseIdleConnections: got %d connections in total, want 2", opened.Load())
 	}
 }
 
-// A program that has replaced http.DefaultTransport mocks or observes requests.
+// A client uses the current http.DefaultTransport if a program has replaced it.
 func TestReplacedDefaultTransport(t *testing.T) {
 	before := http.DefaultTransport
 	defer func() { http.DefaultTransport = before }()
@@ -59,26 +58,26 @@ func TestReplacedDefaultTransport(t *testing.T) {
 	http.DefaultTransport = a
 	for name, c := range clients {
 		if _, err := c.Me(t.Context()); err != nil {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("Me %s: got %v, want no error", name, err)
 		}
 	}
 	if a.count() != 2 {
-		t.Errorf("the replaced transport got %d requests, want 2", a.count())
+		t.Errorf("http.DefaultTransport: got %d requests, want 2", a.count())
 	}
 }
 
 func TestResponseSizes(t *testing.T) {
 	c := clientOver(t, &answers{script: []http.HandlerFunc{status(200, someUser)}}, promptrails.WithMaxResponseSize(math.MaxInt64))
 	if _, err := c.Me(t.Context()); err != nil {
-		t.Errorf("the largest limit: %v", err)
+		t.Errorf("Me with the largest limit: got %v, want no error", err)
 	}
-	// WithResponse is set although the body is too large.
+	// WithResponse is set even if the body is too large.
 	var r promptrails.Response
 	c = clientOver(t, &answers{script: []http.HandlerFunc{status(200, someUser, "X-Request-Id", "r1")}}, promptrails.WithMaxResponseSize(5))
 	if _, err := c.Me(t.Context(), promptrails.WithResponse(&r)); err == nil || r.Status != 200 || r.RequestID != "r1" {
-		t.Errorf("too large: %v with %+v, want an error and the response's status", err, r)
+		t.Errorf("Me with a body that is too large: got %v and %+v, want an error, the status 200 and the request id r1", err, r)
 	}
-	// A Content-Length that is not true allocates little.
+	// A false Content-Length does not determine the allocation.
 	url, _ := listen(t, func(c net.Conn) {
 		_ = readHead(c)
 		_, _ = fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1073741824\r\n\r\n{")
@@ -89,11 +88,12 @@ func TestResponseSizes(t *testing.T) {
 	_, err := c.Me(t.Context())
 	runtime.ReadMemStats(&m1)
 	if grown := m1.TotalAlloc - m0.TotalAlloc; err == nil || grown > 16<<20 {
-		t.Errorf("a wrong Content-Length: %v, and %d MiB allocated, want an error and less than 16", err, grown>>20)
+		t.Errorf("Me with a false Content-Length: got %v and %d MiB allocated, want an error and at most 16", err, grown>>20)
 	}
 }
 
-// One origin may be written in several ways.
+// Redirects are followed within one origin. Host names are case-insensitive, and
+// the default port is optional.
 func TestRedirectsWithinTheOrigin(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -108,11 +108,13 @@ func TestRedirectsWithinTheOrigin(t *testing.T) {
 		{"https://api.example.com", "http://api.example.com/x", false},
 		{"http://localhost:443", "https://localhost/x", false},
 	} {
-		a := &answers{script: []http.HandlerFunc{status(302, "", "Location", c.to), status(200, someUser)}}
-		_, err := clientOver(t, a, promptrails.WithBaseURL(c.base)).Me(t.Context())
-		if (err == nil) != c.followed {
-			t.Errorf("%s to %s: got %v, want followed: %t", c.base, c.to, err, c.followed)
-		}
+		t.Run(c.base+" to "+c.to, func(t *testing.T) {
+			a := &answers{script: []http.HandlerFunc{status(302, "", "Location", c.to), status(200, someUser)}}
+			_, err := clientOver(t, a, promptrails.WithBaseURL(c.base)).Me(t.Context())
+			if (err == nil) != c.followed {
+				t.Errorf("Me with a redirect to %s: got %v, want it followed: %t", c.to, err, c.followed)
+			}
+		})
 	}
 }
 
@@ -125,45 +127,48 @@ func TestBaseURLs(t *testing.T) {
 		"http://api.localhost":                 "http://api.localhost/api/v1/me",
 		"http://localhost.":                    "http://localhost./api/v1/me",
 	} {
-		a := &answers{script: []http.HandlerFunc{status(200, someUser)}}
-		c, err := promptrails.NewClient(promptrails.WithBaseURL(base), promptrails.WithAccessToken(token), promptrails.WithHTTPClient(&http.Client{Transport: a}))
-		if err != nil {
-			t.Errorf("%s: %v", base, err)
-			continue
-		}
-		if _, err := c.Me(t.Context()); err != nil || a.seen[0].URL.String() != want {
-			t.Errorf("%s requested %s, %v; want %s", base, a.seen[0].URL, err, want)
-		}
+		t.Run(base, func(t *testing.T) {
+			a := &answers{script: []http.HandlerFunc{status(200, someUser)}}
+			c, err := promptrails.NewClient(promptrails.WithBaseURL(base), promptrails.WithAccessToken(token), promptrails.WithHTTPClient(&http.Client{Transport: a}))
+			if err != nil {
+				t.Fatalf("NewClient: got %v, want no error", err)
+			}
+			if _, err := c.Me(t.Context()); err != nil || a.seen[0].URL.String() != want {
+				t.Errorf("Me: got a request for %s, %v; want %s", a.seen[0].URL, err, want)
+			}
+		})
 	}
 	for _, base := range []string{"http://localhost.example.com", "http://notlocalhost"} {
 		if _, err := promptrails.NewClient(promptrails.WithBaseURL(base)); !errors.Is(err, promptrails.ErrValidation) {
-			t.Errorf("%s: got %v, want ErrValidation", base, err)
+			t.Errorf("NewClient with the base URL %s: got %v, want ErrValidation", base, err)
 		}
 	}
 }
 
-func TestFormsOfJSON(t *testing.T) {
+func TestContentTypes(t *testing.T) {
 	t.Parallel()
-	for name, answer := range map[string]http.HandlerFunc{
-		"a parameter":           status(200, someUser, "Content-Type", "application/json; charset=utf-8"),
-		"a malformed parameter": status(200, someUser, "Content-Type", "application/json; charset"),
-		"two parameters alike":  status(200, someUser, "Content-Type", "application/json; a=1; a=2"),
-		"upper case":            status(200, someUser, "Content-Type", "APPLICATION/JSON"),
-		"a suffix":              status(200, someUser, "Content-Type", "application/vnd.api+json"),
-		"text/json":             status(200, someUser, "Content-Type", "text/json"),
-		"a byte order mark":     status(200, "\ufeff"+someUser),
+	for name, response := range map[string]http.HandlerFunc{
+		"parameter":           status(200, someUser, "Content-Type", "application/json; charset=utf-8"),
+		"malformed parameter": status(200, someUser, "Content-Type", "application/json; charset"),
+		"repeated parameter":  status(200, someUser, "Content-Type", "application/json; a=1; a=2"),
+		"upper case":          status(200, someUser, "Content-Type", "APPLICATION/JSON"),
+		"suffix +json":        status(200, someUser, "Content-Type", "application/vnd.api+json"),
+		"text/json":           status(200, someUser, "Content-Type", "text/json"),
+		"byte order mark":     status(200, "\ufeff"+someUser),
 	} {
-		if u, err := clientOver(t, &answers{script: []http.HandlerFunc{answer}}).Me(t.Context()); err != nil || u.Name != "Ada" {
-			t.Errorf("%s: got %+v, %v", name, u, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if u, err := clientOver(t, &answers{script: []http.HandlerFunc{response}}).Me(t.Context()); err != nil || u.Name != "Ada" {
+				t.Errorf("Me: got %+v, %v; want the user Ada", u, err)
+			}
+		})
 	}
 	_, err := clientOver(t, &answers{script: []http.HandlerFunc{status(404, "\ufeff"+`{"error":{"code":"not_found","message":"no"}}`)}}).Me(t.Context())
 	if e, ok := errors.AsType[*promptrails.Error](err); !ok || e.Code != promptrails.CodeNotFound {
-		t.Errorf("an error after a byte order mark: got %v", err)
+		t.Errorf("Me with an error after a byte order mark: got %v, want the code not_found", err)
 	}
 }
 
-// Each attempt is logged, also one without a response, and each wait.
+// Every attempt is logged, including attempts without a response, and every wait.
 func TestLoggerHasEveryAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -172,12 +177,12 @@ func TestLoggerHasEveryAttempt(t *testing.T) {
 		_, err := clientOver(t, refusing{}, promptrails.WithLogger(logger), promptrails.WithMaxRetries(2)).Me(t.Context())
 		log := out.String()
 		if attempts, waits := strings.Count(log, "promptrails: attempt"), strings.Count(log, "wait="); attempts != 3 || waits != 2 || !strings.Contains(log, "refused") || strings.Contains(log, token) {
-			t.Errorf("%v: %d attempts and %d waits, want 3 and 2, with the reason and no token:\n%s", err, attempts, waits, log)
+			t.Errorf("log of Me that failed with %v: got %d attempts and %d waits, want 3 and 2, with the reason and without the token:\n%s", err, attempts, waits, log)
 		}
 	})
 }
 
-// The budget is spent by failures of the server only.
+// The retry budget refills unless the server fails.
 func TestRetryBudgetRefills(t *testing.T) {
 	t.Parallel()
 	for code, refills := range map[int]bool{200: true, 404: true, 409: true, 429: false, 500: false, 408: false} {
@@ -187,7 +192,7 @@ func TestRetryBudgetRefills(t *testing.T) {
 			for range 200 {
 				_, _ = c.Me(t.Context())
 			}
-			a.script = []http.HandlerFunc{status(code, someUser, "Retry-After", "3600")} // not waited for
+			a.script = []http.HandlerFunc{status(code, someUser, "Retry-After", "3600")} // too long for a retry
 			for range 20 {
 				_, _ = c.Me(t.Context())
 			}
@@ -195,13 +200,13 @@ func TestRetryBudgetRefills(t *testing.T) {
 			before := a.count()
 			_, _ = c.Me(t.Context())
 			if got := a.count() > before+1; got != refills {
-				t.Errorf("after 20 responses with %d a call is repeated: %t, want %t", code, got, refills)
+				t.Errorf("call after 20 responses with %d: got retried: %t, want %t", code, got, refills)
 			}
 		})
 	}
 }
 
-// An HTTP date is relative to the server's own clock.
+// An HTTP date in Retry-After is relative to the Date header of the response.
 func TestRetryAfterDate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -212,12 +217,12 @@ func TestRetryAfterDate(t *testing.T) {
 		started := time.Now()
 		_, err := clientOver(t, a).Me(t.Context())
 		if waited := time.Since(started); err != nil || waited < 20*time.Second || waited > 25*time.Second {
-			t.Errorf("got %v after %s, want success after 20s to 25s", err, waited)
+			t.Errorf("Me: got %v after %s, want no error after 20s to 25s", err, waited)
 		}
 	})
 }
 
-// Callers that were told the same come back one after the other.
+// Callers with the same Retry-After retry at different times.
 func TestRetryAfterIsJittered(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -228,7 +233,7 @@ func TestRetryAfterIsJittered(t *testing.T) {
 			waits[a.at[1].Sub(a.at[0])] = true
 		}
 		if len(waits) < 30 {
-			t.Errorf("40 callers waited %d different times, want almost 40", len(waits))
+			t.Errorf("40 callers: got %d different waits, want at least 30", len(waits))
 		}
 	})
 }

@@ -11,8 +11,8 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// What gateways say in JSON is kept.
-func TestWordsOfGateways(t *testing.T) {
+// An error includes the message of a gateway's JSON response.
+func TestGatewayErrors(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
 		`{"detail":"CSRF failed"}`:                                            "403: CSRF failed",
@@ -26,18 +26,20 @@ func TestWordsOfGateways(t *testing.T) {
 		`{"error":{"code":7,"message":"a number for a code"}}`:                "403: a number for a code",
 		`{"error":{"message":"an object for details","details":"text"}}`:      "403: an object for details",
 	} {
-		_, err := clientOver(t, &answers{script: []http.HandlerFunc{status(403, body)}}).Me(t.Context())
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: got %v, want %q in it", body, err, want)
-		}
+		t.Run(want, func(t *testing.T) {
+			_, err := clientOver(t, &answers{script: []http.HandlerFunc{status(403, body)}}).Me(t.Context())
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("Me with 403 and %s: got %v, want %q in it", body, err, want)
+			}
+		})
 	}
 	if _, err := clientOver(t, &answers{script: []http.HandlerFunc{status(304, "")}}).Me(t.Context(), promptrails.WithHeader("If-None-Match", `"1"`)); err == nil || !strings.Contains(err.Error(), "304: not modified") || strings.Contains(err.Error(), "redirect") {
-		t.Errorf("304: got %v, want not modified", err)
+		t.Errorf("Me with 304: got %v, want \"304: not modified\" in it", err)
 	}
 }
 
-// A secret that was sent comes back in no part of an error, however a server or
-// a proxy writes it.
+// An error does not contain a secret of the request, however a server or a proxy
+// encodes it.
 func TestEchoedSecrets(t *testing.T) {
 	t.Parallel()
 	for name, secret := range map[string]string{
@@ -52,8 +54,8 @@ func TestEchoedSecrets(t *testing.T) {
 			return string(b)
 		}
 		for form, body := range map[string]string{
-			"the message": inJSON("not a value: "+secret, ""), "a field": inJSON("no", "cannot use "+secret), "HTML": "<html>bad: " + secret, "cut by us": inJSON(strings.Repeat("x", 505)+secret, ""),
-			"the whole body": "<html>" + fmt.Sprintf(`{"name":"x","value":%q}`, secret),
+			"message": inJSON("not a value: "+secret, ""), "field": inJSON("no", "cannot use "+secret), "HTML": "<html>bad: " + secret, "truncated message": inJSON(strings.Repeat("x", 505)+secret, ""),
+			"request body": "<html>" + fmt.Sprintf(`{"name":"x","value":%q}`, secret),
 		} {
 			for _, code := range []int{400, 500, 200} {
 				_, err := clientOver(t, &answers{script: []http.HandlerFunc{status(code, body)}}, promptrails.WithMaxRetries(0)).Credentials.Create(t.Context(), &promptrails.CreateCredentialParams{Name: "x", Type: "t", Value: promptrails.NewSecret(secret)})
@@ -66,7 +68,7 @@ func TestEchoedSecrets(t *testing.T) {
 				}
 				for _, part := range []string{secret, secret[len(secret)-10:], "S3cr3tPass", "MIIEvQ", "word1"} {
 					if err == nil || strings.Contains(text, part) {
-						t.Errorf("%s in %s with %d: %q shows %q", name, form, code, text, part)
+						t.Errorf("Credentials.Create with %s in %s and status %d: got %q, want an error without %q", name, form, code, text, part)
 					}
 				}
 			}
@@ -74,14 +76,14 @@ func TestEchoedSecrets(t *testing.T) {
 	}
 }
 
-// What a server has just made is in no error either, if its response is cut off.
-func TestMadeSecrets(t *testing.T) {
+// An error about a truncated response does not contain the new secret.
+func TestSecretsOfTruncatedResponses(t *testing.T) {
 	t.Parallel()
 	for cut := 30; cut < 90; cut += 7 {
 		body := `{"data":{"id":"k","workspace_id":"w","key":"vendor-own-form-4eC39HqLyjWDarjtT1zdp7dc"}}`[:cut]
 		_, err := clientOver(t, &answers{script: []http.HandlerFunc{status(201, body)}}, promptrails.WithMaxRetries(0)).APIKeys.Create(t.Context(), &promptrails.CreateAPIKeyParams{})
 		if err == nil || strings.Contains(err.Error(), "vendor-own") {
-			t.Errorf("cut at %d: got %v, want an error without the key", cut, err)
+			t.Errorf("APIKeys.Create with a response of %d bytes: got %v, want an error without the key", cut, err)
 		}
 	}
 }
@@ -90,32 +92,34 @@ func TestMadeSecrets(t *testing.T) {
 func TestErrorsNameTheSetting(t *testing.T) {
 	for name, c := range map[string]struct {
 		opts []promptrails.Option
-		says []string
+		want []string
 	}{
-		"a bad URL":     {[]promptrails.Option{promptrails.WithBaseURL("ftp://x")}, []string{"WithBaseURL", "PROMPTRAILS_API_URL"}},
-		"a bad key":     {[]promptrails.Option{promptrails.WithAPIKey("x")}, []string{"WithAPIKey", "PROMPTRAILS_API_KEY"}},
-		"a bad token":   {[]promptrails.Option{promptrails.WithAccessToken("a b")}, []string{"WithAccessToken", "PROMPTRAILS_ACCESS_TOKEN"}},
-		"both":          {[]promptrails.Option{promptrails.WithAccessToken("a"), promptrails.WithAPIKey("pr_x")}, []string{"WithAPIKey", "WithAccessToken"}},
-		"an empty key":  {[]promptrails.Option{promptrails.WithAPIKey("")}, []string{"WithAPIKey", "empty"}},
-		"an empty one":  {[]promptrails.Option{promptrails.WithAccessToken("")}, []string{"WithAccessToken", "empty"}},
-		"a nil source":  {[]promptrails.Option{promptrails.WithAPIKeySource(nil)}, []string{"WithAPIKeySource"}},
-		"a nil source2": {[]promptrails.Option{promptrails.WithAccessTokenSource(nil)}, []string{"WithAccessTokenSource"}},
+		"invalid URL":      {[]promptrails.Option{promptrails.WithBaseURL("ftp://x")}, []string{"WithBaseURL", "PROMPTRAILS_API_URL"}},
+		"invalid key":      {[]promptrails.Option{promptrails.WithAPIKey("x")}, []string{"WithAPIKey", "PROMPTRAILS_API_KEY"}},
+		"invalid token":    {[]promptrails.Option{promptrails.WithAccessToken("a b")}, []string{"WithAccessToken", "PROMPTRAILS_ACCESS_TOKEN"}},
+		"key and token":    {[]promptrails.Option{promptrails.WithAccessToken("a"), promptrails.WithAPIKey("pr_x")}, []string{"WithAPIKey", "WithAccessToken"}},
+		"empty key":        {[]promptrails.Option{promptrails.WithAPIKey("")}, []string{"WithAPIKey", "empty"}},
+		"empty token":      {[]promptrails.Option{promptrails.WithAccessToken("")}, []string{"WithAccessToken", "empty"}},
+		"nil key source":   {[]promptrails.Option{promptrails.WithAPIKeySource(nil)}, []string{"WithAPIKeySource"}},
+		"nil token source": {[]promptrails.Option{promptrails.WithAccessTokenSource(nil)}, []string{"WithAccessTokenSource"}},
 	} {
-		t.Setenv("PROMPTRAILS_ACCESS_TOKEN", "of-the-environment")
-		_, err := promptrails.NewClient(c.opts...)
-		for _, says := range c.says {
-			if err == nil || !strings.Contains(err.Error(), says) {
-				t.Errorf("%s: got %v, want %q in it", name, err, says)
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("PROMPTRAILS_ACCESS_TOKEN", "of-the-environment")
+			_, err := promptrails.NewClient(c.opts...)
+			for _, want := range c.want {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("NewClient: got %v, want %q in it", err, want)
+				}
 			}
-		}
+		})
 	}
 	c := must[*promptrails.Client](t)(promptrails.NewClient(promptrails.WithAccessToken(token)))
 	if _, err := c.Members.List(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "WithWorkspace") || !strings.Contains(err.Error(), "PROMPTRAILS_WORKSPACE_ID") {
-		t.Errorf("no workspace: got %v", err)
+		t.Errorf("Members.List without a workspace: got %v, want WithWorkspace and PROMPTRAILS_WORKSPACE_ID in it", err)
 	}
 }
 
-// What the server says is not said again.
+// Details are appended only if the server's message does not contain them.
 func TestErrorsDoNotRepeatThemselves(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
@@ -126,9 +130,11 @@ func TestErrorsDoNotRepeatThemselves(t *testing.T) {
 		`{"error":{"code":"feature_not_in_plan","message":"slack is not in the plan free","details":{"feature":"slack","plan":"free","available_in":["pro"]}}}`:                           "slack is not in the plan free: available in [pro]",
 		`{"error":{"code":"validation_error","message":"slug must be lower-case","details":{"fields":{"slug":"must be lower-case"}}}}`:                                                    "slug must be lower-case",
 	} {
-		_, err := clientOver(t, &answers{script: []http.HandlerFunc{status(403, body)}}).Me(t.Context())
-		if err == nil || !strings.HasSuffix(err.Error(), ": "+want) {
-			t.Errorf("got  %v\nwant … %s", err, want)
-		}
+		t.Run(want, func(t *testing.T) {
+			_, err := clientOver(t, &answers{script: []http.HandlerFunc{status(403, body)}}).Me(t.Context())
+			if err == nil || !strings.HasSuffix(err.Error(), ": "+want) {
+				t.Errorf("Me: got error %v, want the suffix %q", err, want)
+			}
+		})
 	}
 }

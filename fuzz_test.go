@@ -14,9 +14,9 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// Whatever a server answers, the client gives an error or a value, and neither
-// a crash nor a line that breaks a log.
-func FuzzAnswer(f *testing.F) {
+// For any response, the client returns a value or an error, and the error's text
+// is a single line of valid UTF-8.
+func FuzzResponse(f *testing.F) {
 	for _, body := range []string{someUser, `{"error":{"code":"not_found","message":"m","details":{}}}`, `{"error":"x"}`, `{"error":[1]}`, `{"message":"m"}`, "<html>", "", `{"data":[{}]}`, `{"data":null}`} {
 		f.Add(200, []byte(body))
 		f.Add(404, []byte(body))
@@ -31,18 +31,18 @@ func FuzzAnswer(f *testing.F) {
 		c := clientOver(t, &answers{script: []http.HandlerFunc{status(code, string(body))}}, promptrails.WithMaxRetries(0))
 		user, err := c.Me(t.Context())
 		if (user == nil) == (err == nil) {
-			t.Errorf("%+v, %v", user, err)
+			t.Errorf("Me: got %+v, %v; want either a user or an error", user, err)
 		}
 		if err == nil {
 			return
 		}
 		for _, r := range err.Error() {
 			if r < ' ' || r == 0x7f {
-				t.Errorf("a control character in %q", err.Error())
+				t.Errorf("Me: got error %q, want no control characters", err.Error())
 			}
 		}
 		if !utf8.ValidString(err.Error()) {
-			t.Errorf("invalid UTF-8 in %q", err.Error())
+			t.Errorf("Me: got error %q, want valid UTF-8", err.Error())
 		}
 	})
 }
@@ -57,22 +57,22 @@ func FuzzRetryAfter(f *testing.F) {
 			started := time.Now()
 			_, _ = clientOver(t, a).Me(context.Background())
 			if waited := time.Since(started); waited > time.Minute+5*time.Second {
-				t.Errorf("%q: waited %s", header, waited)
+				t.Errorf("Me with Retry-After %q: took %s, want at most 65s", header, waited)
 			}
 		})
 	})
 }
 
-// Whatever a caller presents, the middleware answers in its own envelope, lets
-// nobody in whom the verifier does not know, and repeats no key.
+// For any headers with an unknown key, the middleware rejects the request with an
+// error envelope that does not contain the key.
 func FuzzMiddleware(f *testing.F) {
 	for _, header := range []string{"", "pr_live_x", "Bearer pr_live_x", "bearer  pr_x", "Basic YTpi", "Bearer", "pr_\x00", "https://a.example.com", "null"} {
 		f.Add(header, header, header, header)
 	}
-	refusing := verifier(func(context.Context, promptrails.Secret) (*promptrails.APIKey, error) {
+	rejectAll := verifier(func(context.Context, promptrails.Secret) (*promptrails.APIKey, error) {
 		return nil, promptrails.ErrUnauthorized
 	})
-	auth, err := promptrails.NewAuthenticator(nil, promptrails.WithAuthVerifier(refusing), promptrails.WithAuthUnknownKeyRate(1e9, 1e9))
+	auth, err := promptrails.NewAuthenticator(nil, promptrails.WithAuthVerifier(rejectAll), promptrails.WithAuthUnknownKeyRate(1e9, 1e9))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -84,17 +84,17 @@ func FuzzMiddleware(f *testing.F) {
 			}
 		}
 		w := httptest.NewRecorder()
-		auth.Middleware(promptrails.ScopeAgentsRead)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("let in") })).ServeHTTP(w, r)
+		auth.Middleware(promptrails.ScopeAgentsRead)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("handler was called with an unknown key") })).ServeHTTP(w, r)
 		var envelope struct {
 			Error struct {
 				Code, Message string
 			}
 		}
 		if err := json.Unmarshal(w.Body.Bytes(), &envelope); err != nil || envelope.Error.Code == "" || envelope.Error.Message == "" {
-			t.Errorf("%v in %s", err, w.Body)
+			t.Errorf("body: got %s, %v; want an error envelope with a code and a message", w.Body, err)
 		}
 		if w.Code != 400 && w.Code != 401 || w.Header().Get("WWW-Authenticate") == "" || len(key) > 40 && strings.Contains(w.Body.String(), key) {
-			t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+			t.Errorf("Middleware: got status %d, headers %v and body %s; want 400 or 401 with WWW-Authenticate and without the key", w.Code, w.Header(), w.Body)
 		}
 	})
 }

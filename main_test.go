@@ -21,11 +21,11 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/httpfixture"
 )
 
-var record = flag.Bool("record", false, "write the recorded exchanges under testdata/fixtures anew")
+var record = flag.Bool("record", false, "rewrite the recorded exchanges in testdata/fixtures")
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	// A developer's own settings must not reach a test.
+	// The environment of the developer must not affect the tests.
 	for _, name := range []string{"PROMPTRAILS_API_KEY", "PROMPTRAILS_ACCESS_TOKEN", "PROMPTRAILS_WORKSPACE_ID", "PROMPTRAILS_API_URL"} {
 		if err := os.Unsetenv(name); err != nil {
 			panic(err)
@@ -34,9 +34,9 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// fixture runs the body of a test twice: against the embedded service, over a
-// port and held against the API's description, and against the exchanges that
-// were recorded of that. Both must be the same.
+// fixture runs body twice: with the embedded service over HTTP, where exchanges
+// are checked against the API's description, and with the exchanges recorded in
+// testdata/fixtures. The service must produce the recorded exchanges.
 func fixture(t *testing.T, body func(*testing.T, *platform)) {
 	t.Helper()
 	file := filepath.Join("testdata", "fixtures", strings.ToLower(t.Name())+".json")
@@ -63,10 +63,10 @@ func fixture(t *testing.T, body func(*testing.T, *platform)) {
 		}
 		want, err := os.ReadFile(file)
 		if err != nil {
-			t.Fatalf("%v; record it with: go test . -record", err)
+			t.Fatalf("%v; to record it, run go test . -record", err)
 		}
 		if diff := cmp.Diff(string(want), string(got)); diff != "" {
-			t.Errorf("the exchanges are no longer those of %s; if that is meant: go test . -record\n%s", file, diff)
+			t.Errorf("exchanges differ from %s; to update it, run go test . -record (-want +got):\n%s", file, diff)
 		}
 	})
 	t.Run("recorded", func(t *testing.T) {
@@ -74,7 +74,7 @@ func fixture(t *testing.T, body func(*testing.T, *platform)) {
 	})
 }
 
-// platform is where a test's people act: a service, or a recording of one.
+// platform creates clients of an embedded service or of a recording.
 type platform struct {
 	t         *testing.T
 	url       string
@@ -83,7 +83,7 @@ type platform struct {
 	people    int
 }
 
-// newPlatform opens a service behind a port.
+// newPlatform starts a service with a local HTTP server.
 func newPlatform(t *testing.T, cfg embedded.Config) *platform {
 	t.Helper()
 	service, err := embedded.Open(t.Context(), cfg)
@@ -102,7 +102,7 @@ func newPlatform(t *testing.T, cfg embedded.Config) *platform {
 	return &platform{t: t, url: server.URL, transport: transport, service: service}
 }
 
-// person returns a client that acts as a new person.
+// person creates a user and returns a client with the user's access token.
 func (p *platform) person(email, name string) *promptrails.Client {
 	p.t.Helper()
 	p.people++
@@ -122,7 +122,7 @@ func (p *platform) person(email, name string) *promptrails.Client {
 	return client
 }
 
-// withKey returns a client that acts with an API key.
+// withKey returns a client with an API key.
 func (p *platform) withKey(key promptrails.Secret) *promptrails.Client {
 	p.t.Helper()
 	client, err := promptrails.NewClient(promptrails.WithBaseURL(p.url), promptrails.WithAPIKey(key.Reveal()),
@@ -133,8 +133,8 @@ func (p *platform) withKey(key promptrails.Secret) *promptrails.Client {
 	return client
 }
 
-// steppingClock is a clock that is a millisecond further at each request that
-// goes through it: whatever the service does by itself does not move it.
+// steppingClock is a clock that advances by a millisecond for each request through
+// its RoundTrip. Background work of the service does not advance it.
 type steppingClock struct {
 	next  http.RoundTripper
 	steps atomic.Int64
@@ -150,7 +150,7 @@ func (c *steppingClock) RoundTrip(r *http.Request) (*http.Response, error) {
 	return c.next.RoundTrip(r)
 }
 
-// must returns v, or fails the test.
+// must returns a function that returns v, or fails the test if err is not nil.
 func must[T any](t testing.TB) func(v T, err error) T {
 	return func(v T, err error) T {
 		t.Helper()

@@ -16,7 +16,7 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// wireTypes are the types that the API's objects are decoded into.
+// wireTypes are types that are encoded as or decoded from the API's JSON.
 var wireTypes = []any{
 	promptrails.Workspace{},
 	promptrails.Member{},
@@ -49,10 +49,9 @@ var wireTypes = []any{
 	promptrails.CreateAPIKeyParams{},
 }
 
-// Each type marshals to the form of the API, a time that is not set as null,
-// and is the same when it is read again: with encoding/json and with its second
-// version.
-func TestTypesMarshalToTheWire(t *testing.T) {
+// With encoding/json and its version 2, each type marshals to the API's JSON and
+// unmarshals to an equal value. A zero time is null.
+func TestTypesRoundTrip(t *testing.T) {
 	t.Parallel()
 	codecs := map[string]struct {
 		marshal   func(any) ([]byte, error)
@@ -73,7 +72,7 @@ func TestTypesMarshalToTheWire(t *testing.T) {
 				t.Parallel()
 				zero, err := codec.marshal(sample)
 				if err != nil || strings.Contains(string(zero), "0001-01-01") {
-					t.Errorf("the zero value: %s, %v; want null for a time", zero, err)
+					t.Errorf("marshal of the zero value: got %s, %v; want null for a zero time", zero, err)
 				}
 				rapid.Check(t, func(t *rapid.T) {
 					v := reflect.New(typ)
@@ -84,10 +83,10 @@ func TestTypesMarshalToTheWire(t *testing.T) {
 					}
 					again := reflect.New(typ)
 					if err := codec.unmarshal(text, again.Interface()); err != nil {
-						t.Fatalf("%s: %v", text, err)
+						t.Fatalf("unmarshal of %s: got %v, want no error", text, err)
 					}
 					if diff := cmp.Diff(v.Interface(), again.Interface(), equal...); diff != "" {
-						t.Fatalf("%s (-before +after):\n%s", text, diff)
+						t.Fatalf("round trip of %s (-want +got):\n%s", text, diff)
 					}
 				})
 			})
@@ -95,14 +94,13 @@ func TestTypesMarshalToTheWire(t *testing.T) {
 	}
 }
 
-// isEmpty reports whether v is a list, a map or JSON without anything in it:
-// null and an empty one are the same here.
+// isEmpty reports whether v is an empty or nil slice, map or JSON text.
 func isEmpty(v any) bool {
 	r := reflect.ValueOf(v)
 	return r.IsValid() && (r.Kind() == reflect.Slice || r.Kind() == reflect.Map) && r.Len() == 0
 }
 
-// fill sets all fields of v at random, secrets left out: they are not marshalled.
+// fill sets the fields of v to random values, except secrets, which are redacted.
 func fill(t *rapid.T, v reflect.Value) {
 	switch v.Interface().(type) {
 	case promptrails.Secret:
@@ -115,7 +113,7 @@ func fill(t *rapid.T, v reflect.Value) {
 	case json.RawMessage:
 		return
 	}
-	switch v.Kind() { //nolint:exhaustive // the kinds that the types have
+	switch v.Kind() { //nolint:exhaustive // only the kinds of wireTypes
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if v.Type().Field(i).IsExported() {
@@ -150,8 +148,8 @@ func fill(t *rapid.T, v reflect.Value) {
 	}
 }
 
-// A secret in an object shows in no encoding but the package's own requests.
-func TestMarshalledSecrets(t *testing.T) {
+// Marshaled objects have redacted secrets, except in the package's requests.
+func TestMarshaledSecretsAreRedacted(t *testing.T) {
 	t.Parallel()
 	for _, v := range []any{
 		promptrails.CreatedAPIKey{Key: promptrails.NewSecret("pr_live_planted")},
@@ -163,12 +161,12 @@ func TestMarshalledSecrets(t *testing.T) {
 		one, err1 := json.Marshal(v)
 		two, err2 := jsonv2.Marshal(v)
 		if text := string(one) + string(two); err1 != nil || err2 != nil || strings.Contains(text, "planted") || strings.Count(text, "[redacted]") != 2 {
-			t.Errorf("%T: %s, %v, %v; want it redacted", v, text, err1, err2)
+			t.Errorf("marshal of %T: got %s, %v, %v; want the secret redacted twice", v, text, err1, err2)
 		}
 	}
 }
 
-// An event keeps all that it has through JSON, also of a type that is not known.
+// An event, also one of an unknown type, is equal after a JSON round trip.
 func TestEventThroughJSON(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -183,19 +181,19 @@ func TestEventThroughJSON(t *testing.T) {
 		}
 		var again promptrails.Event
 		if err := json.Unmarshal(text, &again); err != nil {
-			t.Fatalf("%s: %v", text, err)
+			t.Fatalf("unmarshal of %s: got %v, want no error", text, err)
 		}
 		if diff := cmp.Diff(event, again); diff != "" {
-			t.Errorf("%s (-before +after):\n%s", text, diff)
+			t.Errorf("round trip of %s (-want +got):\n%s", text, diff)
 		}
 	}
 	text, err := json.Marshal(promptrails.Event{Type: promptrails.EventChannelTest, Data: &promptrails.ChannelTestEvent{ChannelID: "c"}})
 	if err != nil || !strings.Contains(string(text), `"channel_id":"c"`) {
-		t.Errorf("of its data alone: %s, %v", text, err)
+		t.Errorf("marshal of an event without Raw: got %s, %v; want the channel_id of its data", text, err)
 	}
 }
 
-// Bodies of the caller's own types follow the rules of encoding/json.
+// Request bodies of the caller's types are encoded as by encoding/json.
 func TestBodiesFollowEncodingJSON(t *testing.T) {
 	t.Parallel()
 	tb := t
@@ -206,7 +204,7 @@ func TestBodiesFollowEncodingJSON(t *testing.T) {
 		Name    string            `json:"name,omitempty"`
 		Float   float64           `json:"float,omitempty"`
 		Bool    bool              `json:"bool,omitempty"`
-		Struct  inner             `json:"struct,omitempty"` //nolint:modernize // that it has no effect is the rule
+		Struct  inner             `json:"struct,omitempty"` //nolint:modernize // tests that omitempty has no effect
 		Pointer *int              `json:"pointer,omitempty"`
 		List    []int             `json:"list,omitempty"`
 		Nil     []int             `json:"nil"`
@@ -250,12 +248,12 @@ func TestBodiesFollowEncodingJSON(t *testing.T) {
 			t.Fatal(err1, err2)
 		}
 		if diff := cmp.Diff(x, y); diff != "" {
-			t.Fatalf("sent %s\nwant %s\n%s", sent, want, diff)
+			t.Fatalf("request body: got %s\nwant %s\n(-want +got):\n%s", sent, want, diff)
 		}
 	})
 }
 
-// A secret in a body of the caller's is sent, and its mark is refused.
+// A secret in the caller's body is sent. A redacted secret is an error.
 func TestSecretsInBodies(t *testing.T) {
 	t.Parallel()
 	var sent []byte
@@ -268,48 +266,49 @@ func TestSecretsInBodies(t *testing.T) {
 	}
 	c := clientOver(t, a)
 	if _, err := c.Resources.Create(t.Context(), promptrails.KindAgents, body{promptrails.NewSecret("planted")}); err != nil || string(sent) != `{"value":"planted"}` {
-		t.Errorf("sent %s, %v; want the secret in the clear", sent, err)
+		t.Errorf("Create: got the body %s, %v; want the secret in it", sent, err)
 	}
 	for _, bad := range []any{body{promptrails.NewSecret("[redacted]")}, map[string]string{"a": "\xff"}, json.RawMessage(`{"a":1,"a":2}`), json.RawMessage(`{`), map[string]any{"n": json.Number("x")}, func() {}} {
 		before := a.count()
 		if _, err := c.Resources.Create(t.Context(), promptrails.KindAgents, bad); err == nil || a.count() != before {
-			t.Errorf("%v: got %v after %d requests, want an error before any", bad, err, a.count()-before)
+			t.Errorf("Create with %v: got %v after %d requests, want an error after 0", bad, err, a.count()-before)
 		}
 	}
 }
 
-// A type of the package is in the form of the API within a value of the
-// caller's, and beside marshalers of the caller's own.
-func TestTypesWithinOthers(t *testing.T) {
+// The package's types marshal to the API's JSON inside a value of the caller, also
+// with the caller's own marshalers.
+func TestTypesInsideOtherValues(t *testing.T) {
 	t.Parallel()
 	unrelated := jsonv2.WithMarshalers(jsonv2.MarshalFunc(func(complex128) ([]byte, error) { return []byte("0"), nil }))
 	for _, sample := range wireTypes {
-		want, err := json.Marshal(map[string]any{"it": sample})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var sent []byte
-		c := clientOver(t, &answers{script: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
-			sent = must[[]byte](t)(io.ReadAll(r.Body))
-			status(200, `{"data":{"id":"a"}}`)(w, r)
-		}}})
-		if _, err := c.Resources.Update(t.Context(), promptrails.KindAgents, "a", map[string]any{"it": sample}); err != nil {
-			t.Fatal(err)
-		}
-		beside, err := jsonv2.Marshal(map[string]any{"it": sample}, unrelated)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var x, y any
-		if err1, err2 := json.Unmarshal(want, &x), json.Unmarshal(sent, &y); err1 != nil || err2 != nil {
-			t.Fatal(err1, err2)
-		}
-		if diff := cmp.Diff(x, y); diff != "" {
-			t.Errorf("%T: sent %s, want %s", sample, sent, want)
-		}
-		// Its own types have the form of version 2 there.
-		if strings.Contains(string(beside), "0001-01-01") {
-			t.Errorf("%T beside other marshalers: got %s", sample, beside)
-		}
+		t.Run(reflect.TypeOf(sample).Name(), func(t *testing.T) {
+			want, err := json.Marshal(map[string]any{"it": sample})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var sent []byte
+			c := clientOver(t, &answers{script: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+				sent = must[[]byte](t)(io.ReadAll(r.Body))
+				status(200, `{"data":{"id":"a"}}`)(w, r)
+			}}})
+			if _, err := c.Resources.Update(t.Context(), promptrails.KindAgents, "a", map[string]any{"it": sample}); err != nil {
+				t.Fatal(err)
+			}
+			withOther, err := jsonv2.Marshal(map[string]any{"it": sample}, unrelated)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var x, y any
+			if err1, err2 := json.Unmarshal(want, &x), json.Unmarshal(sent, &y); err1 != nil || err2 != nil {
+				t.Fatal(err1, err2)
+			}
+			if diff := cmp.Diff(x, y); diff != "" {
+				t.Errorf("Update with %T: got the body %s, want %s", sample, sent, want)
+			}
+			if strings.Contains(string(withOther), "0001-01-01") {
+				t.Errorf("marshal of %T with other marshalers: got %s, want null for a zero time", sample, withOther)
+			}
+		})
 	}
 }
