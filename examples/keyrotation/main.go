@@ -83,7 +83,8 @@ func run(ctx context.Context, out io.Writer, overlap time.Duration) (err error) 
 	return nil
 }
 
-// newWorkspace creates a user and a workspace, and returns a client for both.
+// newWorkspace creates a user and a workspace, and returns a client of the
+// user for that workspace.
 func newWorkspace(ctx context.Context, service *embedded.Service) (*promptrails.Client, error) {
 	user, err := service.CreateUser(ctx, "ada@example.com", "Ada")
 	if err != nil {
