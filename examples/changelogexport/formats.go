@@ -15,10 +15,12 @@ import (
 // writer writes one entry.
 type writer func(*promptrails.ChangelogEntry) error
 
-// formats make a writer to a file, which is new or goes on.
+// formats maps the names of the formats to functions that return a writer. The
+// argument isNew reports whether the file is empty.
 var formats = map[string]func(w io.Writer, isNew bool) writer{"ndjson": ndjson, "csv": table, "ocsf": ocsf}
 
-// ndjson writes each entry as it was served, so that it can be verified again.
+// ndjson writes each entry as JSON on one line, exactly as the API returned it,
+// so that the file can be verified later.
 func ndjson(w io.Writer, _ bool) writer {
 	return func(e *promptrails.ChangelogEntry) error {
 		line, err := e.MarshalJSON()
@@ -30,11 +32,12 @@ func ndjson(w io.Writer, _ bool) writer {
 	}
 }
 
-// table writes rows (RFC 4180), with every field in quotation marks.
+// table writes CSV (RFC 4180) with all fields quoted. A new file starts with a
+// header row.
 func table(w io.Writer, isNew bool) writer {
 	row := func(fields ...string) error {
 		for i, f := range fields {
-			fields[i] = `"` + strings.ReplaceAll(harmless(f), `"`, `""`) + `"`
+			fields[i] = `"` + strings.ReplaceAll(escapeFormula(f), `"`, `""`) + `"`
 		}
 		_, err := io.WriteString(w, strings.Join(fields, ",")+"\r\n")
 		return err
@@ -55,14 +58,14 @@ func table(w io.Writer, isNew bool) writer {
 	}
 }
 
-// formula matches where a spreadsheet could take a text for a formula: at its
-// beginning, and after what a spreadsheet of another language, or one that guesses,
-// takes for the separator of fields.
+// formula matches the start of anything a spreadsheet could interpret as a
+// formula: at the start of a field, and after a character that could be a field
+// separator. The separator depends on the locale, and some spreadsheets guess it.
 var formula = regexp.MustCompile(`(^|[,;|\t\r\n])([\s"']*)([=+\-@%\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}])`)
 
-// harmless keeps a spreadsheet from taking a text for a formula: it is shown as
-// text after an apostrophe.
-func harmless(field string) string {
+// escapeFormula inserts an apostrophe before each formula in field, so that a
+// spreadsheet shows it as text.
+func escapeFormula(field string) string {
 	field = formula.ReplaceAllString(field, "$1'$2$3")
 	if field != "" && strings.ContainsRune("\t\r\n", rune(field[0])) {
 		return "'" + field
@@ -70,9 +73,9 @@ func harmless(field string) string {
 	return field
 }
 
-// The class of the Open Cybersecurity Schema Framework that a change of an
-// object is an event of: Entity Management, of the category Identity & Access
-// Management (https://schema.ocsf.io/1.3.0/classes/entity_management).
+// Entries are exported as events of the class Entity Management in the category
+// Identity & Access Management of the Open Cybersecurity Schema Framework
+// (https://schema.ocsf.io/1.3.0/classes/entity_management).
 const (
 	ocsfVersion  = "1.3.0"
 	ocsfClass    = 3004
@@ -84,7 +87,8 @@ var ocsfActivities = map[promptrails.ChangelogAction]struct {
 	name string
 }{promptrails.ActionCreated: {1, "Create"}, promptrails.ActionUpdated: {3, "Update"}, promptrails.ActionDeleted: {4, "Delete"}}
 
-// ocsf writes each entry as an event that SIEM products read.
+// ocsf writes each entry as an OCSF event in JSON, one per line. SIEM products
+// can import this format.
 func ocsf(w io.Writer, _ bool) writer {
 	lines := json.NewEncoder(w)
 	lines.SetEscapeHTML(false)

@@ -8,8 +8,9 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// A spreadsheet computes nothing from a field, whichever separator it takes.
-func TestTableHoldsNoFormula(t *testing.T) {
+// TestTableEscapesFormulas checks that no field can start a formula, with any
+// separator that a spreadsheet uses.
+func TestTableEscapesFormulas(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
 		"Ada":           "Ada",
@@ -26,16 +27,19 @@ func TestTableHoldsNoFormula(t *testing.T) {
 		"%0a=cmd":       "'%0a=cmd",
 		`quoted "name"`: `quoted "name"`,
 	} {
-		var out strings.Builder
-		if err := table(&out, false)(&promptrails.ChangelogEntry{Actor: promptrails.Actor{Name: name}}); err != nil {
-			t.Fatal(err)
-		}
-		record, err := csv.NewReader(strings.NewReader(strings.ReplaceAll(out.String(), "\r\n", "\n"))).Read()
-		if err != nil {
-			t.Fatalf("%q: %v", name, err)
-		}
-		if got := record[4]; got != want {
-			t.Errorf("%q is written as %q, want %q", name, got, want)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out strings.Builder
+			if err := table(&out, false)(&promptrails.ChangelogEntry{Actor: promptrails.Actor{Name: name}}); err != nil {
+				t.Fatal(err)
+			}
+			record, err := csv.NewReader(strings.NewReader(strings.ReplaceAll(out.String(), "\r\n", "\n"))).Read()
+			if err != nil {
+				t.Fatalf("reading the row of %q: got error %v, want nil", name, err)
+			}
+			if got := record[4]; got != want {
+				t.Errorf("field for %q: got %q, want %q", name, got, want)
+			}
+		})
 	}
 }

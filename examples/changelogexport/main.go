@@ -1,13 +1,14 @@
-// Changelogexport writes a workspace's changelog to a file, for an archive or
-// for a SIEM, and proves while it reads that no entry was altered or cut out:
+// Changelogexport appends the changelog of a workspace to a file, for an archive
+// or a SIEM. While reading, it verifies that no entry was altered or removed.
 //
 //	go run ./examples/changelogexport -format ocsf -out changelog.ocsf
 //
-// A state file beside the output keeps the head that was verified last: the next
-// run begins there, and an export that was interrupted goes on where it stopped.
-// It asks the API that PROMPTRAILS_API_URL and PROMPTRAILS_API_KEY name, a key
-// with the scope changelog:read. Without them it runs the workspace service
-// inside, with a few changes to export.
+// A state file next to the output stores the last verified entry. The next run
+// continues from there, also after an interrupted export.
+//
+// It calls the API at PROMPTRAILS_API_URL with the key in PROMPTRAILS_API_KEY,
+// which must have the scope changelog:read. If PROMPTRAILS_API_URL is not set,
+// it runs an embedded workspace service with a few changes to export.
 package main
 
 import (
@@ -28,12 +29,13 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// saveEvery is how many entries may have to be written again after a crash.
+// saveEvery is the number of entries between two saves of the state. After a
+// crash, up to this many entries are exported again.
 const saveEvery = 1000
 
 func main() {
-	format := flag.String("format", "ndjson", "ndjson, csv or ocsf")
-	out := flag.String("out", "changelog.ndjson", "the file to write, or to go on with")
+	format := flag.String("format", "ndjson", "output format: ndjson, csv or ocsf")
+	out := flag.String("out", "changelog.ndjson", "output file; an existing export is continued")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -45,11 +47,12 @@ func main() {
 	done()
 	fmt.Fprintf(os.Stderr, "%d entries\n", n)
 	if err != nil {
-		log.Fatal(err) //nolint:gocritic // the signal needs no undoing
+		log.Fatal(err) //nolint:gocritic // exiting also restores the signal handler
 	}
 }
 
-// progress shows a bar on a terminal, and nothing in a pipe.
+// progress returns a function that creates a progress bar. The bar is hidden if
+// to is not a terminal.
 func progress(to *os.File) func(total int64) *progressbar.ProgressBar {
 	return func(total int64) *progressbar.ProgressBar {
 		return progressbar.NewOptions64(total, progressbar.OptionSetWriter(to), progressbar.OptionSetVisibility(term.IsTerminal(int(to.Fd()))),
@@ -57,18 +60,19 @@ func progress(to *os.File) func(total int64) *progressbar.ProgressBar {
 	}
 }
 
-// export appends what is new to a file, and returns how many entries that were.
+// export appends the new entries to the file out. It returns the number of
+// entries written.
 func export(ctx context.Context, client *promptrails.Client, format, out string, bar func(total int64) *progressbar.ProgressBar) (n int, err error) {
 	newWriter, ok := formats[format]
 	if !ok {
-		return 0, fmt.Errorf("-format must be ndjson, csv or ocsf, not %q", format)
+		return 0, fmt.Errorf("invalid -format %q: must be ndjson, csv or ocsf", format)
 	}
 	state, err := readState(out)
 	if err != nil {
 		return 0, err
 	}
 	if state.Format != "" && state.Format != format {
-		return 0, fmt.Errorf("%s is an export as %s; give that format, or another file", out, state.Format)
+		return 0, fmt.Errorf("%s is an export in the format %s: use that format or another file", out, state.Format)
 	}
 	state.Format = format
 	file, err := openAt(out, state.Size)
@@ -81,7 +85,7 @@ func export(ctx context.Context, client *promptrails.Client, format, out string,
 		return 0, err
 	}
 	shown := bar(head.Sequence - state.Head.Sequence)
-	defer func() { _ = shown.Finish() }() // it is for the eye
+	defer func() { _ = shown.Finish() }()
 	e := &exporter{file: file, out: out, state: state, write: newWriter(file, state.Size == 0), shown: shown}
 	params := &promptrails.ListChangelogParams{Order: promptrails.OrderAscending, SequenceFrom: state.Head.Sequence}
 	var from *promptrails.ChangelogHead
@@ -92,7 +96,7 @@ func export(ctx context.Context, client *promptrails.Client, format, out string,
 	return e.written, errors.Join(verified, e.err, e.save())
 }
 
-// exporter writes each entry once it has been verified.
+// exporter writes entries after they are verified.
 type exporter struct {
 	file    *os.File
 	out     string
@@ -103,8 +107,9 @@ type exporter struct {
 	err     error
 }
 
-// through passes entries on to be verified, and writes those that were: whoever
-// ranges over it goes on only behind an entry that fits.
+// through yields entries to VerifyChangelog and writes each one after it is
+// verified: VerifyChangelog only asks for the next entry if the current one is
+// valid.
 func (e *exporter) through(entries iter.Seq2[*promptrails.ChangelogEntry, error]) iter.Seq2[*promptrails.ChangelogEntry, error] {
 	return func(yield func(*promptrails.ChangelogEntry, error) bool) {
 		for entry, err := range entries {
@@ -121,20 +126,22 @@ func (e *exporter) through(entries iter.Seq2[*promptrails.ChangelogEntry, error]
 	}
 }
 
+// add writes an entry, and saves the state after every saveEvery entries.
 func (e *exporter) add(entry *promptrails.ChangelogEntry) error {
 	if err := e.write(entry); err != nil {
 		return err
 	}
 	e.state.Head = promptrails.ChangelogHead{WorkspaceID: entry.WorkspaceID, Sequence: entry.Sequence, Hash: entry.Hash}
 	e.written++
-	_ = e.shown.Add(1) // it is for the eye
+	_ = e.shown.Add(1)
 	if e.written%saveEvery == 0 {
 		return e.save()
 	}
 	return nil
 }
 
-// save makes what is written last, and then says so.
+// save syncs the output to disk, and then writes the state file. In this order
+// the state never refers to entries that a crash could lose.
 func (e *exporter) save() error {
 	if err := e.file.Sync(); err != nil {
 		return err
@@ -147,6 +154,8 @@ func (e *exporter) save() error {
 	return e.state.save(e.out)
 }
 
+// connect returns a client of the API, or of an embedded service if
+// PROMPTRAILS_API_URL is not set.
 func connect(ctx context.Context) (client *promptrails.Client, done func(), err error) {
 	if os.Getenv("PROMPTRAILS_API_URL") != "" {
 		client, err = promptrails.NewClient()
@@ -168,7 +177,7 @@ func connect(ctx context.Context) (client *promptrails.Client, done func(), err 
 	return client, done, err
 }
 
-// prepare makes a workspace with a few changes in it.
+// prepare creates a workspace and makes a few changes in it.
 func prepare(ctx context.Context, service *embedded.Service) (*promptrails.Client, error) {
 	user, err := service.CreateUser(ctx, "ada@example.com", "Ada")
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/promptrailstest"
 )
 
-func changes(t *testing.T, client *promptrails.Client, n int) {
+// makeChanges adds n entries to the changelog.
+func makeChanges(t *testing.T, client *promptrails.Client, n int) {
 	t.Helper()
 	for range n {
 		if _, err := client.Resources.Create(t.Context(), promptrails.KindPrompts, map[string]any{"name": "=cmd()", "big": json.RawMessage("12345678901234567890")}); err != nil {
@@ -21,6 +22,7 @@ func changes(t *testing.T, client *promptrails.Client, n int) {
 	}
 }
 
+// lines returns the lines of a file.
 func lines(t *testing.T, file string) []string {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -30,8 +32,8 @@ func lines(t *testing.T, file string) []string {
 	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 }
 
-// Each format has every entry once, over several runs, and after a run that was
-// cut off behind its last state.
+// TestExport checks for each format that every entry is written once, over
+// several runs and after a run that was interrupted after its last save.
 func TestExport(t *testing.T) {
 	t.Parallel()
 	for format := range formats {
@@ -39,48 +41,48 @@ func TestExport(t *testing.T) {
 			t.Parallel()
 			s := promptrailstest.New(t)
 			out := filepath.Join(t.TempDir(), "changelog")
-			quiet := progress(os.Stdin) // no terminal in a test
-			changes(t, s.Owner, 20)
+			quiet := progress(os.Stdin) // stdin of a test is not a terminal
+			makeChanges(t, s.Owner, 20)
 			if n, err := export(t.Context(), s.Owner, format, out, quiet); err != nil || n != 22 {
-				t.Fatalf("%d entries, %v", n, err)
+				t.Fatalf("first export: got %d entries, error %v; want 22, nil", n, err)
 			}
 			if n, err := export(t.Context(), s.Owner, format, out, quiet); err != nil || n != 0 {
-				t.Errorf("%d entries the second time, %v", n, err)
+				t.Errorf("second export: got %d entries, error %v; want 0, nil", n, err)
 			}
 			if err := os.WriteFile(out, []byte(strings.Join(lines(t, out), "\n")+"\n"+strings.Repeat("half a line ", 10_000)), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			changes(t, s.Owner, 5)
+			makeChanges(t, s.Owner, 5)
 			if n, err := export(t.Context(), s.Owner, format, out, quiet); err != nil || n != 5 {
-				t.Errorf("%d entries the third time, %v", n, err)
+				t.Errorf("third export: got %d entries, error %v; want 5, nil", n, err)
 			}
 			got := lines(t, out)
 			check(t, format, got)
 			if _, err := export(t.Context(), s.Owner, "xml", out, quiet); err == nil {
-				t.Error("a format that is none was taken")
+				t.Error("export with an invalid format: got nil, want an error")
 			}
 			if err := os.Truncate(out, 10); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := export(t.Context(), s.Owner, format, out, quiet); err == nil || !strings.Contains(err.Error(), "lost its end") {
-				t.Errorf("an output that lost its end: %v", err)
+			if _, err := export(t.Context(), s.Owner, format, out, quiet); err == nil || !strings.Contains(err.Error(), "was truncated") {
+				t.Errorf("export to a truncated file: got error %v, want %q", err, "was truncated")
 			}
 		})
 	}
 }
 
-// check looks at 27 exported entries.
+// check checks an export of 27 entries.
 func check(t *testing.T, format string, got []string) {
 	t.Helper()
 	if format == "csv" {
 		rows, err := csv.NewReader(strings.NewReader(strings.Join(got, "\n"))).ReadAll()
 		if err != nil || len(rows) != 28 || rows[0][0] != "sequence" || rows[27][0] != "27" || rows[27][8] != "'=cmd()" {
-			t.Errorf("%v, %d rows, the last %q", err, len(rows), rows[len(rows)-1])
+			t.Errorf("CSV: got %d rows, error %v, %q; want a header and entries 1 to 27", len(rows), err, rows)
 		}
 		return
 	}
 	if len(got) != 27 {
-		t.Fatalf("%d lines", len(got))
+		t.Fatalf("got %d lines, want 27", len(got))
 	}
 	last := got[26]
 	want := `"sequence":27`
@@ -88,12 +90,12 @@ func check(t *testing.T, format string, got []string) {
 		want = `"type_uid":300401`
 	}
 	if !json.Valid([]byte(last)) || !strings.Contains(last, want) || !strings.Contains(last, `"12345678901234567890"`) {
-		t.Errorf("the last is %s", last)
+		t.Errorf("last line: got %s, want JSON with %s", last, want)
 	}
 	if format != "ndjson" {
 		return
 	}
-	// What was written can be verified again.
+	// The output can be verified later.
 	head, err := promptrails.VerifyChangelog(func(yield func(*promptrails.ChangelogEntry, error) bool) {
 		for _, line := range got {
 			e := new(promptrails.ChangelogEntry)
@@ -103,25 +105,26 @@ func check(t *testing.T, format string, got []string) {
 		}
 	}, nil)
 	if err != nil || head.Sequence != 27 {
-		t.Errorf("%+v, %v", head, err)
+		t.Errorf("VerifyChangelog of the output: got %+v, error %v; want sequence 27", head, err)
 	}
 }
 
-// A changelog that no longer has what an earlier run has seen is told of.
-func TestExportFindsAnotherPast(t *testing.T) {
+// TestExportDetectsChangedHistory checks that an export fails, and writes no
+// entries, if the changelog no longer contains the last exported entry.
+func TestExportDetectsChangedHistory(t *testing.T) {
 	t.Parallel()
 	s, other := promptrailstest.New(t), promptrailstest.New(t)
 	out := filepath.Join(t.TempDir(), "changelog")
 	if _, err := export(t.Context(), s.Owner, "ndjson", out, progress(os.Stdin)); err != nil {
 		t.Fatal(err)
 	}
-	changes(t, other.Owner, 3)
+	makeChanges(t, other.Owner, 3)
 	before := lines(t, out)
 	n, err := export(t.Context(), other.Owner, "ndjson", out, progress(os.Stdin))
 	if err == nil || !strings.Contains(err.Error(), "does not verify") || n != 0 {
-		t.Errorf("%d entries, %v", n, err)
+		t.Errorf("export of a changed history: got %d entries, error %v; want 0 entries and a verification error", n, err)
 	}
 	if after := lines(t, out); strings.Join(after, "\n") != strings.Join(before, "\n") {
-		t.Error("what did not verify was written")
+		t.Errorf("output: got\n%s\nwant it unchanged:\n%s", strings.Join(after, "\n"), strings.Join(before, "\n"))
 	}
 }

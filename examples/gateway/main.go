@@ -1,11 +1,13 @@
-// Gateway is an HTTP service of one's own that PromptRails API keys open: each
-// route names the scope that it takes, and a handler knows whose key it is.
+// Gateway is an HTTP service that authenticates its callers by their
+// PromptRails API keys. Each route lists the scopes it requires, and each
+// handler can look up the caller's key.
 //
 //	go run ./examples/gateway -addr 127.0.0.1:8081
 //
-// It asks the API that PROMPTRAILS_API_URL and PROMPTRAILS_API_KEY name, a key
-// with the scope api_keys:verify. Without them it runs the workspace service
-// inside, makes two keys and prints how to call it with them.
+// It verifies keys with the API at PROMPTRAILS_API_URL, using the key in
+// PROMPTRAILS_API_KEY, which must have the scope api_keys:verify. If
+// PROMPTRAILS_API_URL is not set, it runs an embedded workspace service,
+// creates two keys and prints curl commands that use them.
 package main
 
 import (
@@ -28,7 +30,7 @@ import (
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8081", "where to listen")
+	addr := flag.String("addr", "127.0.0.1:8081", "address to listen on")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -37,7 +39,7 @@ func main() {
 	}
 }
 
-// run serves until ctx ends.
+// run serves until ctx is done.
 func run(ctx context.Context, addr string, out io.Writer) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -60,11 +62,12 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 	return nil
 }
 
-// newGateway is what a program of yours would take from here.
+// newGateway returns the handler of the service. Copy this function into your
+// own program.
 func newGateway(client *promptrails.Client) (http.Handler, error) {
 	auth, err := promptrails.NewAuthenticator(client,
-		promptrails.WithAuthCacheTTL(10*time.Second), // how long a revoked key may live on
-		promptrails.WithAuthMaxStale(time.Minute),    // while PromptRails cannot be reached
+		promptrails.WithAuthCacheTTL(10*time.Second), // how long a revoked key may still be accepted
+		promptrails.WithAuthMaxStale(time.Minute),    // the same, while PromptRails is unreachable
 	)
 	if err != nil {
 		return nil, err
@@ -86,7 +89,7 @@ func makeReport(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%s made a report\n", printable(key.Name))
 }
 
-// connect returns the client that keys are verified through.
+// connect returns a client for verifying keys.
 func connect(ctx context.Context, addr net.Addr, out io.Writer) (client *promptrails.Client, done func(), err error) {
 	if os.Getenv("PROMPTRAILS_API_URL") != "" {
 		client, err = promptrails.NewClient(promptrails.WithLogger(slog.Default()))
@@ -108,7 +111,8 @@ func connect(ctx context.Context, addr net.Addr, out io.Writer) (client *promptr
 	return client, done, err
 }
 
-// prepare makes a workspace with a key to verify with and two to call with.
+// prepare creates a workspace, a key for the gateway and two keys for its
+// callers.
 func prepare(ctx context.Context, service *embedded.Service, addr net.Addr, out io.Writer) (*promptrails.Client, error) {
 	user, err := service.CreateUser(ctx, "ada@example.com", "Ada")
 	if err != nil {
@@ -143,8 +147,8 @@ func prepare(ctx context.Context, service *embedded.Service, addr net.Addr, out 
 	return service.Client(promptrails.WithAPIKey(own.Key.Reveal()), promptrails.WithLogger(slog.Default()))
 }
 
-// printable writes a name that somebody else chose so that it cannot steer a
-// terminal: control and invisible characters are escaped.
+// printable escapes control and invisible characters in name, so that a name
+// chosen by someone else cannot send control sequences to the terminal.
 func printable(name string) string {
 	quoted := strconv.QuoteToGraphic(name)
 	return quoted[1 : len(quoted)-1]

@@ -10,14 +10,14 @@ import (
 	"testing"
 )
 
-// The gateway is called as its own greeting says, over its port.
+// TestGateway runs the curl commands that the gateway prints.
 func TestGateway(t *testing.T) {
 	t.Setenv("PROMPTRAILS_API_URL", "")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	greeting, out := io.Pipe()
-	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, "127.0.0.1:0", out) }()
+	done := make(chan error, 1)
+	go func() { done <- run(ctx, "127.0.0.1:0", out) }()
 	curl := regexp.MustCompile(`^curl -i (?:-H '([^:]+): ([^']+)' )?(?:-X (POST) )?(http://\S+)$`)
 	want := []struct {
 		status          int
@@ -52,16 +52,16 @@ func TestGateway(t *testing.T) {
 		body, err := io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
 		if err != nil || resp.StatusCode != want[i].status || !strings.Contains(string(body), want[i].body) || !strings.Contains(resp.Header.Get("WWW-Authenticate"), want[i].challenge) {
-			t.Errorf("call %d: %v %d %s %v", i+1, err, resp.StatusCode, body, resp.Header)
+			t.Errorf("call %d: got status %d, header %v, body %s, error %v; want status %d, body with %q, WWW-Authenticate with %q", i+1, resp.StatusCode, resp.Header, body, err, want[i].status, want[i].body, want[i].challenge)
 		}
 		i++
 		if i == len(want) {
 			stop()
-			if err := <-ended; err != nil {
-				t.Error(err)
+			if err := <-done; err != nil {
+				t.Errorf("run: got error %v, want nil", err)
 			}
 			return
 		}
 	}
-	t.Error("the greeting is too short")
+	t.Errorf("greeting: got fewer than %d curl commands", len(want))
 }

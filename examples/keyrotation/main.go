@@ -1,7 +1,11 @@
-// Keyrotation rotates an API key while a program works with it. The new key
-// reaches the program a second after it was made, as it takes a while to roll
-// out a secret: with an overlap longer than that no request fails, without one
-// many do. It needs no key and no network: the workspace service runs inside.
+// Keyrotation rotates an API key while a program is using it.
+//
+// Rolling out a new secret takes time: here the new key reaches the program one
+// second after the rotation. If the old key remains valid for longer than that
+// (the overlap), no request fails. Without an overlap, many do.
+//
+// The example needs no key and no network, because it runs an embedded
+// workspace service.
 //
 //	go run ./examples/keyrotation -overlap 2s
 //	go run ./examples/keyrotation -overlap 0s
@@ -26,12 +30,12 @@ import (
 const (
 	rotations = 3
 	workers   = 4
-	rollOut   = time.Second           // until a new key has reached the program
-	pace      = 50 * time.Millisecond // between two requests of a worker
+	rollOut   = time.Second           // until the program has the new key
+	pace      = 50 * time.Millisecond // between the requests of a worker
 )
 
 func main() {
-	overlap := flag.Duration("overlap", 2*time.Second, "how long the old key goes on, in whole seconds")
+	overlap := flag.Duration("overlap", 2*time.Second, "how long the old key remains valid, in whole seconds")
 	flag.Parse()
 	if err := run(context.Background(), os.Stdout, *overlap); err != nil {
 		log.Fatal(err)
@@ -53,7 +57,8 @@ func run(ctx context.Context, out io.Writer, overlap time.Duration) (err error) 
 		return err
 	}
 
-	// The program asks for its key at each request, wherever it keeps it.
+	// The client calls this function for each request. In production it would
+	// read the key from a file or a secret manager.
 	var current atomic.Pointer[promptrails.CreatedAPIKey]
 	current.Store(key)
 	client, err := service.Client(promptrails.WithAPIKeySource(func(context.Context) (promptrails.Secret, error) { return current.Load().Key, nil }))
@@ -78,6 +83,8 @@ func run(ctx context.Context, out io.Writer, overlap time.Duration) (err error) 
 	return nil
 }
 
+// newWorkspace creates a user and a workspace, and returns a client of the
+// user for that workspace.
 func newWorkspace(ctx context.Context, service *embedded.Service) (*promptrails.Client, error) {
 	user, err := service.CreateUser(ctx, "ada@example.com", "Ada")
 	if err != nil {
@@ -94,7 +101,8 @@ func newWorkspace(ctx context.Context, service *embedded.Service) (*promptrails.
 	return ada.InWorkspace(workspace.ID), nil
 }
 
-// state says what the service answers to a key.
+// state returns the status of a key, or the code of the error that the service
+// returns for it.
 func state(ctx context.Context, service *embedded.Service, key promptrails.Secret) string {
 	client, err := service.Client(promptrails.WithAPIKey(key.Reveal()))
 	if err != nil {
@@ -107,12 +115,13 @@ func state(ctx context.Context, service *embedded.Service, key promptrails.Secre
 	return string(current.Status)
 }
 
-// load is a program at work.
+// load is a set of workers that send requests until stop is called.
 type load struct {
 	done, failed atomic.Int64
 	stop         func()
 }
 
+// start starts the workers.
 func start(ctx context.Context, client *promptrails.Client) *load {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &load{}

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// With an overlap longer than the roll-out no request fails, and each old key
-// has ended. The clock is the test's.
+// TestKeyRotation checks that no request fails if the overlap is longer than the
+// roll-out, and that each old key is revoked. It runs on a fake clock.
 func TestKeyRotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
@@ -21,13 +21,13 @@ func TestKeyRotation(t *testing.T) {
 		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 		var done, failed int
 		if _, err := fmt.Sscanf(lines[len(lines)-1], "%d requests, %d failed", &done, &failed); err != nil || failed != 0 || done < rotations*workers*20 {
-			t.Errorf("%v\n%s", err, &out)
+			t.Errorf("last line: got %q (%v), want at least %d requests and 0 failed", lines[len(lines)-1], err, rotations*workers*20)
 		}
 		if n := strings.Count(out.String(), "the old key: api_key_revoked\n"); n != rotations {
-			t.Errorf("%d old keys have ended:\n%s", n, &out)
+			t.Errorf("revoked keys: got %d, want %d; output:\n%s", n, rotations, &out)
 		}
 		if regexp.MustCompile(`pr_live_\w{5}`).MatchString(out.String()) {
-			t.Errorf("a key shows:\n%s", &out)
+			t.Errorf("output: got\n%s\nwant no API key", &out)
 		}
 	})
 }

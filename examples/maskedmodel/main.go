@@ -1,11 +1,10 @@
-// Maskedmodel calls a model whose provider must not see personal data: it masks the
-// prompt, and restores the answer as it streams in.
+// Maskedmodel calls a model without sending personal data to its provider. It
+// masks the prompt, and restores the original values in the streamed response.
 //
 //	go run ./examples/maskedmodel
 //
-// The model is a server on loopback that repeats its prompt, a few bytes at a time. In
-// a program of your own the settings come from Masking.Get, and the server is the
-// provider's.
+// The model is a local server that repeats its prompt, a few bytes at a time. In
+// your own program, get the settings from Masking.Get and call your provider.
 package main
 
 import (
@@ -38,13 +37,13 @@ func main() {
 }
 
 func run(ctx context.Context, out io.Writer) error {
-	model := httptest.NewServer(http.HandlerFunc(answer))
+	model := httptest.NewServer(http.HandlerFunc(serveModel))
 	defer model.Close()
 
 	masker := masking.New(&promptrails.MaskingSettings{Enabled: true})
 	const prompt = "Write to grace@example.com and to ada@example.com, and call +1 415 555 0132. grace@example.com is first."
 	masked, replaced := masker.Mask(prompt)
-	if _, err := fmt.Fprintf(out, "you ask:             %s\nthe provider sees:   %s\nyou read:            ", prompt, masked); err != nil {
+	if _, err := fmt.Fprintf(out, "prompt:              %s\nsent to provider:    %s\nrestored response:   ", prompt, masked); err != nil {
 		return err
 	}
 	if err := ask(ctx, model.URL, masked, replaced.NewRestorer(out)); err != nil {
@@ -58,13 +57,15 @@ func run(ctx context.Context, out io.Writer) error {
 	return err
 }
 
-// event is one piece of a streamed answer.
+// event is one part of a streamed response.
 type event struct {
 	Delta string `json:"delta"`
 }
 
-// ask sends a prompt and writes the answer as it streams in. It closes to.
-func ask(ctx context.Context, url, prompt string, to io.WriteCloser) error {
+// ask sends a prompt to the model at url, and writes the response to w as it
+// arrives. After a complete response it closes w, which flushes a placeholder
+// that was cut off.
+func ask(ctx context.Context, url, prompt string, w io.WriteCloser) error {
 	body, err := json.Marshal(map[string]string{"prompt": prompt})
 	if err != nil {
 		return err
@@ -77,9 +78,9 @@ func ask(ctx context.Context, url, prompt string, to io.WriteCloser) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = resp.Body.Close() }() // it was read to its end, or is of no use
+	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the model responded %s", resp.Status)
+		return fmt.Errorf("calling the model: got status %s", resp.Status)
 	}
 	lines := bufio.NewScanner(resp.Body)
 	for lines.Scan() {
@@ -91,16 +92,16 @@ func ask(ctx context.Context, url, prompt string, to io.WriteCloser) error {
 		if err := json.Unmarshal([]byte(data), &e); err != nil {
 			return err
 		}
-		if _, err := io.WriteString(to, e.Delta); err != nil {
+		if _, err := io.WriteString(w, e.Delta); err != nil {
 			return err
 		}
 	}
-	return errors.Join(lines.Err(), to.Close())
+	return errors.Join(lines.Err(), w.Close())
 }
 
-// answer is the model: it streams its prompt back (server-sent events) in pieces that
-// cut words and placeholders.
-func answer(w http.ResponseWriter, r *http.Request) {
+// serveModel is the model. It streams its prompt back as server-sent events, in
+// parts so small that words and placeholders are split.
+func serveModel(w http.ResponseWriter, r *http.Request) {
 	var request struct {
 		Prompt string `json:"prompt"`
 	}
@@ -116,7 +117,7 @@ func answer(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if _, err := fmt.Fprintf(w, "data: %s\n\n", data); err != nil {
-			return // the caller is gone
+			return // the client disconnected
 		}
 		if err := http.NewResponseController(w).Flush(); err != nil {
 			return

@@ -17,14 +17,14 @@ func TestMaskedModel(t *testing.T) {
 	const prompt = "Write to grace@example.com and to ada@example.com, and call +1 415 555 0132. grace@example.com is first."
 	placeholders := regexp.MustCompile(`\[PII_(?:EMAIL|PHONE)_[0-9a-f]{8}\]`).FindAllString(lines[1], -1)
 	if strings.Contains(lines[1], "example.com") || strings.Contains(lines[1], "415") || len(placeholders) != 4 || placeholders[0] != placeholders[3] || placeholders[0] == placeholders[1] {
-		t.Errorf("got %q for the provider, want placeholders, the same for the same address", lines[1])
+		t.Errorf("prompt sent to the provider: got %q, want 4 placeholders, equal only for equal addresses", lines[1])
 	}
-	if want := "you read:            I will: " + prompt; lines[2] != want {
-		t.Errorf("got %q, want %q", lines[2], want)
+	if want := "restored response:   I will: " + prompt; lines[2] != want {
+		t.Errorf("restored response: got %q, want %q", lines[2], want)
 	}
 	for _, want := range []string{"masked:              email, 3 times", "masked:              phone, 1 times"} {
 		if !strings.Contains(out.String(), want) {
-			t.Errorf("got %s, want %q in it", &out, want)
+			t.Errorf("output: got\n%s\nwant it to contain %q", &out, want)
 		}
 	}
 }

@@ -12,21 +12,24 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// events are those that a webhook was sent. A server that sends to public
-// addresses alone sends none here.
+// events receives the webhooks of a notification channel.
 type events struct {
-	server *http.Server // nil: none come
-	came   chan *promptrails.Event
+	server   *http.Server // nil if the service refused the loopback URL
+	received chan *promptrails.Event
 }
 
-// listen opens a channel from the workspace to this program, for what is used
-// of the plan. A program that stays needs more: see examples/webhookreceiver.
+// listen starts an HTTP server and creates a notification channel that sends
+// usage events to it. A service that only delivers to public addresses refuses
+// the URL; listen then returns events without a server.
+//
+// A program that runs for a long time has more to do, such as discarding
+// duplicates: see examples/webhookreceiver.
 func listen(ctx context.Context, ada *promptrails.Client) (*events, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	e := &events{came: make(chan *promptrails.Event, 10)}
+	e := &events{received: make(chan *promptrails.Event, 10)}
 	channel, err := ada.Notifications.CreateChannel(ctx, &promptrails.CreateChannelParams{
 		Name: "Operations", Type: promptrails.ChannelWebhook, URL: promptrails.NewSecret("http://" + listener.Addr().String() + "/hooks"),
 		Events: []promptrails.EventType{promptrails.EventUsageThreshold, promptrails.EventUsageLimitReached},
@@ -44,29 +47,30 @@ func listen(ctx context.Context, ada *promptrails.Client) (*events, error) {
 		}
 		event, err := promptrails.ParseWebhook(r.Header, body, channel.Secret)
 		if err != nil {
-			http.Error(w, "not signed", http.StatusUnauthorized)
+			http.Error(w, "invalid signature", http.StatusUnauthorized)
 			return
 		}
-		e.came <- event
+		e.received <- event
 	})}
-	go func() { _ = e.server.Serve(listener) }() // until close
+	go func() { _ = e.server.Serve(listener) }() // returns after close
 	return e, nil
 }
 
-// print waits for the two events of a limit that is used up.
+// print prints the two events about a limit: one for its threshold, and one for
+// reaching it. It waits up to 10 seconds for each.
 func (e *events) print(out io.Writer) {
 	if e.server == nil {
-		fmt.Fprintln(out, "   (this server sends webhooks to public addresses alone)")
+		fmt.Fprintln(out, "   (this server only sends webhooks to public addresses)")
 		return
 	}
 	for range 2 {
 		select {
-		case event := <-e.came:
+		case event := <-e.received:
 			if data, ok := event.Data.(*promptrails.UsageEvent); ok {
-				fmt.Fprintf(out, "   the webhook says %s: %d of %d %s\n", event.Type, data.Used, data.Max, data.Limit)
+				fmt.Fprintf(out, "   webhook %s: %d of %d %s\n", event.Type, data.Used, data.Max, data.Limit)
 			}
 		case <-time.After(10 * time.Second):
-			fmt.Fprintln(out, "   (the server's webhooks do not reach this program)")
+			fmt.Fprintln(out, "   (no webhook received within 10 seconds)")
 			return
 		}
 	}

@@ -1,13 +1,21 @@
-// Quickstart administers two workspaces: it shows that one cannot see the
-// other, takes a member in, is refused what a member may not do, stores a
-// credential, issues an API key that may only read and lets a service of its
-// own in with it, runs an agent, runs into a limit, is told of it over a
-// webhook, masks personal data, and proves the changelog. It needs no key and
-// no network: the workspace service runs inside.
+// Quickstart is a tour of the library. It
 //
-// Set PROMPTRAILS_API_URL, PROMPTRAILS_ACCESS_TOKEN and
-// PROMPTRAILS_GUEST_ACCESS_TOKEN to do the same over a port: examples/server
-// prints all three.
+//   - creates two workspaces and shows that they are isolated from each other,
+//   - invites a member and handles a role that does not permit an action,
+//   - stores a credential and creates a read-only API key,
+//   - authenticates callers of a service by their API keys,
+//   - runs an agent, reaches a plan limit and receives a webhook about it,
+//   - masks personal data, and
+//   - verifies the changelog.
+//
+// It needs no key and no network, because it runs an embedded workspace
+// service:
+//
+//	go run ./examples/quickstart
+//
+// To use a server instead, set PROMPTRAILS_API_URL, PROMPTRAILS_ACCESS_TOKEN
+// and PROMPTRAILS_GUEST_ACCESS_TOKEN. The program examples/server prints all
+// three.
 package main
 
 import (
@@ -27,6 +35,7 @@ func main() {
 	}
 }
 
+// run connects to a server and runs the tour.
 func run(ctx context.Context, out io.Writer) error {
 	ada, grace, newClient, done, err := connect(ctx)
 	if err != nil {
@@ -36,11 +45,12 @@ func run(ctx context.Context, out io.Writer) error {
 	return tour(ctx, out, ada, grace, newClient)
 }
 
-// clientFunc makes another client of the same server.
+// clientFunc returns a new client for the server of the tour.
 type clientFunc func(...promptrails.Option) (*promptrails.Client, error)
 
-// connect returns two people's clients, and a way to make more: of the server
-// that the environment names, or of a service in this program.
+// connect returns the clients of two users, and a function that makes more
+// clients. They use the server at PROMPTRAILS_API_URL, or an embedded service
+// if that is not set. The caller must call done at the end.
 func connect(ctx context.Context) (ada, grace *promptrails.Client, newClient clientFunc, done func(), err error) {
 	if os.Getenv("PROMPTRAILS_API_URL") != "" {
 		if ada, err = promptrails.NewClient(); err != nil {
@@ -48,7 +58,7 @@ func connect(ctx context.Context) (ada, grace *promptrails.Client, newClient cli
 		}
 		guest := os.Getenv("PROMPTRAILS_GUEST_ACCESS_TOKEN")
 		if guest == "" {
-			return nil, nil, nil, nil, errors.New("set PROMPTRAILS_GUEST_ACCESS_TOKEN to a second person's access token")
+			return nil, nil, nil, nil, errors.New("PROMPTRAILS_GUEST_ACCESS_TOKEN is not set: it must be the access token of a second user")
 		}
 		grace, err = promptrails.NewClient(promptrails.WithAccessToken(guest))
 		return ada, grace, promptrails.NewClient, func() {}, err
@@ -62,7 +72,7 @@ func connect(ctx context.Context) (ada, grace *promptrails.Client, newClient cli
 			log.Print(err)
 		}
 	}
-	person := func(email, name string) *promptrails.Client {
+	newUser := func(email, name string) *promptrails.Client {
 		if err != nil {
 			return nil
 		}
@@ -74,7 +84,7 @@ func connect(ctx context.Context) (ada, grace *promptrails.Client, newClient cli
 		client, err = service.Client(promptrails.WithAccessToken(user.AccessToken.Reveal()))
 		return client
 	}
-	ada, grace = person("ada@example.com", "Ada"), person("grace@example.com", "Grace")
+	ada, grace = newUser("ada@example.com", "Ada"), newUser("grace@example.com", "Grace")
 	if err != nil {
 		done()
 		return nil, nil, nil, nil, err

@@ -13,10 +13,11 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// tour is what a program does with the library; connect only finds a server.
+// tour runs the steps. Everything a program does with the library is in here and
+// in the functions it calls.
 func tour(ctx context.Context, out io.Writer, ada, grace *promptrails.Client, newClient clientFunc) error {
 	fmt.Fprintln(out, "1. Ada creates two workspaces.")
-	// Slugs are unique over the platform, so they carry a suffix here.
+	// Slugs are unique across all workspaces, so add a random suffix.
 	suffix := strings.ToLower(rand.Text()[:8])
 	research, err := ada.Workspaces.Create(ctx, &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research-" + suffix})
 	if err != nil {
@@ -26,7 +27,7 @@ func tour(ctx context.Context, out io.Writer, ada, grace *promptrails.Client, ne
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "   %s and %s, on the plan %s\n", printable(research.Name), printable(support.Name), research.Plan)
+	fmt.Fprintf(out, "   %s and %s, on the %s plan\n", printable(research.Name), printable(support.Name), research.Plan)
 
 	fmt.Fprintln(out, "2. She invites Grace to Research, and Grace accepts.")
 	me, err := grace.Me(ctx)
@@ -38,24 +39,24 @@ func tour(ctx context.Context, out io.Writer, ada, grace *promptrails.Client, ne
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "   the invitation's token prints as %v; it would reach Grace by mail\n", invitation.Token)
+	fmt.Fprintf(out, "   the invitation token prints as %v; in production, Grace receives it by email\n", invitation.Token)
 	member, err := grace.Invitations.Accept(ctx, invitation.Token)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "   %s is in, with the role %s\n", printable(member.Email), member.Role)
+	fmt.Fprintf(out, "   %s joined with the role %s\n", printable(member.Email), member.Role)
 
-	fmt.Fprintln(out, "3. One workspace cannot see the other.")
+	fmt.Fprintln(out, "3. The workspaces are isolated from each other.")
 	if _, err := ada.InWorkspace(support.ID).Members.Get(ctx, member.ID); !errors.Is(err, promptrails.ErrNotFound) {
-		return fmt.Errorf("a member of Research was seen from Support: %w", err)
+		return fmt.Errorf("got a member of Research from Support: %w", err)
 	}
-	fmt.Fprintln(out, "   from Support, the member of Research is not found")
+	fmt.Fprintln(out, "   in Support, the member of Research is not found")
 	if _, err := grace.Workspaces.Get(ctx, support.ID); !errors.Is(err, promptrails.ErrNotFound) {
-		return fmt.Errorf("somebody who is not in Support saw it: %w", err)
+		return fmt.Errorf("Grace got Support without being a member: %w", err)
 	}
 	fmt.Fprintln(out, "   for Grace, Support does not exist")
 
-	fmt.Fprintln(out, "4. Grace may not invite, and is told why.")
+	fmt.Fprintln(out, "4. Grace cannot invite members, and the error reports why.")
 	_, err = grace.InWorkspace(research.ID).Invitations.Create(ctx, &promptrails.CreateInvitationParams{Email: "joan@example.com", Role: promptrails.RoleUser})
 	var refused *promptrails.RoleError
 	if !errors.As(err, &refused) {
@@ -63,7 +64,7 @@ func tour(ctx context.Context, out io.Writer, ada, grace *promptrails.Client, ne
 	}
 	fmt.Fprintf(out, "   *promptrails.RoleError: needs %s, has %s\n   %v\n", refused.Required, refused.Role, err)
 
-	fmt.Fprintln(out, "5. Ada makes her an admin; then she may.")
+	fmt.Fprintln(out, "5. Ada makes Grace an admin, and now she can.")
 	if _, err := adaInResearch.Members.UpdateRole(ctx, member.ID, promptrails.RoleAdmin); err != nil {
 		return err
 	}
@@ -84,27 +85,28 @@ func tour(ctx context.Context, out io.Writer, ada, grace *promptrails.Client, ne
 	if err := mask(ctx, out, adaInResearch); err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "13. The changelog of Research tells it all, oldest first, and proves that nothing is missing.")
+	fmt.Fprintln(out, "13. The changelog of Research lists every change, oldest first. Its hash chain verifies that no entry is missing.")
 	return printChangelog(ctx, out, adaInResearch)
 }
 
-// keys stores a secret, and gives a program a key that may look at it.
+// keys stores a credential, and creates an API key that can only read
+// credentials.
 func keys(ctx context.Context, out io.Writer, ada *promptrails.Client, newClient clientFunc) error {
-	fmt.Fprintln(out, "6. Ada stores a credential; its value never comes back.")
+	fmt.Fprintln(out, "6. Ada stores a credential. The API never returns its value.")
 	credential, err := ada.Credentials.Create(ctx, &promptrails.CreateCredentialParams{
 		Name: "Production", Type: "openai", Value: promptrails.NewSecret("sk-proj-quickstart-0123456789"),
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "   %s, of the type %s: %s\n", printable(credential.Name), credential.Type, credential.MaskedContent)
+	fmt.Fprintf(out, "   %s, type %s: %s\n", printable(credential.Name), credential.Type, credential.MaskedContent)
 
-	fmt.Fprintln(out, "7. She issues an API key that may read credentials, and nothing else.")
+	fmt.Fprintln(out, "7. She creates an API key that can only read credentials.")
 	key, err := ada.APIKeys.Create(ctx, &promptrails.CreateAPIKeyParams{Name: "Dashboard", Scopes: promptrails.Scopes{promptrails.ScopeCredentialsRead}})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "   %s…%s may %v; the key itself prints as %v\n", key.Prefix, key.Last4, key.Scopes, key.Key)
+	fmt.Fprintf(out, "   %s…%s has the scopes %v; the key itself prints as %v\n", key.Prefix, key.Last4, key.Scopes, key.Key)
 	plain, err := newClient(promptrails.WithAPIKey(key.Key.Reveal()))
 	if err != nil {
 		return err
@@ -113,10 +115,10 @@ func keys(ctx context.Context, out io.Writer, ada *promptrails.Client, newClient
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "   with it a program sees %s\n", printable(credential.Name))
+		fmt.Fprintf(out, "   the key can list %s\n", printable(credential.Name))
 	}
 
-	fmt.Fprintln(out, "8. What the key may not do is refused: by the server, or before anything is sent.")
+	fmt.Fprintln(out, "8. The key cannot delete credentials. The server refuses the request, or with WithScopeCheck the client does, without sending it.")
 	checked, err := newClient(promptrails.WithAPIKey(key.Key.Reveal()), promptrails.WithScopeCheck())
 	if err != nil {
 		return err
@@ -132,9 +134,9 @@ func keys(ctx context.Context, out io.Writer, ada *promptrails.Client, newClient
 	return nil
 }
 
-// guard lets callers of a service of Ada's own in by their keys.
+// guard authenticates the callers of Ada's own service by their API keys.
 func guard(ctx context.Context, out io.Writer, ada *promptrails.Client) error {
-	fmt.Fprintln(out, "9. A service of her own lets callers in by their keys.")
+	fmt.Fprintln(out, "9. Her own service authenticates its callers by their API keys.")
 	key, err := ada.APIKeys.Create(ctx, &promptrails.CreateAPIKeyParams{Name: "Caller", Scopes: promptrails.Scopes{promptrails.ScopeTracesRead}})
 	if err != nil {
 		return err
@@ -149,14 +151,15 @@ func guard(ctx context.Context, out io.Writer, ada *promptrails.Client) error {
 			fmt.Fprintf(out, "   for %s: %v\n", scope, err)
 			continue
 		}
-		fmt.Fprintf(out, "   for %s: let in, as the key %s\n", scope, printable(principal.Name))
+		fmt.Fprintf(out, "   for %s: authenticated as the key %s\n", scope, printable(principal.Name))
 	}
 	return nil
 }
 
-// limits runs an agent, and into a limit of the plan, of which a webhook tells.
+// limits runs an agent, and then creates data sources up to the limit of the
+// plan. A webhook reports the threshold and the limit.
 func limits(ctx context.Context, out io.Writer, ada *promptrails.Client) error {
-	fmt.Fprintln(out, "10. Ada makes an agent and runs it.")
+	fmt.Fprintln(out, "10. Ada creates an agent and runs it.")
 	agent, err := ada.Resources.Create(ctx, promptrails.KindAgents, map[string]any{"name": "Scout"})
 	if err != nil {
 		return err
@@ -165,9 +168,9 @@ func limits(ctx context.Context, out io.Writer, ada *promptrails.Client) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "   the execution is %s (its output is simulated: no model was asked)\n", execution.Status)
+	fmt.Fprintf(out, "   the execution is %s (the output is simulated; no model was called)\n", execution.Status)
 
-	fmt.Fprintln(out, "11. She makes data sources until the plan is full, and a webhook tells of it.")
+	fmt.Fprintln(out, "11. She creates data sources up to the limit of the plan, and receives webhooks about it.")
 	events, err := listen(ctx, ada)
 	if err != nil {
 		return err
@@ -176,7 +179,7 @@ func limits(ctx context.Context, out io.Writer, ada *promptrails.Client) error {
 	for {
 		_, err := ada.Resources.Create(ctx, promptrails.KindDataSources, map[string]any{"name": "Warehouse"})
 		if full, ok := errors.AsType[*promptrails.QuotaError](err); ok {
-			fmt.Fprintf(out, "   *promptrails.QuotaError: %s, %d of %d used on the plan %s\n   %v\n", full.Limit, full.Used, full.Max, full.Plan, err)
+			fmt.Fprintf(out, "   *promptrails.QuotaError: %s, %d of %d used on the %s plan\n   %v\n", full.Limit, full.Used, full.Max, full.Plan, err)
 			break
 		}
 		if err != nil {
@@ -189,13 +192,13 @@ func limits(ctx context.Context, out io.Writer, ada *promptrails.Client) error {
 		return err
 	}
 	nearest := usage.Headroom()[0]
-	fmt.Fprintf(out, "   nearest to its end: %s, %d left\n", nearest.Key, nearest.Left)
+	fmt.Fprintf(out, "   closest to its limit: %s, %d left\n", nearest.Key, nearest.Left)
 	return nil
 }
 
-// mask takes personal data out of what the agents are given.
+// mask enables masking, and previews it on a text.
 func mask(ctx context.Context, out io.Writer, ada *promptrails.Client) error {
-	fmt.Fprintln(out, "12. On the plan pro, personal data is masked before anything is stored.")
+	fmt.Fprintln(out, "12. On the pro plan, personal data is masked before it is stored.")
 	subscription, err := ada.Billing.ChangePlan(ctx, promptrails.PlanPro)
 	if err != nil {
 		return err
@@ -211,7 +214,7 @@ func mask(ctx context.Context, out io.Writer, ada *promptrails.Client) error {
 	return nil
 }
 
-// printChangelog verifies the chain of hashes as it prints it.
+// printChangelog prints the changelog, and verifies its hash chain while reading.
 func printChangelog(ctx context.Context, out io.Writer, client *promptrails.Client) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "   #\tACTOR\tACTION\tRESOURCE\tCHANGES")
@@ -229,7 +232,7 @@ func printChangelog(ctx context.Context, out io.Writer, client *promptrails.Clie
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(table, "   verified up to entry %d: keep its hash, %.12s…, and a later check finds whatever was cut off\n", head.Sequence, head.Hash)
+	fmt.Fprintf(table, "   verified up to entry %d: store its hash, %.12s…, so that a later check detects removed entries\n", head.Sequence, head.Hash)
 	return table.Flush()
 }
 
@@ -244,8 +247,8 @@ func printEntry(table io.Writer, entry *promptrails.ChangelogEntry) {
 	fmt.Fprintf(table, "   %d\t%s\t%s\t%s %s\t%s\n", entry.Sequence, printable(entry.Actor.Name), entry.Action, entry.Resource.Type, printable(entry.Resource.Name), strings.Join(changes, ", "))
 }
 
-// printable writes a name that somebody else chose so that it cannot steer a
-// terminal: control and invisible characters are escaped.
+// printable escapes control and invisible characters in name, so that a name
+// chosen by someone else cannot send control sequences to the terminal.
 func printable(name string) string {
 	quoted := strconv.QuoteToGraphic(name)
 	return quoted[1 : len(quoted)-1]

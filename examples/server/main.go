@@ -1,9 +1,9 @@
-// Server keeps workspaces in a file and answers the API over a port:
+// Server serves the API over HTTP and stores workspaces in a file:
 //
 //	go run ./examples/server -addr 127.0.0.1:8080 -dsn workspaces.db
 //
-// At its first start it makes two people and prints their access tokens, as
-// the quick start wants them.
+// On its first start it creates two users and prints their access tokens as
+// environment variables for examples/quickstart.
 package main
 
 import (
@@ -26,10 +26,10 @@ import (
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8080", "where to listen")
-	dsn := flag.String("dsn", "workspaces.db", "the database's file; empty keeps it in memory")
-	loopback := flag.Bool("loopback-webhooks", false, "let notifications go to this machine too, by http: to try them")
-	issue := flag.String("issue-token", "", "print another access token for the person with this address, and end")
+	addr := flag.String("addr", "127.0.0.1:8080", "address to listen on")
+	dsn := flag.String("dsn", "workspaces.db", "database file; empty for an in-memory database")
+	loopback := flag.Bool("loopback-webhooks", false, "also deliver webhooks to loopback addresses over plain HTTP, for local testing")
+	issue := flag.String("issue-token", "", "print a new access token for the user with this email address, and exit")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -48,7 +48,8 @@ func main() {
 	}
 }
 
-// serve answers until ctx ends, then lets running requests finish.
+// serve serves the API until ctx is done. It then shuts down, and waits up to
+// 10 seconds for running requests to finish.
 func serve(ctx context.Context, listener net.Listener, cfg embedded.Config, out io.Writer) (err error) {
 	cfg.DefaultPlan, cfg.Logger = promptrails.PlanStarter, slog.Default()
 	service, err := embedded.Open(ctx, cfg)
@@ -74,8 +75,8 @@ func serve(ctx context.Context, listener net.Listener, cfg embedded.Config, out 
 	}
 }
 
-// issueToken prints an access token for a person who has lost theirs. The server
-// may run meanwhile.
+// issueToken prints a new access token for a user who lost theirs. It can run
+// while the server is running.
 func issueToken(ctx context.Context, dsn, email string, out io.Writer) (err error) {
 	service, err := embedded.Open(ctx, embedded.Config{DSN: dsn})
 	if err != nil {
@@ -94,12 +95,13 @@ func issueToken(ctx context.Context, dsn, email string, out io.Writer) (err erro
 	return err
 }
 
-// greet makes an owner and a guest where the database is new, and prints what
-// the quick start needs. Their tokens are shown this once.
+// greet creates an owner and a guest if the database is new, and prints the
+// environment variables for examples/quickstart. The tokens cannot be read
+// later.
 func greet(ctx context.Context, service *embedded.Service, addr net.Addr, out io.Writer) error {
 	owner, err := service.CreateUser(ctx, "owner@example.com", "Owner")
 	if errors.Is(err, promptrails.ErrConflict) {
-		_, err = fmt.Fprintf(out, "listening on http://%s; the access tokens were printed at the first start; -issue-token ADDRESS prints another\n", addr)
+		_, err = fmt.Fprintf(out, "listening on http://%s; the access tokens were printed on the first start; use -issue-token EMAIL to print a new one\n", addr)
 		return err
 	}
 	if err != nil {
@@ -109,7 +111,7 @@ func greet(ctx context.Context, service *embedded.Service, addr net.Addr, out io
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "listening on http://%s; run the quick start in another terminal with\n\n"+
+	_, err = fmt.Fprintf(out, "listening on http://%s; to use this server from examples/quickstart, run in another terminal\n\n"+
 		"export PROMPTRAILS_API_URL=http://%s\nexport PROMPTRAILS_ACCESS_TOKEN=%s\nexport PROMPTRAILS_GUEST_ACCESS_TOKEN=%s\n\n",
 		addr, addr, owner.AccessToken.Reveal(), guest.AccessToken.Reveal())
 	return err

@@ -1,11 +1,12 @@
-// Usage prints, for every workspace of a person, what is used of each limit of
-// its plan, nearest to its end first. It exits 1 when one is over 90 % used, so
-// that a cron job sends a mail.
+// Usage prints how much of each plan limit is used, for every workspace of a
+// user. The limits closest to exhaustion come first. The exit status is 1 if
+// any limit is more than 90 % used, so that a cron job can send an alert.
 //
 //	go run ./examples/usage
 //
-// It asks the API that PROMPTRAILS_API_URL and PROMPTRAILS_ACCESS_TOKEN name;
-// without them it runs the workspace service inside, with two workspaces in it.
+// It calls the API at PROMPTRAILS_API_URL with the token in
+// PROMPTRAILS_ACCESS_TOKEN. If PROMPTRAILS_API_URL is not set, it runs an
+// embedded workspace service with two workspaces.
 package main
 
 import (
@@ -22,7 +23,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-const alarm = 0.9 // the share of a limit above which the program exits 1
+const alarm = 0.9 // exit with status 1 if a larger share of any limit is used
 
 func main() {
 	full, err := run(context.Background(), os.Stdout)
@@ -34,7 +35,8 @@ func main() {
 	}
 }
 
-// run reports whether a limit is nearly used up.
+// run prints the usage of every workspace. It reports whether the used share
+// of any limit exceeds alarm.
 func run(ctx context.Context, out io.Writer) (full bool, err error) {
 	client, done, err := connect(ctx)
 	if err != nil {
@@ -57,6 +59,8 @@ func run(ctx context.Context, out io.Writer) (full bool, err error) {
 	return full, nil
 }
 
+// table prints one row for each limit. It sets *full if the used share of any
+// limit exceeds alarm.
 func table(out io.Writer, usage *promptrails.Usage, full *bool) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, h := range usage.Headroom() {
@@ -71,13 +75,15 @@ func table(out io.Writer, usage *promptrails.Usage, full *bool) error {
 	return w.Flush()
 }
 
-// bar draws a share as twenty characters.
+// bar returns a bar of 20 characters for a share between 0 and 1.
 func bar(share float64) string {
 	const width = 20
 	filled := int(min(1, share)*width + 0.5)
 	return strings.Repeat("█", filled) + strings.Repeat("░", width-filled)
 }
 
+// connect returns a client of the API, or of an embedded service if
+// PROMPTRAILS_API_URL is not set.
 func connect(ctx context.Context) (client *promptrails.Client, done func(), err error) {
 	if os.Getenv("PROMPTRAILS_API_URL") != "" {
 		client, err = promptrails.NewClient()
@@ -99,7 +105,8 @@ func connect(ctx context.Context) (client *promptrails.Client, done func(), err 
 	return client, done, err
 }
 
-// prepare makes a workspace with room, and one whose agents are all taken.
+// prepare creates a workspace with free capacity, and one that has reached its
+// limit of agents.
 func prepare(ctx context.Context, service *embedded.Service) (*promptrails.Client, error) {
 	user, err := service.CreateUser(ctx, "ada@example.com", "Ada")
 	if err != nil {
@@ -131,8 +138,8 @@ func prepare(ctx context.Context, service *embedded.Service) (*promptrails.Clien
 	return ada, nil
 }
 
-// printable writes a name that somebody else chose so that it cannot steer a
-// terminal: control and invisible characters are escaped.
+// printable escapes control and invisible characters in name, so that a name
+// chosen by someone else cannot send control sequences to the terminal.
 func printable(name string) string {
 	quoted := strconv.QuoteToGraphic(name)
 	return quoted[1 : len(quoted)-1]

@@ -1,12 +1,14 @@
-// Webhookreceiver receives the notifications of a workspace: it checks who
-// signed them, takes each once, and prints them.
+// Webhookreceiver receives the webhooks of a notification channel. It verifies
+// the signature of each request, discards duplicates, and prints the events.
 //
 //	go run ./examples/webhookreceiver
 //
-// runs the workspace service inside, with a channel that leads to the receiver,
-// and lets something happen. To receive those of a real channel, give its
-// secret (or two, while it is rotated), and let a proxy with a certificate lead
-// to the address:
+// This runs an embedded workspace service with a channel for the receiver, and
+// makes some changes that trigger events.
+//
+// To receive the webhooks of a real channel, set WEBHOOK_SECRETS to its secret,
+// or to both secrets during a rotation, separated by a space. Put a proxy that
+// terminates TLS in front of the listening address:
 //
 //	WEBHOOK_SECRETS="whsec_…" go run ./examples/webhookreceiver -addr 127.0.0.1:8082
 package main
@@ -30,7 +32,7 @@ import (
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:8082", "where to listen for a real channel")
+	addr := flag.String("addr", "127.0.0.1:8082", "address to listen on for a real channel")
 	flag.Parse()
 	var err error
 	if secrets := strings.Fields(os.Getenv("WEBHOOK_SECRETS")); len(secrets) > 0 {
@@ -43,7 +45,7 @@ func main() {
 	}
 }
 
-// serve receives until the program is stopped.
+// serve receives webhooks on addr until the program is stopped.
 func serve(addr string, texts []string) error {
 	secrets := make([]promptrails.Secret, len(texts))
 	for i, text := range texts {
@@ -63,7 +65,7 @@ func serve(addr string, texts []string) error {
 	return server.ListenAndServe()
 }
 
-// describe says what happened.
+// describe returns a one-line description of an event.
 func describe(event *promptrails.Event) string {
 	switch data := event.Data.(type) {
 	case *promptrails.MemberEvent:
@@ -72,19 +74,20 @@ func describe(event *promptrails.Event) string {
 		return fmt.Sprintf("%s: %d of %d %s", event.Type, data.Used, data.Max, data.Limit)
 	case *promptrails.ChannelTestEvent:
 		return fmt.Sprintf("%s: %s works", event.Type, printable(data.ChannelName))
-	default: // of a type that this program does not care for, or does not know
+	default: // any other type, including ones this version does not know
 		return fmt.Sprintf("%s: %s", event.Type, event.Raw)
 	}
 }
 
-// demo opens a channel to a receiver, and lets things happen.
+// demo runs an embedded service and a receiver, creates a channel from one to
+// the other, and triggers events.
 func demo(ctx context.Context, out io.Writer) (err error) {
 	service, err := embedded.Open(ctx, embedded.Config{DefaultPlan: promptrails.PlanStarter, AllowLoopbackWebhooks: true})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, service.Close()) }()
-	ada, err := newPerson(ctx, service, "ada@example.com")
+	ada, err := newClient(ctx, service, "ada@example.com")
 	if err != nil {
 		return err
 	}
@@ -109,41 +112,44 @@ func demo(ctx context.Context, out io.Writer) (err error) {
 		return errors.Join(err, listener.Close())
 	}
 	server := &http.Server{Handler: r, ReadTimeout: 15 * time.Second}
-	go func() { _ = server.Serve(listener) }() // until it is closed
+	go func() { _ = server.Serve(listener) }() // returns after server.Close
 	defer func() { err = errors.Join(err, server.Close()) }()
-	return happen(ctx, out, service, ada, channel, r.queue)
+	return trigger(ctx, out, service, ada, channel, r.queue)
 }
 
-// happen lets things happen, and prints what comes of them.
-func happen(ctx context.Context, out io.Writer, service *embedded.Service, ada *promptrails.Client, channel *promptrails.Channel, came <-chan *promptrails.Event) error {
-	fmt.Fprintf(out, "The channel %s leads to %s\n", printable(channel.Name), printable(channel.URL))
+// trigger makes changes in the workspace, and prints the events received.
+func trigger(ctx context.Context, out io.Writer, service *embedded.Service, ada *promptrails.Client, channel *promptrails.Channel, events <-chan *promptrails.Event) error {
+	fmt.Fprintf(out, "channel %s delivers to %s\n", printable(channel.Name), printable(channel.URL))
 	test, err := ada.Notifications.TestChannel(ctx, channel.ID)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, describe(<-came))
+	fmt.Fprintln(out, describe(<-events))
 
-	for _, email := range []string{"grace@example.com", "joan@example.com", "mary@example.com"} { // four of five seats
+	// With the owner, these members fill four of the plan's five seats.
+	for _, email := range []string{"grace@example.com", "joan@example.com", "mary@example.com"} {
 		invitation, err := ada.Invitations.Create(ctx, &promptrails.CreateInvitationParams{Email: email, Role: promptrails.RoleUser})
 		if err != nil {
 			return err
 		}
-		person, err := newPerson(ctx, service, email)
+		member, err := newClient(ctx, service, email)
 		if err != nil {
 			return err
 		}
-		if _, err := person.Invitations.Accept(ctx, invitation.Token); err != nil {
+		if _, err := member.Invitations.Accept(ctx, invitation.Token); err != nil {
 			return err
 		}
 	}
-	for range 4 { // three who joined, and a limit that comes near to its end
-		fmt.Fprintln(out, describe(<-came))
+	for range 4 { // three members joined, and one usage threshold reached
+		fmt.Fprintln(out, describe(<-events))
 	}
 
-	// What is sent again has the same webhook-id, so that it is dealt with once.
+	// A redelivery has the webhook-id of the original, so the receiver discards
+	// it. Redeliver returns ErrConflict until the service has recorded the
+	// first delivery.
 	for {
 		if _, err = ada.Notifications.Redeliver(ctx, test.ID); !errors.Is(err, promptrails.ErrConflict) {
-			break // it is delivered, and the service has noted that
+			break
 		}
 	}
 	if err != nil {
@@ -152,8 +158,8 @@ func happen(ctx context.Context, out io.Writer, service *embedded.Service, ada *
 	if _, err := ada.Notifications.TestChannel(ctx, channel.ID); err != nil {
 		return err
 	}
-	again := <-came
-	fmt.Fprintf(out, "sent again, and taken once: the next event is another test: %t\n", again.ID != test.WebhookID)
+	next := <-events
+	fmt.Fprintf(out, "the redelivery was discarded: %t\n", next.ID != test.WebhookID)
 	for delivery, err := range ada.Notifications.AllDeliveries(ctx, channel.ID, &promptrails.ListDeliveriesParams{Status: promptrails.DeliveryFailed}) {
 		if err != nil {
 			return err
@@ -163,7 +169,8 @@ func happen(ctx context.Context, out io.Writer, service *embedded.Service, ada *
 	return nil
 }
 
-func newPerson(ctx context.Context, service *embedded.Service, email string) (*promptrails.Client, error) {
+// newClient creates a user and returns a client with their access token.
+func newClient(ctx context.Context, service *embedded.Service, email string) (*promptrails.Client, error) {
 	user, err := service.CreateUser(ctx, email, "")
 	if err != nil {
 		return nil, err
@@ -171,8 +178,8 @@ func newPerson(ctx context.Context, service *embedded.Service, email string) (*p
 	return service.Client(promptrails.WithAccessToken(user.AccessToken.Reveal()))
 }
 
-// printable writes a name that somebody else chose so that it cannot steer a
-// terminal: control and invisible characters are escaped.
+// printable escapes control and invisible characters in name, so that a name
+// chosen by someone else cannot send control sequences to the terminal.
 func printable(name string) string {
 	quoted := strconv.QuoteToGraphic(name)
 	return quoted[1 : len(quoted)-1]

@@ -21,33 +21,34 @@ func TestDemo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, part := range []string{
-		"leads to http://127.0.0.1:", "/…\n", "channel.test: Receiver works", "member.joined: mary@example.com, as user",
-		"usage.threshold: 4 of 5 team_members", "another test: true",
+		"delivers to http://127.0.0.1:", "/…\n", "channel.test: Receiver works", "member.joined: mary@example.com, as user",
+		"usage.threshold: 4 of 5 team_members", "redelivery was discarded: true",
 	} {
 		if !strings.Contains(out.String(), part) {
-			t.Errorf("it does not say %q:\n%s", part, out.String())
+			t.Errorf("output: got\n%s\nwant it to contain %q", out.String(), part)
 		}
 	}
 	if strings.Contains(out.String(), "hooks") || strings.Contains(out.String(), "failed") {
-		t.Error(out.String())
+		t.Errorf("output: got\n%s\nwant no path of the webhook URL and no failed deliveries", out.String())
 	}
 }
 
-// Real deliveries come in over a port: one that was lost on the way back comes
-// again and is taken once, and what nobody signed is not taken.
+// TestReceiver receives deliveries over a real connection. A delivery whose
+// response is lost is retried, and the receiver discards the duplicate. The
+// receiver rejects unsigned and oversized requests.
 func TestReceiver(t *testing.T) {
 	t.Parallel()
 	s := promptrailstest.New(t, promptrailstest.WithConfig(func(c *embedded.Config) { c.AllowLoopbackWebhooks = true }))
 	var receive http.Handler
-	lost, again := make(chan struct{}, 1), make(chan struct{})
-	lost <- struct{}{}
+	drop, retried := make(chan struct{}, 1), make(chan struct{})
+	drop <- struct{}{}
 	port := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		receive.ServeHTTP(w, r)
 		select {
-		case <-lost:
-			panic(http.ErrAbortHandler) // the answer is lost
+		case <-drop:
+			panic(http.ErrAbortHandler) // drop the response
 		default:
-			close(again)
+			close(retried)
 		}
 	}))
 	defer port.Close()
@@ -68,31 +69,36 @@ func TestReceiver(t *testing.T) {
 		t.Fatal(err)
 	}
 	if event := <-r.queue; event.ID != delivery.WebhookID || event.Type != promptrails.EventChannelTest {
-		t.Errorf("%+v", event)
+		t.Errorf("event: got %+v, want ID %s and type %s", event, delivery.WebhookID, promptrails.EventChannelTest)
 	}
-	<-again // after some seconds
-	if len(r.queue) != 0 {
-		t.Error("what came twice was taken twice")
+	<-retried // after a few seconds
+	if got := len(r.queue); got != 0 {
+		t.Errorf("queue after a duplicate: got %d events, want 0", got)
 	}
 
 	for _, c := range []struct {
-		body   string
-		status int
-	}{{`{"type":"member.joined"}`, http.StatusUnauthorized}, {strings.Repeat("x", mostBytes+1), http.StatusRequestEntityTooLarge}} {
-		w := httptest.NewRecorder()
-		r.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(c.body)))
-		if w.Code != c.status {
-			t.Errorf("%.30s: %d %s, want %d", c.body, w.Code, w.Body, c.status)
-		}
+		name, body string
+		status     int
+	}{
+		{"unsigned", `{"type":"member.joined"}`, http.StatusUnauthorized},
+		{"too large", strings.Repeat("x", maxBody+1), http.StatusRequestEntityTooLarge},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			r.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(c.body)))
+			if w.Code != c.status {
+				t.Errorf("got status %d, body %s; want status %d", w.Code, w.Body, c.status)
+			}
+		})
 	}
-	// A queue that is full asks for it to be sent again, and takes it then.
-	for i := range mostQueued + 1 {
-		if r.take(&promptrails.Event{ID: fmt.Sprint(i)}) != (i < mostQueued) {
-			t.Errorf("event %d", i)
+	// A full queue refuses an event, and accepts it after space is free.
+	for i := range maxQueued + 1 {
+		if got, want := r.enqueue(&promptrails.Event{ID: fmt.Sprint(i)}), i < maxQueued; got != want {
+			t.Errorf("enqueue event %d: got %t, want %t", i, got, want)
 		}
 	}
 	<-r.queue
-	if last := &(promptrails.Event{ID: fmt.Sprint(mostQueued)}); !r.take(last) {
-		t.Error("it was not taken when there was room")
+	if last := &(promptrails.Event{ID: fmt.Sprint(maxQueued)}); !r.enqueue(last) {
+		t.Error("enqueue after an event was received: got false, want true")
 	}
 }

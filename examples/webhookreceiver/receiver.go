@@ -13,18 +13,21 @@ import (
 )
 
 const (
-	mostBytes  = 1 << 20
-	mostSeen   = 10_000 // webhook-ids that are remembered
-	mostQueued = 100    // events that wait to be dealt with
+	maxBody   = 1 << 20 // bytes
+	maxSeen   = 10_000  // webhook-ids remembered
+	maxQueued = 100     // events waiting to be processed
 )
 
-// receiver takes the webhooks of a channel. It answers at once and hands each
-// event on through its queue, once: what is sent again, since an answer was
-// lost or somebody asked for it, it knows by its webhook-id. What waits in the
-// queue ends with the program: one that must lose nothing stores the event, and
-// its id, before it answers.
+// receiver is an [http.Handler] for the webhooks of a channel. It puts each
+// event in its queue once, and responds without waiting for the event to be
+// processed. A webhook is delivered more than once if a response was lost or if
+// someone requested a redelivery; the receiver recognizes such duplicates by
+// their webhook-id.
+//
+// Events in the queue are lost if the program exits. If your program must not
+// lose events, store each event and its ID before responding.
 type receiver struct {
-	secrets []promptrails.Secret // two, while one takes the place of the other
+	secrets []promptrails.Secret // both the old and the new one during a rotation
 	queue   chan *promptrails.Event
 
 	mu   sync.Mutex
@@ -32,34 +35,35 @@ type receiver struct {
 }
 
 func newReceiver(secrets ...promptrails.Secret) (*receiver, error) {
-	seen, err := lru.New[string, struct{}](mostSeen)
-	return &receiver{secrets: secrets, queue: make(chan *promptrails.Event, mostQueued), seen: seen}, err
+	seen, err := lru.New[string, struct{}](maxSeen)
+	return &receiver{secrets: secrets, queue: make(chan *promptrails.Event, maxQueued), seen: seen}, err
 }
 
 func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
-	// The signature is over the body byte for byte, so it is read as it came.
-	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, mostBytes))
+	// The signature covers the exact bytes of the body, so read it before
+	// decoding anything.
+	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, maxBody))
 	if err != nil {
-		http.Error(w, "the body is too long, or broke off", http.StatusRequestEntityTooLarge)
+		http.Error(w, "the body is too large or incomplete", http.StatusRequestEntityTooLarge)
 		return
 	}
 	event, err := promptrails.ParseWebhook(request.Header, body, r.secrets...)
 	switch {
 	case errors.Is(err, promptrails.ErrUnauthorized):
-		http.Error(w, "the request is not signed by PromptRails", http.StatusUnauthorized)
+		http.Error(w, "invalid signature", http.StatusUnauthorized)
 	case err != nil:
 		log.Print(err)
-		http.Error(w, "the request is no event", http.StatusBadRequest)
-	case !r.take(event):
-		http.Error(w, "too much is waiting; send it again", http.StatusServiceUnavailable)
+		http.Error(w, "invalid event", http.StatusBadRequest)
+	case !r.enqueue(event):
+		http.Error(w, "queue full; try again later", http.StatusServiceUnavailable)
 	default:
 		w.WriteHeader(http.StatusNoContent)
 	}
 }
 
-// take puts an event into the queue, unless it has been there. It reports
-// whether there was room.
-func (r *receiver) take(event *promptrails.Event) bool {
+// enqueue puts event in the queue, unless it is a duplicate. It returns false if
+// the queue is full.
+func (r *receiver) enqueue(event *promptrails.Event) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.seen.Contains(event.ID) {
