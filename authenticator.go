@@ -15,20 +15,19 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// Authenticator guards a service of yours with PromptRails API keys. What a key
-// is, it asks a [KeyVerifier] and remembers for a while; what the key may do
-// here and now (address, origin, expiry, scope) it judges at each use, by the
-// rules of PromptRails itself. It is safe for concurrent use; make one and
-// share it.
+// Authenticator protects a service with PromptRails API keys. It looks up keys
+// with a [KeyVerifier] and caches the result. At each use it checks the key's
+// expiry, scopes, and allowed addresses and origins, by the rules of the
+// PromptRails API. It is safe for concurrent use and should be reused.
 //
-// A key that is revoked elsewhere is let in for the TTL at most, and, while the
-// API is down, for MaxStale more. One that is changed through the
-// authenticator's own client, by a method of [APIKeysService], by
-// [MembersService.Remove] or by [WorkspacesService.Delete], is asked about anew
-// from that moment on.
+// A key that is revoked elsewhere is accepted for up to the cache TTL, and for up
+// to MaxStale longer while the API is unavailable. If a key is changed through
+// the authenticator's client, by a method of [APIKeysService], by
+// [MembersService.Remove] or by [WorkspacesService.Delete], its next use is
+// verified again.
 type Authenticator struct {
 	verifier     KeyVerifier
-	workspace    string // of the keys that are accepted; empty: any that the verifier knows
+	workspace    string // the workspace of accepted keys; empty accepts any
 	keysCarrySum bool
 	proxies      policy.Proxies
 	keys         *keyCache
@@ -48,11 +47,11 @@ type authenticatorConfig struct {
 	burst            int
 	proxies          policy.Proxies
 	staleWait        time.Duration
-	err              error // of the first option that is invalid
+	err              error // from an invalid option
 }
 
-// WithAuthVerifier asks v what a key is, instead of the client. A panic of v is
-// [ErrUnavailable] for the request that it happened in.
+// WithAuthVerifier looks up keys with v instead of the client. If v panics,
+// [Authenticator.Authenticate] returns [ErrUnavailable].
 func WithAuthVerifier(v KeyVerifier) AuthenticatorOption {
 	return func(c *authenticatorConfig) {
 		if c.verifier = v; v == nil {
@@ -61,78 +60,77 @@ func WithAuthVerifier(v KeyVerifier) AuthenticatorOption {
 	}
 }
 
-// WithAuthAnyWorkspace accepts the keys of every workspace, and not only those
-// of the client's. Look at [Principal.WorkspaceID] before you serve anything.
+// WithAuthAnyWorkspace accepts keys of all workspaces, not only the client's.
+// Handlers must check [Principal.WorkspaceID].
 func WithAuthAnyWorkspace() AuthenticatorOption {
 	return func(c *authenticatorConfig) { c.anyWorkspace = true }
 }
 
-// WithAuthKeyChecksums refuses a key whose checksum is wrong without asking
-// anyone: for the keys of the embedded service, which all carry one. Whether
-// the vendor's own do is not known.
+// WithAuthKeyChecksums rejects keys with an invalid checksum without calling the
+// verifier. Use it for keys of the embedded service, which always have a
+// checksum. It is not known whether the vendor's keys have one.
 func WithAuthKeyChecksums() AuthenticatorOption {
 	return func(c *authenticatorConfig) { c.keysCarrySum = true }
 }
 
-// WithAuthCacheTTL sets how long it is remembered what a key is: 30 s by
-// default, and never beyond its expiry or the end of its overlap. 0 asks at
-// each use.
+// WithAuthCacheTTL sets how long an accepted key is cached. The default is 30 s.
+// A key is never cached beyond its expiry or the end of its overlap. If d is 0,
+// each use is verified.
 func WithAuthCacheTTL(d time.Duration) AuthenticatorOption {
 	return func(c *authenticatorConfig) { c.ttl = d }
 }
 
-// WithAuthNegativeTTL sets how long it is remembered that a key was refused: 5 s
-// by default.
+// WithAuthNegativeTTL sets how long a rejected key is cached. The default is 5 s.
 func WithAuthNegativeTTL(d time.Duration) AuthenticatorOption {
 	return func(c *authenticatorConfig) { c.negativeTTL = d }
 }
 
-// WithAuthCacheSize sets how many keys are remembered, and how many refused
-// ones beside them: 10 000 each by default, about 1 KB a key.
+// WithAuthCacheSize sets the maximum number of accepted keys, and of rejected
+// keys, in the cache. The default is 10 000 each. A key uses about 1 KB.
 func WithAuthCacheSize(n int) AuthenticatorOption {
 	return func(c *authenticatorConfig) { c.size = n }
 }
 
-// WithAuthMaxStale lets a key in, for d past the TTL, that the API cannot be
-// asked about since it is down: 0 by default, and never beyond the key's expiry
-// or the end of its overlap. A revoked key lives for TTL + MaxStale at most.
+// WithAuthMaxStale accepts a cached key for up to d after the TTL while the API
+// is unavailable. The default is 0. A key is never accepted beyond its expiry or
+// the end of its overlap. A revoked key is accepted for at most TTL + MaxStale.
 func WithAuthMaxStale(d time.Duration) AuthenticatorOption {
 	return func(c *authenticatorConfig) { c.maxStale = d }
 }
 
-// WithAuthStaleWait sets how long a request with a key that WithAuthMaxStale lets
-// in waits for the API to answer first: 1 s by default. While the API is known
-// not to answer, nobody waits.
+// WithAuthStaleWait sets how long a request waits for the API before it uses a
+// stale key, which [WithAuthMaxStale] allows. The default is 1 s. Requests do not
+// wait if the previous verification of the key failed.
 func WithAuthStaleWait(d time.Duration) AuthenticatorOption {
 	return func(c *authenticatorConfig) { c.staleWait = d }
 }
 
-// WithAuthUnknownKeyRate limits how often the verifier is asked about keys that
-// are not remembered, so that a flood of invented ones does not reach it: 100 a
-// second by default, and 1000 at once. What is beyond it is [ErrUnavailable].
-// The burst has to cover the keys that are used first after a start.
+// WithAuthUnknownKeyRate limits the rate of verifications of keys that are not
+// cached, which protects the verifier from floods of invalid keys. The default is
+// 100 per second with a burst of 1000. Above the limit,
+// [Authenticator.Authenticate] returns [ErrUnavailable]. The burst must cover the
+// keys that are in use when the service starts.
 func WithAuthUnknownKeyRate(perSecond float64, burst int) AuthenticatorOption {
 	return func(c *authenticatorConfig) { c.rate, c.burst = perSecond, burst }
 }
 
-// WithAuthTrustedProxies names the proxies whose header the middleware believes:
-// X-Forwarded-For, or that of [WithAuthForwardedHeader]. The caller's address is
-// the last hop in it that is none of them. Without trusted proxies no header is
-// read, and the caller's address is that of the connection.
+// WithAuthTrustedProxies sets the proxies whose X-Forwarded-For header, or the
+// header of [WithAuthForwardedHeader], is trusted by the middleware. The caller's
+// address is the last address in the header that is not a trusted proxy. Without
+// trusted proxies, it is the address of the connection.
 func WithAuthTrustedProxies(proxies ...netip.Prefix) AuthenticatorOption {
 	return func(c *authenticatorConfig) { c.proxies.Prefixes = slices.Clone(proxies) }
 }
 
-// WithAuthTrustedUnixSocket trusts the peer of every connection that has no
-// address, as those over a Unix socket do, like a proxy of
-// [WithAuthTrustedProxies].
+// WithAuthTrustedUnixSocket trusts peers without an address, such as those on a
+// Unix socket, like the proxies of [WithAuthTrustedProxies].
 func WithAuthTrustedUnixSocket() AuthenticatorOption {
 	return func(c *authenticatorConfig) { c.proxies.UnixSocket = true }
 }
 
-// WithAuthForwardedHeader sets the one header that is read from a trusted proxy:
-// X-Forwarded-For, which is the default, Forwarded (RFC 7239), or X-Real-IP,
-// which holds one address. The proxy must set or extend it in every request.
+// WithAuthForwardedHeader sets the header that is read from trusted proxies:
+// X-Forwarded-For (the default), Forwarded (RFC 7239), or X-Real-IP, which
+// contains a single address. The proxy must set or extend it in every request.
 func WithAuthForwardedHeader(name string) AuthenticatorOption {
 	return func(c *authenticatorConfig) {
 		c.proxies.Header = http.CanonicalHeaderKey(name)
@@ -142,16 +140,20 @@ func WithAuthForwardedHeader(name string) AuthenticatorOption {
 	}
 }
 
-// NewAuthenticator returns an authenticator that asks through a client.
+// NewAuthenticator returns an Authenticator that looks up keys through c.
 //
-// A client with credentials of its own asks POST /api-keys/verify under them;
-// they need the scope api_keys:verify, or the role admin, and see the keys of
-// their own workspace alone. A client without any asks GET /api-keys/current
-// with the presented key itself. That cannot serve keys with a list of
-// addresses or origins, since the server would judge this program by it, and
-// accepts keys of the client's workspace (see [WithWorkspace]), unless
-// [WithAuthAnyWorkspace] is given. With [WithAuthVerifier] the client may be
-// nil. What cannot work is a [*ValidationError].
+// If c has credentials, keys are verified with POST /api-keys/verify. The
+// credentials require the scope api_keys:verify, or the role admin, and can
+// verify only the keys of their workspace.
+//
+// If c has no credentials, keys are verified with GET /api-keys/current, called
+// with the key itself. Keys with a list of allowed addresses or origins are then
+// rejected, because the server would check this program's address instead of the
+// caller's. Only keys of the client's workspace ([WithWorkspace]) are accepted,
+// unless [WithAuthAnyWorkspace] is given.
+//
+// With [WithAuthVerifier], c may be nil. NewAuthenticator returns a
+// [*ValidationError] if the configuration is invalid.
 func NewAuthenticator(c *Client, opts ...AuthenticatorOption) (*Authenticator, error) {
 	cfg := authenticatorConfig{ttl: 30 * time.Second, negativeTTL: 5 * time.Second, size: 10_000, rate: 100, burst: 1000, staleWait: time.Second}
 	for _, opt := range opts {
@@ -173,9 +175,9 @@ func NewAuthenticator(c *Client, opts ...AuthenticatorOption) (*Authenticator, e
 	switch {
 	case a.verifier != nil:
 	case c.conn.credentials.header == "":
-		a.verifier = askingAsTheKey{c}
+		a.verifier = selfVerifier{c}
 	default:
-		a.verifier = askingUnderCredentials{c, new(atomic.Bool)}
+		a.verifier = workspaceVerifier{c, new(atomic.Bool)}
 	}
 	return a, nil
 }
@@ -185,46 +187,47 @@ func (cfg *authenticatorConfig) check(c *Client) error {
 	case cfg.err != nil:
 		return cfg.err
 	case c == nil && cfg.verifier == nil:
-		return invalid("client", "must not be nil, unless WithAuthVerifier says whom to ask")
+		return invalid("client", "must not be nil without WithAuthVerifier")
 	case cfg.ttl < 0 || cfg.negativeTTL < 0 || cfg.maxStale < 0 || cfg.staleWait < 0:
 		return invalid("WithAuthCacheTTL, WithAuthNegativeTTL, WithAuthMaxStale, WithAuthStaleWait", "must not be negative")
 	case cfg.size < 1:
 		return invalid("WithAuthCacheSize", "must be at least 1")
-	case !(cfg.rate > 0) || cfg.burst < 1: // not a number included
-		return invalid("WithAuthUnknownKeyRate", "must be more than 0 a second, and a burst of at least 1")
+	case !(cfg.rate > 0) || cfg.burst < 1: // also rejects NaN
+		return invalid("WithAuthUnknownKeyRate", "must be more than 0 per second, with a burst of at least 1")
 	case cfg.verifier != nil:
 		return nil
 	case c.conn.credentials.header != "":
 		return c.checkWorkspace(opAPIKeysVerify)
 	case c.workspace == "" && !cfg.anyWorkspace:
-		return invalid("client", "has neither credentials nor a workspace; use WithWorkspace, so that keys of others are refused, or WithAuthAnyWorkspace")
+		return invalid("client", "has neither credentials nor a workspace; use WithWorkspace to accept only the keys of one workspace, or WithAuthAnyWorkspace")
 	default:
 		return nil
 	}
 }
 
-// AuthRequest is what a key is used for, and whence.
+// AuthRequest describes a use of an API key.
 type AuthRequest struct {
-	IP     netip.Addr // the caller's; one that is not valid is in no list
-	Origin string     // the Origin header; empty: there was none
-	Scopes []Scope    // each must be granted
+	IP     netip.Addr // the caller's address; an invalid one is never in a list
+	Origin string     // the Origin header; empty if there is none
+	Scopes []Scope    // the required scopes
 }
 
-// Principal is the API key that a request was made with.
+// Principal is the API key that authenticated a request.
 type Principal struct {
 	KeyID       string
 	WorkspaceID string
 	Name        string // of the key
-	CreatedBy   string // the user id of who made the key
+	CreatedBy   string // id of the user who created the key
 	Scopes      Scopes
-	ExpiresAt   time.Time // zero: no end
+	ExpiresAt   time.Time // zero if the key does not expire
 }
 
-// Authenticate says whose key it is, or why the key may not be used for r:
-// [ErrUnauthorized] for one that is not known, revoked or expired,
-// [ErrForbidden] for a wrong address or origin, a [*ScopeError] for a missing
-// scope, and [ErrUnavailable] where nobody can tell: then nobody is let in. The
-// [*Error] beneath has the status and code of the API's own answer.
+// Authenticate verifies a key for the use described by r and returns its
+// principal. It returns [ErrUnauthorized] if the key is unknown, revoked or
+// expired, [ErrForbidden] if the address or origin is not allowed, a
+// [*ScopeError] if a scope is missing, and [ErrUnavailable] if the key cannot be
+// verified. The wrapped [*Error] has the status and code that the API uses for
+// the same error.
 func (a *Authenticator) Authenticate(ctx context.Context, key string, r AuthRequest) (*Principal, error) {
 	if !apikey.IsKey(key) || a.keysCarrySum && !apikey.HasChecksum(key) {
 		return nil, refusedKey(policy.KeyUnknown, nil)
@@ -236,7 +239,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, key string, r AuthRequ
 	return k.admit(now, &r)
 }
 
-// verify asks what a key is. One of another workspace is as good as unknown.
+// verify looks up a key. A key of another workspace is treated as unknown.
 func (a *Authenticator) verify(ctx context.Context, key Secret) (*APIKey, *Error) {
 	var k *APIKey
 	err := recovered(func() (err error) {
@@ -247,7 +250,7 @@ func (a *Authenticator) verify(ctx context.Context, key Secret) (*APIKey, *Error
 	case err != nil:
 		return nil, keyError(err, key)
 	case k == nil || k.ID == "" || k.WorkspaceID == "":
-		return nil, cannotVerify("the verifier's answer is no key of a workspace", 0)
+		return nil, cannotVerify("the verifier returned a key without an id or workspace", 0)
 	case a.workspace != "" && k.WorkspaceID != a.workspace:
 		return nil, refusedKey(policy.KeyUnknown, nil)
 	case k.Status == APIKeyRevoked:
@@ -255,22 +258,22 @@ func (a *Authenticator) verify(ctx context.Context, key Secret) (*APIKey, *Error
 	case k.Status == APIKeyExpired:
 		return nil, refusedKey(policy.KeyExpired, nil)
 	case k.Status != "" && k.Status != APIKeyActive && k.Status != APIKeyRotating:
-		return nil, refusedKey(policy.KeyUnknown, nil) // a state that this version does not know
+		return nil, refusedKey(policy.KeyUnknown, nil) // an unknown status
 	default:
-		held := *k // the verifier may change its own
+		held := *k // copied, because the verifier may change its key
 		held.Scopes, held.AllowedIPs, held.AllowedOrigins = slices.Clone(k.Scopes), slices.Clone(k.AllowedIPs), slices.Clone(k.AllowedOrigins)
 		return &held, nil
 	}
 }
 
-// admit judges one use of a key.
+// admit checks one use of a key.
 func (k *heldKey) admit(now time.Time, r *AuthRequest) (*Principal, error) {
-	origins := []string{r.Origin} // an empty one is in no list either
+	origins := []string{r.Origin} // an empty origin is never in a list
 	refusal, lacking := k.rules.Judge(policy.Use{At: now, IP: &r.IP, Origins: &origins}, r.Scopes...)
 	switch refusal {
 	case nil:
 		p := k.principal
-		p.Scopes = slices.Clone(p.Scopes) // the caller's to change
+		p.Scopes = slices.Clone(p.Scopes) // the caller may change them
 		return &p, nil
 	case policy.IPNotAllowed:
 		return nil, refusedKey(refusal, map[string]string{"ip": r.IP.Unmap().String()})
@@ -289,11 +292,11 @@ type scopeDetails struct {
 	Granted  Scopes `json:"granted"`
 }
 
-// refusedKey is what the policy says about a key, as an error.
+// refusedKey returns a refusal as an error.
 func refusedKey(r *policy.Refusal, details any) *Error {
 	e := &Error{Status: r.Status, Code: ErrorCode(r.Code), Message: r.Message}
 	if details != nil {
-		e.Details, _ = wire.Encode(details) // of text that is UTF-8
+		e.Details, _ = wire.Encode(details) // cannot fail, since the text is valid UTF-8
 	}
 	return e
 }

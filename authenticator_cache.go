@@ -19,21 +19,21 @@ import (
 )
 
 const (
-	verifyTimeout = 10 * time.Second // for one verification, its retries included
-	stalePause    = time.Second      // between two verifications of a key that is served stale
+	verifyTimeout = 10 * time.Second // for one verification, including retries
+	stalePause    = time.Second      // between two verifications of a stale key
 )
 
-// keyCache remembers what keys are: a set number of them, under their hashes
-// and never the keys, and as many refusals apart from them, so that no flood of
-// bad keys puts out a good one.
+// keyCache caches accepted and rejected keys, by hash. It does not store the keys
+// themselves. Accepted and rejected keys are in separate LRU caches, so that a
+// flood of invalid keys cannot evict valid ones.
 type keyCache struct {
 	verify                     func(context.Context, Secret) (*APIKey, *Error)
 	ttl, negativeTTL, maxStale time.Duration
 	staleWait                  time.Duration
-	unknown                    *rate.Limiter // of verifications of keys that are not held
+	unknown                    *rate.Limiter // limits verifications of keys that are not cached
 	logger                     *slog.Logger
-	// epoch counts the changes that may have ended a key. A key that was accepted
-	// in an earlier one is asked about anew.
+	// epoch counts the calls that may have revoked or restricted a key. Keys
+	// accepted in an earlier epoch are verified again.
 	epoch   *atomic.Uint64
 	flights singleflight.Group
 
@@ -44,17 +44,17 @@ type keyCache struct {
 
 type keyHash [32]byte
 
-// heldKey is a key that a verification accepted. It does not change.
+// heldKey is an accepted key. It is immutable.
 type heldKey struct {
 	principal  Principal
 	rules      *policy.Key[Scope]
 	epoch      uint64
 	freshUntil time.Time
-	staleUntil time.Time // while it cannot be verified
-	retryAt    time.Time // not zero: the last verification failed
+	staleUntil time.Time // the limit while the key cannot be verified
+	retryAt    time.Time // after a failed verification: when to verify again; else zero
 }
 
-// refusal is a key that a verification refused. It does not change.
+// refusal is the error of a rejected key. It is immutable.
 type refusal struct {
 	err   *Error
 	epoch uint64
@@ -62,7 +62,7 @@ type refusal struct {
 }
 
 func newKeyCache(cfg *authenticatorConfig) *keyCache {
-	// An error would be a size below 1, which cfg.check refuses.
+	// NewLRU fails only for sizes below 1, which cfg.check rejects.
 	held, _ := simplelru.NewLRU[keyHash, *heldKey](cfg.size, nil)
 	refusals, _ := simplelru.NewLRU[keyHash, *refusal](cfg.size, nil)
 	return &keyCache{
@@ -72,9 +72,9 @@ func newKeyCache(cfg *authenticatorConfig) *keyCache {
 	}
 }
 
-// get returns what a key is, and the moment to judge it at: from memory, or by
-// a verification that concurrent callers share and that outlives one that
-// leaves.
+// get returns a key from the cache or verifies it. It also returns the time at
+// which to check the key. Concurrent callers share one verification, which
+// continues if a caller's context is canceled.
 func (r *keyCache) get(ctx context.Context, key string) (*heldKey, time.Time, error) {
 	hash, epoch, now := keyHash(apikey.Hash(key)), r.epoch.Load(), time.Now()
 	k, refused := r.remembered(hash, epoch, now)
@@ -84,13 +84,13 @@ func (r *keyCache) get(ctx context.Context, key string) (*heldKey, time.Time, er
 	if k.usable(epoch, now) {
 		return k, now, nil
 	}
-	answer := r.flights.DoChan(fmt.Sprintf("%x %d", hash, epoch), func() (any, error) {
+	verification := r.flights.DoChan(fmt.Sprintf("%x %d", hash, epoch), func() (any, error) {
 		return r.refresh(context.WithoutCancel(ctx), key, hash, epoch), nil
 	})
 	if k.usableStale(epoch, now) && !k.retryAt.IsZero() {
-		return k, now, nil // it is known to fail: nobody waits for it
+		return k, now, nil // the last verification failed; do not wait
 	}
-	var waited <-chan time.Time // never, unless the key can be served stale
+	var waited <-chan time.Time // nil unless the stale key can be used
 	if k.usableStale(epoch, now) {
 		timer := time.NewTimer(r.staleWait)
 		defer timer.Stop()
@@ -99,38 +99,38 @@ func (r *keyCache) get(ctx context.Context, key string) (*heldKey, time.Time, er
 	select {
 	case <-waited:
 		if now = time.Now(); !k.usableStale(epoch, now) {
-			return nil, now, cannotVerify("the API has not answered in time", 0)
+			return nil, now, cannotVerify("the API did not respond in time", 0)
 		}
-		r.failed(hash) // the API hangs: for a while nobody else waits for it
+		r.failed(hash) // the API hangs; other requests do not wait for it
 		return k, now, nil
 	case <-ctx.Done():
-		return nil, now, &Error{Status: http.StatusServiceUnavailable, Code: CodeUnavailable, Message: "while an API key was verified: " + ctx.Err().Error(), cause: ctx.Err()}
-	case result := <-answer:
+		return nil, now, &Error{Status: http.StatusServiceUnavailable, Code: CodeUnavailable, Message: "cannot verify the API key: " + ctx.Err().Error(), cause: ctx.Err()}
+	case result := <-verification:
 		now = time.Now()
-		landed, _ := result.Val.(verified)
+		v, _ := result.Val.(verified)
 		switch {
-		case landed.err == nil:
-			return landed.key, now, nil
-		case landed.err.Code == CodeUnavailable && k.usableStale(epoch, now):
+		case v.err == nil:
+			return v.key, now, nil
+		case v.err.Code == CodeUnavailable && k.usableStale(epoch, now):
 			return k, now, nil
 		default:
-			return nil, now, new(*landed.err)
+			return nil, now, new(*v.err)
 		}
 	}
 }
 
-// usable reports whether a key can be judged by what is remembered of it.
+// usable reports whether k can be used without a verification.
 func (k *heldKey) usable(epoch uint64, now time.Time) bool {
 	return k != nil && k.epoch == epoch && (now.Before(k.freshUntil) || now.Before(k.retryAt) && now.Before(k.staleUntil))
 }
 
-// usableStale is usable for a key that cannot be verified.
+// usableStale reports whether k can be used if it cannot be verified.
 func (k *heldKey) usableStale(epoch uint64, now time.Time) bool {
 	return k != nil && k.epoch == epoch && now.Before(k.staleUntil)
 }
 
-// remembered returns a key that is held, fresh or not, or why it is refused. A
-// refusal from before a change to keys may no longer hold.
+// remembered returns the cached key, fresh or stale, or the cached refusal. It
+// ignores refusals from an earlier epoch.
 func (r *keyCache) remembered(hash keyHash, epoch uint64, now time.Time) (*heldKey, *Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -138,19 +138,19 @@ func (r *keyCache) remembered(hash keyHash, epoch uint64, now time.Time) (*heldK
 		return k, nil
 	}
 	if x, ok := r.refusals.Get(hash); ok && x.epoch == epoch && now.Before(x.until) {
-		return nil, new(*x.err) // the caller's own
+		return nil, new(*x.err) // a copy, which the caller may change
 	}
 	return nil, nil
 }
 
-// verified is how a verification ended.
+// verified is the result of a verification: a key or an error.
 type verified struct {
 	key *heldKey
 	err *Error
 }
 
-// refresh verifies a key, unless somebody has just done so, and remembers what
-// came of it.
+// refresh verifies a key and caches the result. It returns the cached result if
+// another caller has just verified the key.
 func (r *keyCache) refresh(ctx context.Context, key string, hash keyHash, epoch uint64) verified {
 	asked := time.Now()
 	k, refused := r.remembered(hash, epoch, asked)
@@ -161,13 +161,13 @@ func (r *keyCache) refresh(ctx context.Context, key string, hash keyHash, epoch 
 		return verified{key: k}
 	case k == nil && !r.unknown.AllowN(asked, 1):
 		pause := time.Duration(float64(time.Second) / float64(r.unknown.Limit()))
-		return verified{err: cannotVerify("more unknown keys are used than WithAuthUnknownKeyRate allows to ask about", pause)}
+		return verified{err: cannotVerify("too many unknown keys; see WithAuthUnknownKeyRate", pause)}
 	}
 	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
 	defer cancel()
-	answer, err := r.verify(ctx, NewSecret(key))
+	found, err := r.verify(ctx, NewSecret(key))
 	if err == nil {
-		k = r.newHeldKey(answer, epoch, asked)
+		k = r.newHeldKey(found, epoch, asked)
 		if refusal, _ := k.rules.Judge(policy.Use{At: time.Now()}); refusal != nil {
 			err = refusedKey(refusal, nil)
 		}
@@ -185,10 +185,10 @@ func (r *keyCache) refresh(ctx context.Context, key string, hash keyHash, epoch 
 	return verified{err: err}
 }
 
-// newHeldKey counts from the moment that the verification began: it may be as
-// old as that.
+// newHeldKey returns the cache entry for k. The TTL starts at asked, the time
+// when the verification began.
 func (r *keyCache) newHeldKey(k *APIKey, epoch uint64, asked time.Time) *heldKey {
-	end := asked.Add(r.ttl).Add(r.maxStale) // their sum may be more than a Duration holds
+	end := asked.Add(r.ttl).Add(r.maxStale) // the sum of both could overflow a Duration
 	for _, at := range []time.Time{k.ExpiresAt, k.OverlapEndsAt} {
 		if !at.IsZero() && at.Before(end) {
 			end = at
@@ -207,7 +207,7 @@ func (r *keyCache) newHeldKey(k *APIKey, epoch uint64, asked time.Time) *heldKey
 	}
 }
 
-// hold remembers a key, unless what is remembered is younger.
+// hold caches an accepted key, unless the cache has a newer result.
 func (r *keyCache) hold(hash keyHash, k *heldKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -216,7 +216,7 @@ func (r *keyCache) hold(hash keyHash, k *heldKey) {
 	}
 }
 
-// refuse remembers a refusal, unless what is remembered is younger.
+// refuse caches a refusal, unless the cache has a newer result.
 func (r *keyCache) refuse(hash keyHash, x *refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -226,15 +226,15 @@ func (r *keyCache) refuse(hash keyHash, x *refusal) {
 	}
 }
 
-// younger reports whether what is remembered was asked in a later epoch: an
-// answer that was long in flight must not bring a revoked key back.
+// younger reports whether the cached result is from a later epoch. It prevents a
+// slow verification from restoring a revoked key.
 func (r *keyCache) younger(hash keyHash, epoch uint64) bool {
 	k, held := r.held.Peek(hash)
 	x, refused := r.refusals.Peek(hash)
 	return held && k.epoch > epoch || refused && x.epoch > epoch
 }
 
-// failed marks a key that could not be verified.
+// failed records that the verification of a cached key failed.
 func (r *keyCache) failed(hash keyHash) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

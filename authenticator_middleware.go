@@ -12,22 +12,22 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// Middleware lets a request through that carries an API key with the scopes, as
-// X-API-Key or as Authorization: Bearer (RFC 6750). The handler finds whose it
-// is by [PrincipalFromContext]. All others are answered in the API's own
-// envelope of an error: 400 for more than one key, 401 for none or one that is
-// not valid, 403 for one that may not do this, from here; and 503 with
-// Retry-After where nobody can tell.
+// Middleware returns middleware that requires an API key with the given scopes,
+// in the header X-API-Key or Authorization: Bearer (RFC 6750). Handlers get the
+// key with [PrincipalFromContext]. Other requests receive an error in the
+// envelope of the API: 400 for more than one key, 401 for a missing or invalid
+// key, 403 for a missing scope or a disallowed address or origin, and 503 with
+// Retry-After if the key cannot be verified.
 //
-// A preflight of a browser carries no key: a handler of CORS belongs around the
-// middleware, and not inside it.
+// CORS preflight requests do not carry a key, so a CORS handler must wrap the
+// middleware.
 func (a *Authenticator) Middleware(scopes ...Scope) func(http.Handler) http.Handler {
 	scopes = slices.Clone(scopes)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			principal, err := a.authenticateRequest(r, scopes)
 			if err != nil {
-				answerRefusal(w, err, scopes)
+				writeAuthError(w, err, scopes)
 				return
 			}
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), principalKey{}, principal)))
@@ -37,8 +37,8 @@ func (a *Authenticator) Middleware(scopes ...Scope) func(http.Handler) http.Hand
 
 type principalKey struct{}
 
-// PrincipalFromContext returns the key that a request was made with, within a
-// handler that [Authenticator.Middleware] guards.
+// PrincipalFromContext returns the API key that authenticated a request. It is
+// for handlers behind [Authenticator.Middleware].
 func PrincipalFromContext(ctx context.Context) (*Principal, bool) {
 	p, ok := ctx.Value(principalKey{}).(*Principal)
 	return p, ok
@@ -50,15 +50,15 @@ func (a *Authenticator) authenticateRequest(r *http.Request, scopes []Scope) (*P
 		return nil, err
 	}
 	ip := a.proxies.ClientIP(r.RemoteAddr, r.Header)
-	// Several origins are as good as one that matches nothing.
+	// Multiple origins are joined into a value that matches no allowed origin.
 	origin := strings.Join(r.Header.Values("Origin"), ", ")
 	return a.Authenticate(r.Context(), key, AuthRequest{IP: ip, Origin: origin, Scopes: scopes})
 }
 
-// presentedKey returns the one key of a request. What comes as a Bearer token
-// counts, whatever it is: of two credentials nobody knows which is meant.
+// presentedKey returns the only key of a request. It returns an error for more
+// than one credential. Any Bearer token counts as a credential.
 func presentedKey(h http.Header) (string, error) {
-	empty := func(value string) bool { return strings.TrimSpace(value) == "" } // as good as none
+	empty := func(value string) bool { return strings.TrimSpace(value) == "" }
 	keys, authorization := slices.DeleteFunc(slices.Clone(h.Values("X-API-Key")), empty), h.Values("Authorization")
 	var token string
 	var isBearer bool
@@ -69,7 +69,7 @@ func presentedKey(h http.Header) (string, error) {
 	}
 	switch {
 	case len(keys) > 1 || len(authorization) > 1 || len(keys) == 1 && isBearer:
-		return "", &Error{Status: http.StatusBadRequest, Code: CodeBadRequest, Message: "send one API key, once: as X-API-Key or as Authorization: Bearer"}
+		return "", &Error{Status: http.StatusBadRequest, Code: CodeBadRequest, Message: "send exactly one API key, as X-API-Key or as Authorization: Bearer"}
 	case len(keys) == 1:
 		return keys[0], nil
 	case isBearer:
@@ -79,13 +79,13 @@ func presentedKey(h http.Header) (string, error) {
 	}
 }
 
-// answerRefusal writes why a request is not let through.
-func answerRefusal(w http.ResponseWriter, err error, scopes []Scope) {
-	refused, _ := errors.AsType[*Error](err) // nothing else comes from Authenticate
+// writeAuthError writes the response to a rejected request.
+func writeAuthError(w http.ResponseWriter, err error, scopes []Scope) {
+	refused, _ := errors.AsType[*Error](err) // Authenticate always returns an *Error
 	e := *refused
 	h := w.Header()
 	if e.Code == CodeUnavailable {
-		// Why is for the log of this service.
+		// The reason is logged, but not sent to the caller.
 		e.Message = "the API key cannot be verified now; try again"
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(max(e.retryAfter.Seconds(), 1)))))
 	} else {
@@ -99,8 +99,9 @@ func answerRefusal(w http.ResponseWriter, err error, scopes []Scope) {
 	wire.WriteFailure(w, e.Status, string(e.Code), e.Message, details)
 }
 
-// challenge is the value of WWW-Authenticate (RFC 6750, section 3). Who sent no
-// key is told of no error, and a wrong address or origin has no code there.
+// challenge returns the value of WWW-Authenticate (RFC 6750, section 3). It has
+// no error code if the request has no key, or if the address or origin is not
+// allowed.
 func (e *Error) challenge(scopes []Scope) string {
 	const realm = `Bearer realm="promptrails"`
 	switch {
@@ -115,7 +116,8 @@ func (e *Error) challenge(scopes []Scope) string {
 	}
 }
 
-// quotable keeps the characters that RFC 6750 allows in a quoted string.
+// quotable removes the characters that RFC 6750 does not allow in a quoted
+// string.
 func quotable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' || r == '"' || r == '\\' {

@@ -12,30 +12,31 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/redact"
 )
 
-// KeyVerifier says what a key is. See [WithAuthVerifier].
+// KeyVerifier looks up API keys. See [WithAuthVerifier].
 type KeyVerifier interface {
-	// VerifyKey returns the key as it is, whatever it may do here and now. An
-	// error that matches [ErrUnauthorized] or [ErrForbidden] refuses it; any
-	// other says that it cannot be told now. It may be called concurrently.
+	// VerifyKey returns the API key that key identifies. The Authenticator checks
+	// expiry, scopes, addresses and origins itself. An error that matches
+	// [ErrUnauthorized] or [ErrForbidden] rejects the key. Any other error means
+	// that the key cannot be verified now. Calls may be concurrent.
 	VerifyKey(ctx context.Context, key Secret) (*APIKey, error)
 }
 
-// askingUnderCredentials verifies through POST /api-keys/verify, with the key
-// alone: the caller's address and origin are nobody else's business.
-type askingUnderCredentials struct {
+// workspaceVerifier verifies keys with POST /api-keys/verify, under the client's
+// credentials. It does not send the caller's address and origin.
+type workspaceVerifier struct {
 	client *Client
-	worked *atomic.Bool // the credentials were accepted before
+	worked *atomic.Bool // whether the credentials have been accepted before
 }
 
 // VerifyKey implements [KeyVerifier].
-func (v askingUnderCredentials) VerifyKey(ctx context.Context, key Secret) (*APIKey, error) {
+func (v workspaceVerifier) VerifyKey(ctx context.Context, key Secret) (*APIKey, error) {
 	verdict, err := v.client.APIKeys.Verify(ctx, &VerifyAPIKeyParams{Key: key})
 	if err == nil {
 		v.worked.Store(true)
 	}
 	switch {
 	case err != nil && v.workspaceGone(err):
-		return nil, refusedKey(policy.KeyUnknown, nil) // with its workspace
+		return nil, refusedKey(policy.KeyUnknown, nil) // deleted with its workspace
 	case err != nil:
 		return nil, unavailable(err)
 	case verdict.Valid && verdict.APIKey != nil:
@@ -43,14 +44,14 @@ func (v askingUnderCredentials) VerifyKey(ctx context.Context, key Secret) (*API
 	case !verdict.Valid && verdict.Code != "":
 		return nil, refusedBy(verdict.Code)
 	default:
-		return nil, cannotVerify("the answer has neither a valid key nor the code of a refusal", 0)
+		return nil, cannotVerify("the response has neither a valid key nor an error code", 0)
 	}
 }
 
-// workspaceGone reports whether the API says that the client's workspace no
-// longer exists: to a person in so many words, and to a key by not knowing it
-// any more, since a key alone is never deleted.
-func (v askingUnderCredentials) workspaceGone(err error) bool {
+// workspaceGone reports whether err means that the client's workspace was
+// deleted. For an access token, the API returns 404. An API key that worked
+// before becomes unknown, because keys are deleted only with their workspace.
+func (v workspaceVerifier) workspaceGone(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	switch {
 	case !ok || !v.worked.Load():
@@ -62,17 +63,17 @@ func (v askingUnderCredentials) workspaceGone(err error) bool {
 	}
 }
 
-// askingAsTheKey verifies through GET /api-keys/current, called with the key.
-type askingAsTheKey struct{ client *Client }
+// selfVerifier verifies keys with GET /api-keys/current, called with the key.
+type selfVerifier struct{ client *Client }
 
 // VerifyKey implements [KeyVerifier].
-func (v askingAsTheKey) VerifyKey(ctx context.Context, key Secret) (*APIKey, error) {
+func (v selfVerifier) VerifyKey(ctx context.Context, key Secret) (*APIKey, error) {
 	creds, err := credentials{header: "X-API-Key"}.fixed(key.Reveal())
 	if err != nil {
 		return nil, err
 	}
 	k, err := one[APIKey](ctx, v.client, call{op: opAPIKeysCurrent, as: &creds})
-	answer, _ := errors.AsType[*Error](err)
+	failed, _ := errors.AsType[*Error](err)
 	switch {
 	case err == nil && k.AllowedIPs != nil:
 		return nil, notServed(CodeIPNotAllowed)
@@ -80,27 +81,27 @@ func (v askingAsTheKey) VerifyKey(ctx context.Context, key Secret) (*APIKey, err
 		return nil, notServed(CodeOriginNotAllowed)
 	case err == nil:
 		return k, nil
-	case answer == nil:
+	case failed == nil:
 		return nil, err
-	case answer.Status == http.StatusForbidden && (answer.Code == CodeIPNotAllowed || answer.Code == CodeOriginNotAllowed):
-		return nil, notServed(answer.Code)
-	case answer.Status == http.StatusUnauthorized && answer.Code != "":
-		return nil, refusedBy(answer.Code)
+	case failed.Status == http.StatusForbidden && (failed.Code == CodeIPNotAllowed || failed.Code == CodeOriginNotAllowed):
+		return nil, notServed(failed.Code)
+	case failed.Status == http.StatusUnauthorized && failed.Code != "":
+		return nil, refusedBy(failed.Code)
 	default:
 		return nil, unavailable(err)
 	}
 }
 
-// notServed refuses a key with a list that the server would judge this program
-// by, and not the program's caller.
+// notServed returns the error for a key with a list of addresses or origins. The
+// server would check them against this program instead of its caller.
 func notServed(code ErrorCode) *Error {
 	return &Error{
 		Status: http.StatusForbidden, Code: code,
-		Message: "the API key has a list of addresses or origins, which this service cannot judge: its authenticator's client needs credentials with the scope " + string(ScopeAPIKeysVerify),
+		Message: "the API key has a list of addresses or origins, which this service cannot check: its authenticator's client requires credentials with the scope " + string(ScopeAPIKeysVerify),
 	}
 }
 
-// refusedBy is a refusal by the code of the server's.
+// refusedBy returns the refusal for an error code of the server.
 func refusedBy(code ErrorCode) *Error {
 	known := []*policy.Refusal{policy.KeyRevoked, policy.KeyExpired}
 	if i := slices.IndexFunc(known, func(r *policy.Refusal) bool { return r.Code == string(code) }); i >= 0 {
@@ -109,14 +110,14 @@ func refusedBy(code ErrorCode) *Error {
 	return refusedKey(policy.KeyUnknown, nil)
 }
 
-// keyError makes of a verifier's error a refusal of the key, or else one that
-// says that it cannot be verified, and matches no refusal.
+// keyError converts a verifier's error to a refusal of the key, or to an error
+// that matches ErrUnavailable.
 func keyError(err error, key Secret) *Error {
 	e := unavailable(err)
-	answer, ok := errors.AsType[*Error](err)
+	failed, ok := errors.AsType[*Error](err)
 	switch {
-	case ok && answer.Code != "" && (answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden || answer.retryAfter > 0):
-		e = new(*answer)
+	case ok && failed.Code != "" && (failed.Status == http.StatusUnauthorized || failed.Status == http.StatusForbidden || failed.retryAfter > 0):
+		e = new(*failed)
 	case errors.Is(err, ErrUnauthorized):
 		e = refusedKey(policy.KeyUnknown, nil)
 	case errors.Is(err, ErrForbidden):
@@ -127,8 +128,9 @@ func keyError(err error, key Secret) *Error {
 	return e
 }
 
-// unavailable says that a verification failed. It has the cause's text and not
-// the cause, which may be a refusal of this program's own credentials.
+// unavailable returns the error for a failed verification. It includes the text
+// of err but does not wrap it, because err may be a refusal of this program's own
+// credentials.
 func unavailable(err error) *Error {
 	var wait time.Duration
 	if limited, ok := errors.AsType[*RateLimitError](err); ok {

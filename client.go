@@ -16,8 +16,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/policy"
 )
 
-// DefaultBaseURL is where the API is, unless [WithBaseURL] or
-// PROMPTRAILS_API_URL say otherwise.
+// DefaultBaseURL is the URL of the API. [WithBaseURL] and PROMPTRAILS_API_URL
+// override it.
 const DefaultBaseURL = "https://api.promptrails.ai"
 
 const (
@@ -27,8 +27,8 @@ const (
 	defaultMaxResponseSize = 16 << 20
 )
 
-// Client calls the PromptRails API. It is safe for concurrent use; make one
-// and share it, since it holds the connections.
+// Client is a client for the PromptRails API. It is safe for concurrent use.
+// Clients should be reused, because they hold connections.
 type Client struct {
 	Workspaces    *WorkspacesService
 	Members       *MembersService
@@ -45,11 +45,11 @@ type Client struct {
 	conn      *connection
 }
 
-// connection is what the clients of one NewClient share.
+// connection is the state shared by a Client and its InWorkspace clients.
 type connection struct {
-	base        *url.URL // without a trailing slash, with apiPrefix
+	base        *url.URL // includes apiPrefix; no trailing slash
 	http        *http.Client
-	transport   http.RoundTripper // of http, as the caller gave it
+	transport   http.RoundTripper // the caller's, which http wraps
 	credentials credentials
 	maxRetries  int
 	maxResponse int64
@@ -59,17 +59,17 @@ type connection struct {
 	idempotent  atomic.Bool // the server honours Idempotency-Key
 	scopes      *scopeCheck
 	ownKey      atomic.Pointer[ownKey]
-	keyChanges  atomic.Uint64 // counts calls that may have ended or narrowed a key
+	keyChanges  atomic.Uint64 // number of calls that may have revoked or restricted a key
 }
 
-// NewClient returns a client for the API at [DefaultBaseURL]. What no option
-// gives comes from the environment: PROMPTRAILS_API_KEY or
-// PROMPTRAILS_ACCESS_TOKEN, PROMPTRAILS_WORKSPACE_ID and PROMPTRAILS_API_URL.
+// NewClient returns a client for the API at [DefaultBaseURL]. Options override
+// the environment variables PROMPTRAILS_API_KEY, PROMPTRAILS_ACCESS_TOKEN,
+// PROMPTRAILS_WORKSPACE_ID and PROMPTRAILS_API_URL.
 //
-// An error is a [*ValidationError]: an invalid base URL, plain http to another
-// machine (see [WithInsecureHTTP]), an empty or malformed key, or both kinds of
-// authentication at once. A client without any authentication can be made; its
-// calls return [ErrUnauthorized] before anything is sent.
+// NewClient returns a [*ValidationError] for an invalid base URL, plain http to
+// a host that is not loopback (see [WithInsecureHTTP]), an empty or malformed
+// key, or more than one kind of authentication. Without authentication, NewClient
+// succeeds, and calls return [ErrUnauthorized] without sending a request.
 func NewClient(opts ...Option) (*Client, error) {
 	cfg := &config{
 		maxRetries:  defaultMaxRetries,
@@ -122,9 +122,9 @@ func NewClient(opts ...Option) (*Client, error) {
 	return newClient(conn, cfg.workspace), nil
 }
 
-// InWorkspace returns a client that acts in another workspace, over the same
-// connections. An API key is bound to its own: for any other id its calls are
-// [ErrNotFound].
+// InWorkspace returns a client for the workspace with the given id. It shares
+// c's connections. An API key is bound to one workspace; in any other, calls
+// return [ErrNotFound].
 func (c *Client) InWorkspace(id string) *Client { return newClient(c.conn, id) }
 
 func newClient(conn *connection, workspace string) *Client {
@@ -142,34 +142,37 @@ func newClient(conn *connection, workspace string) *Client {
 	return c
 }
 
-// CloseIdleConnections closes the connections that no call uses at the moment.
-// Clients made without [WithHTTPClient] share theirs.
+// CloseIdleConnections closes connections that are not in use. Clients created
+// without [WithHTTPClient] share their connections.
 func (c *Client) CloseIdleConnections() {
 	if t, ok := c.conn.transport.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}
 }
 
-// Do sends a request that no method of this package covers, with the same
-// guarantees: authentication, retries, typed errors. The path is relative to
-// the API (as in "/agents?limit=5"), its values escaped by the caller. A nil
-// body sends none; GET and HEAD take none. The response's data is decoded into
-// out: a pointer, a [*Page] for a list with its meta, or nil to drop it: then an
-// empty 2xx response counts as done. Names are matched to json tags exactly, and
-// data that is null is an empty slice.
+// Do sends a request to an endpoint that has no method in this package. It
+// authenticates, retries and returns typed errors as other methods do. The path
+// is relative to the API, as in "/agents?limit=5". The caller escapes its
+// values. If body is nil, the request has no body; for GET and HEAD it must be
+// nil.
 //
-// The body is encoded by the rules of encoding/json, omitempty included, except
-// that a [Secret] is sent in the clear, and that duplicate names and invalid
-// UTF-8 are a [*ValidationError].
+// Do decodes the data of the response into out, which must be a pointer. Use a
+// [*Page] for a list with its meta. If out is nil, the data is discarded, and an
+// empty 2xx response is a success. Names match json tags exactly, and null
+// decodes to an empty slice.
+//
+// The body is encoded by the rules of encoding/json, including omitempty, with
+// two exceptions: a [Secret] is sent in plain text, and duplicate names or
+// invalid UTF-8 are a [*ValidationError].
 func (c *Client) Do(ctx context.Context, method, path string, body, out any, opts ...RequestOption) error {
 	switch {
 	case method == "" || strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "":
 		return invalid("method", "must be an HTTP method in capitals, such as GET")
 	case body != nil && (method == http.MethodGet || method == http.MethodHead):
-		return invalid("body", "must be nil for "+method+", which sends none; use the query of the path")
+		return invalid("body", "must be nil for "+method+"; use the query of the path")
 	}
 	if v := reflect.ValueOf(out); out != nil && (v.Kind() != reflect.Pointer || v.IsNil()) {
-		return invalid("out", "must be a pointer that is not nil, or nil for no data")
+		return invalid("out", "must be a non-nil pointer, or nil to discard the data")
 	}
 	ref, err := relativeURL(path)
 	if err != nil {
@@ -179,15 +182,15 @@ func (c *Client) Do(ctx context.Context, method, path string, body, out any, opt
 	return c.send(ctx, call{op: op, raw: ref, body: body, opts: opts}, receiverFor(out))
 }
 
-// relativeURL accepts a path that stays within the API and nothing else: no
-// other host, no way up.
+// relativeURL parses a path relative to the API. It rejects a host, a fragment
+// and dot segments.
 func relativeURL(path string) (*url.URL, error) {
 	ref, err := url.Parse(path)
 	switch {
 	case err != nil, !policy.VisibleASCII(path):
-		return nil, invalid("path", "is not a path; escape its values with url.PathEscape and its query with url.QueryEscape")
+		return nil, invalid("path", "is not a valid path; escape its values with url.PathEscape and its query with url.QueryEscape")
 	case ref.Scheme != "" || ref.Host != "" || ref.User != nil || ref.Fragment != "" || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//"):
-		return nil, invalid("path", "must begin with one / and be relative to the API, without a host or fragment")
+		return nil, invalid("path", "must begin with a single / and be relative to the API, without a host or fragment")
 	}
 	for segment := range strings.SplitSeq(ref.Path, "/") {
 		if segment == "." || segment == ".." {
@@ -215,19 +218,19 @@ func parseBaseURL(s string, insecure bool) (*url.URL, error) {
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return nil, bad("must have no user information, query or fragment")
 	case u.Scheme == "http" && !insecure && !isLoopback(u.Hostname()):
-		return nil, bad("must begin with https://, since plain http shows the key to the network; WithInsecureHTTP allows it")
+		return nil, bad("must begin with https://, because plain http exposes the key to the network; WithInsecureHTTP allows it")
 	}
 	base := *u
 	base.RawPath = strings.TrimSuffix(strings.TrimRight(u.EscapedPath(), "/"), apiPrefix) + apiPrefix
 	base.Path, err = url.PathUnescape(base.RawPath)
 	if err != nil {
-		return nil, bad("has a path that is not escaped as it must be")
+		return nil, bad("must have a validly escaped path")
 	}
 	return &base, nil
 }
 
-// isLoopback reports whether a host is this machine, which RFC 6761 says of
-// localhost and the names below it.
+// isLoopback reports whether host is a loopback address, localhost or a
+// subdomain of localhost (RFC 6761).
 func isLoopback(host string) bool {
 	name := strings.ToLower(strings.TrimSuffix(host, "."))
 	if name == "localhost" || strings.HasSuffix(name, ".localhost") {

@@ -11,8 +11,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/policy"
 )
 
-// Option configures a [Client]. An option takes precedence over the
-// environment. A nil Option has no effect.
+// Option configures a [Client]. Options override the environment. A nil Option
+// has no effect.
 type Option func(*config)
 
 type config struct {
@@ -26,73 +26,76 @@ type config struct {
 	logger                          *slog.Logger
 	idempotent                      bool
 	insecureHTTP                    bool
-	scopes                          Scopes // of the key, where they are given
+	scopes                          Scopes // from WithScopes
 	checkScopes                     bool
 	noEnvironment                   bool
 	workspaceGiven                  bool
-	err                             error // of the first option that is invalid
+	err                             error // from the first invalid option
 }
 
-// nonEmpty refuses an empty value, which would silently be taken from the
-// environment instead.
+// nonEmpty rejects an empty value, which would otherwise be replaced from the
+// environment.
 func (c *config) nonEmpty(option string, ok bool) {
 	if !ok && c.err == nil {
-		c.err = invalid(option, "must not be empty; leave the option out to use the environment")
+		c.err = invalid(option, "must not be empty; omit the option to use the environment")
 	}
 }
 
-// WithAPIKey authenticates with an API key, which is bound to one workspace.
+// WithAPIKey authenticates with an API key. A key is bound to one workspace.
 func WithAPIKey(key string) Option {
 	return func(c *config) { c.apiKey = key; c.nonEmpty("WithAPIKey", key != "") }
 }
 
-// WithAccessToken authenticates as a person.
+// WithAccessToken authenticates as a person, with an access token.
 func WithAccessToken(token string) Option {
 	return func(c *config) { c.accessToken = token; c.nonEmpty("WithAccessToken", token != "") }
 }
 
-// WithAPIKeySource asks source for the API key at each attempt, and once more
-// after a 401: for keys that rotate. It may be called concurrently.
+// WithAPIKeySource calls source for the API key before each attempt, and again
+// after a 401. Use it for keys that rotate. Calls of source may be concurrent.
 func WithAPIKeySource(source func(context.Context) (Secret, error)) Option {
 	return func(c *config) { c.apiKeySource = source; c.nonEmpty("WithAPIKeySource", source != nil) }
 }
 
-// WithAccessTokenSource asks source for the access token at each attempt, and
-// once more after a 401: for tokens that expire. It may be called concurrently.
+// WithAccessTokenSource calls source for the access token before each attempt,
+// and again after a 401. Use it for tokens that expire. Calls of source may be
+// concurrent.
 func WithAccessTokenSource(source func(context.Context) (Secret, error)) Option {
 	return func(c *config) { c.accessTokenSource = source; c.nonEmpty("WithAccessTokenSource", source != nil) }
 }
 
-// WithWorkspace names the workspace to act in; see [Client.InWorkspace]. An
-// empty id names none, and ignores PROMPTRAILS_WORKSPACE_ID.
+// WithWorkspace sets the workspace of the client; see [Client.InWorkspace]. If
+// id is empty, the client has no workspace, and PROMPTRAILS_WORKSPACE_ID is
+// ignored.
 func WithWorkspace(id string) Option {
 	return func(c *config) { c.workspace, c.workspaceGiven = id, true }
 }
 
-// WithBaseURL sets where the API is, without /api/v1.
+// WithBaseURL sets the URL of the API, without /api/v1.
 func WithBaseURL(url string) Option { return func(c *config) { c.baseURL = url } }
 
-// WithHTTPClient sends requests with a copy of client. Its redirect policy may
-// narrow this package's own, not widen it.
+// WithHTTPClient sends requests with a copy of client. The client's CheckRedirect
+// is called only for redirects that this package allows.
 func WithHTTPClient(client *http.Client) Option { return func(c *config) { c.httpClient = client } }
 
-// WithTimeout bounds one attempt, the reading of its response included: 30 s by
-// default, or what the client of [WithHTTPClient] has. The whole call is
-// bounded by its context.
+// WithTimeout limits the duration of one attempt, including reading the
+// response. The default is 30 s, or the timeout of the [WithHTTPClient] client.
+// To limit a whole call, use its context.
 func WithTimeout(d time.Duration) Option { return func(c *config) { c.timeout = d } }
 
-// WithMaxRetries sets how often a call is repeated after its first attempt: 3
-// by default, 0 for never. The package documentation says what is repeated.
+// WithMaxRetries sets the maximum number of retries of a call. The default is 3;
+// 0 disables retries. The package documentation describes which calls are
+// retried.
 func WithMaxRetries(n int) Option { return func(c *config) { c.maxRetries = n } }
 
-// WithIdempotentServer says that the server honours Idempotency-Key, so that
-// POST and PATCH are repeated like the rest from the first call on. Without it
-// they are from the first answer on that says so.
+// WithIdempotentServer declares that the server honours Idempotency-Key, so that
+// POST and PATCH are retried like other methods. Without this option, they are
+// retried after the first response in which the server confirms it.
 func WithIdempotentServer() Option { return func(c *config) { c.idempotent = true } }
 
-// WithLogger logs each attempt at the level debug, with operation, duration, and
-// status and request id or the error; and each wait before another attempt. It
-// logs no secret, header, query or body.
+// WithLogger logs each attempt at debug level, with its operation and duration,
+// and its status and request id or its error. It also logs each wait before a
+// retry. It never logs secrets, headers, queries or bodies.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) {
 		if logger != nil {
@@ -101,40 +104,42 @@ func WithLogger(logger *slog.Logger) Option {
 	}
 }
 
-// WithUserAgent puts the name of your program before this package's own in the
-// User-Agent header.
+// WithUserAgent adds userAgent to the User-Agent header, before the name of this
+// package.
 func WithUserAgent(userAgent string) Option { return func(c *config) { c.userAgent = userAgent } }
 
-// WithMaxResponseSize limits a response, uncompressed, to n bytes: 16 MiB by
-// default. All and Tail ask for smaller pages when a page is larger.
+// WithMaxResponseSize limits the uncompressed size of a response to n bytes. The
+// default is 16 MiB. If a page is larger, All and Tail request smaller pages.
 func WithMaxResponseSize(n int64) Option { return func(c *config) { c.maxResponse = n } }
 
-// WithInsecureHTTP allows plain http to a host that is not this machine, where
-// anyone on the way can read the key.
+// WithInsecureHTTP allows plain http to a host that is not loopback. Anyone on
+// the network path can then read the key.
 func WithInsecureHTTP() Option { return func(c *config) { c.insecureHTTP = true } }
 
-// WithScopes says what the API key may do: an operation that takes another
-// scope is a [*ScopeError] before anything is sent. Without it, and without
-// [WithScopeCheck], the server's refusal is the same [*ScopeError]. With an
-// access token, which has no scopes, it is an error of [NewClient].
+// WithScopes declares the scopes of the API key. A call that requires another
+// scope returns a [*ScopeError] without sending a request. Without WithScopes
+// and [WithScopeCheck], the server checks the scope, and the call returns the
+// same [*ScopeError]. An access token has no scopes: [NewClient] returns an
+// error if both are given.
 func WithScopes(scopes ...Scope) Option {
 	return func(c *config) { c.scopes = append(Scopes{}, scopes...) }
 }
 
-// WithScopeCheck asks the server, before the first call, what the API key may
-// do, and then refuses what it may not like [WithScopes]. Before it refuses by
-// an older answer it asks once more, at most once a minute, and it asks anew
-// after the server has refused a scope that it held for granted. A server that
-// cannot tell switches the check off, which is logged; while the question
-// fails, calls go unchecked. Another key that [WithAPIKeySource] gives is taken
-// to have the scopes of the one before.
+// WithScopeCheck requests the API key's scopes from the server before the first
+// call, and then checks calls like [WithScopes]. The scopes are requested again
+// before a call is rejected, at most once a minute, and after the server rejects
+// a scope that was expected to be granted.
+//
+// Calls are not checked while the request fails. If the server does not report
+// scopes, the check is disabled and a warning is logged. If [WithAPIKeySource]
+// returns another key, it is assumed to have the same scopes.
 func WithScopeCheck() Option { return func(c *config) { c.checkScopes = true } }
 
 // WithoutEnvironment ignores the PROMPTRAILS_ variables.
 func WithoutEnvironment() Option { return func(c *config) { c.noEnvironment = true } }
 
-// fromEnvironment fills in what no option gave. One kind of authentication
-// given as an option silences the other kind's variable.
+// fromEnvironment sets the fields that no option has set. If an option sets any
+// kind of authentication, the variables of both kinds are ignored.
 func (c *config) fromEnvironment(getenv func(string) string) {
 	if c.apiKey == "" && c.accessToken == "" && c.apiKeySource == nil && c.accessTokenSource == nil {
 		c.apiKey = getenv("PROMPTRAILS_API_KEY")
@@ -148,13 +153,13 @@ func (c *config) fromEnvironment(getenv func(string) string) {
 	}
 }
 
-// credentials puts the authentication of a request on its headers.
+// credentials describes how requests are authenticated.
 type credentials struct {
-	option  string // that they came from
-	header  string // X-API-Key or Authorization; empty: none
-	prefix  string // before the secret in the header
+	option  string // the name of the option, for errors
+	header  string // X-API-Key or Authorization; empty without authentication
+	prefix  string // precedes the secret in the header
 	source  func(context.Context) (Secret, error)
-	rotates bool // source is the caller's: it may give another one after a 401
+	rotates bool // source is the caller's and may return a new secret after a 401
 }
 
 func (c *config) credentials() (credentials, error) {
@@ -165,7 +170,7 @@ func (c *config) credentials() (credentials, error) {
 		}
 	}
 	if given > 1 {
-		return credentials{}, invalid("authentication", "needs either an API key (WithAPIKey, PROMPTRAILS_API_KEY) or an access token (WithAccessToken, PROMPTRAILS_ACCESS_TOKEN), not both")
+		return credentials{}, invalid("authentication", "must be either an API key (WithAPIKey, PROMPTRAILS_API_KEY) or an access token (WithAccessToken, PROMPTRAILS_ACCESS_TOKEN), not both")
 	}
 	key := credentials{option: "WithAPIKeySource", header: "X-API-Key", source: c.apiKeySource, rotates: true}
 	token := credentials{option: "WithAccessTokenSource", header: "Authorization", prefix: "Bearer ", source: c.accessTokenSource, rotates: true}
@@ -190,15 +195,16 @@ func (c credentials) fixed(s string) (credentials, error) {
 	return c, c.check(secret)
 }
 
-// check refuses what cannot be a key or token, without showing it.
+// check returns an error, which does not contain the secret, if s cannot be a
+// key or token.
 func (c credentials) check(s Secret) error {
 	text := s.Reveal()
 	if c.person() {
 		if !policy.VisibleASCII(text) || strings.HasPrefix(text, apikey.Prefix) {
-			return invalid("access token (WithAccessToken, PROMPTRAILS_ACCESS_TOKEN)", "must be visible ASCII characters, and not begin with "+apikey.Prefix+" as API keys do")
+			return invalid("access token (WithAccessToken, PROMPTRAILS_ACCESS_TOKEN)", "must be visible ASCII characters, and must not begin with "+apikey.Prefix+", the prefix of API keys")
 		}
 	} else if !apikey.IsKey(text) {
-		return invalid("API key (WithAPIKey, PROMPTRAILS_API_KEY)", "must be visible ASCII characters, and begin with "+apikey.Prefix)
+		return invalid("API key (WithAPIKey, PROMPTRAILS_API_KEY)", "must be visible ASCII characters, and must begin with "+apikey.Prefix)
 	}
 	return nil
 }

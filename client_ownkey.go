@@ -5,22 +5,22 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// ownKey is the id of an API key, by the hash of the key.
+// ownKey maps the hash of an API key to its id.
 type ownKey struct {
 	hash [32]byte
 	id   string
 }
 
-// learnOwnKey remembers the id of the key that the client calls with, once the
-// server has named it.
+// learnOwnKey stores the id of the client's API key from a response to
+// APIKeys.Current.
 func (ex *exchange) learnOwnKey() {
 	if current, ok := ex.out.(*object[APIKey]); ok && ex.op.name == opAPIKeysCurrent.name && ex.credentials.header == ex.conn.credentials.header {
 		ex.conn.ownKey.Store(&ownKey{hash: ex.keyHash(), id: current.Data.ID})
 	}
 }
 
-// isOwnKey reports whether id names the key of the last attempt: as the refusal
-// says, or as the server said before.
+// isOwnKey reports whether id is the id of the API key used in the last attempt.
+// It uses the details of refusal, or else the id stored by learnOwnKey.
 func (ex *exchange) isOwnKey(id string, refusal *Error) bool {
 	var d struct {
 		ID string `json:"api_key_id"`

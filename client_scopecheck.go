@@ -13,21 +13,21 @@ import (
 )
 
 const (
-	scopePause      = time.Minute      // between two questions about scopes that were asked for before
-	scopeAskTimeout = 30 * time.Second // for one question, its retries included
+	scopePause      = time.Minute      // minimum interval between two requests for the scopes
+	scopeAskTimeout = 30 * time.Second // for one request, including retries
 )
 
-// scopeCheck is what the clients of one connection know of their key's scopes.
+// scopeCheck holds the API key's scopes, shared by the clients of a connection.
 type scopeCheck struct {
-	asks    bool // [WithScopeCheck]; else they were given, or are never known
+	asks    bool // set by [WithScopeCheck]: the scopes are requested from the server
 	flights singleflight.Group
 
 	mu        sync.Mutex
-	granted   Scopes    // nil: not known, so that nothing is refused
-	round     int       // counted up by all that is learned or forgotten
-	off       bool      // the server cannot tell
-	notBefore time.Time // after a failure: when to ask the next time
-	again     time.Time // when scopes that refuse may be asked for once more
+	granted   Scopes    // nil if unknown; calls are then not checked
+	round     int       // incremented when granted changes
+	off       bool      // the server does not report scopes
+	notBefore time.Time // after a failure: the earliest time to ask again
+	again     time.Time // the earliest time to refresh scopes before a rejection
 }
 
 func (cfg *config) scopeCheck(creds credentials) (*scopeCheck, error) {
@@ -37,7 +37,7 @@ func (cfg *config) scopeCheck(creds credentials) (*scopeCheck, error) {
 	case creds.person():
 		return nil, invalid("WithScopes, WithScopeCheck", "are for API keys: an access token has no scopes")
 	case cfg.scopes != nil && cfg.checkScopes:
-		return nil, invalid("WithScopes, WithScopeCheck", "give the scopes or have them asked for, not both")
+		return nil, invalid("WithScopes, WithScopeCheck", "are mutually exclusive; use one of them")
 	case cfg.scopes != nil && len(cfg.scopes) == 0:
 		return nil, invalid("WithScopes", "must name at least one scope")
 	default:
@@ -45,8 +45,8 @@ func (cfg *config) scopeCheck(creds credentials) (*scopeCheck, error) {
 	}
 }
 
-// checkScope refuses an operation that the key cannot do, before a byte of it
-// is sent. What is not known is not refused.
+// checkScope returns a *ScopeError if the key lacks the scope of op. It returns
+// nil if the key's scopes are unknown.
 func (c *Client) checkScope(ctx context.Context, op operation) (err error) {
 	if op.scope == "" {
 		return nil
@@ -71,7 +71,8 @@ func (s *scopeCheck) known() (granted Scopes, round int) {
 	return s.granted, s.round
 }
 
-// forget drops what was asked for, since the server has said otherwise.
+// forget drops scopes that were requested from the server, after the server
+// contradicted them.
 func (s *scopeCheck) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,8 +82,8 @@ func (s *scopeCheck) forget() {
 	}
 }
 
-// ask returns the key's scopes, or nil where they cannot be known now.
-// Concurrent callers share one question, which outlives a caller that leaves.
+// ask returns the key's scopes, or nil if they are currently unknown. Concurrent
+// callers share one request, which continues if a caller's context is canceled.
 func (s *scopeCheck) ask(ctx context.Context, c *Client, op operation, round int) (Scopes, error) {
 	answer := s.flights.DoChan("", func() (any, error) {
 		if !s.due(round) {
@@ -103,16 +104,16 @@ func (s *scopeCheck) ask(ctx context.Context, c *Client, op operation, round int
 	})
 	select {
 	case <-ctx.Done():
-		return nil, &Error{Operation: op.String(), Code: CodeUnavailable, Message: "while asking for the scopes of the key: " + ctx.Err().Error(), cause: ctx.Err()}
+		return nil, &Error{Operation: op.String(), Code: CodeUnavailable, Message: "cannot get the scopes of the API key: " + ctx.Err().Error(), cause: ctx.Err()}
 	case r := <-answer:
 		granted, _ := r.Val.(Scopes)
 		return granted, r.Err
 	}
 }
 
-// due reports whether to ask, for a caller that has seen a round: not if more
-// has been learned since, and once a minute if the last answer was a failure,
-// or scopes that refuse.
+// due reports whether to request the scopes. It reports false if they have
+// changed since round. After a failure, and for scopes that are known but
+// insufficient, it reports true at most once per scopePause.
 func (s *scopeCheck) due(round int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,7 +141,7 @@ func (s *scopeCheck) learn(key *APIKey, err error, logger *slog.Logger) Scopes {
 		s.granted = key.Scopes
 	case failed != nil && (failed.Status == http.StatusNotFound || failed.Status == http.StatusMethodNotAllowed):
 		s.granted, s.off = nil, true
-		logger.Warn("promptrails: the server does not tell the scopes of a key; calls go unchecked", "operation", opAPIKeysCurrent.String())
+		logger.Warn("promptrails: scope check disabled: the server does not report the scopes of API keys", "operation", opAPIKeysCurrent.String())
 	default:
 		s.granted, s.notBefore = nil, time.Now().Add(scopePause)
 	}

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// newHTTPClient copies the caller's client before it sets anything on it. It
-// also returns the transport that the copy wraps.
+// newHTTPClient returns a configured copy of the caller's client, and the
+// transport that it wraps.
 func (cfg *config) newHTTPClient() (*http.Client, http.RoundTripper) {
 	var c http.Client
 	if cfg.httpClient != nil {
@@ -28,15 +28,15 @@ func (cfg *config) newHTTPClient() (*http.Client, http.RoundTripper) {
 	return &c, transport
 }
 
-// sharedTransport is the transport of all clients that were given none: a copy
-// of [http.DefaultTransport] that keeps more idle connections for one host. If a
-// program has replaced http.DefaultTransport by another kind of transport, to
-// mock or to observe requests, that one is used.
+// sharedTransport is the default transport, shared by all clients. It is a copy
+// of [http.DefaultTransport] that allows more idle connections per host. If a
+// program has replaced http.DefaultTransport with another type, for example to
+// mock requests, sharedTransport uses that one directly.
 type sharedTransport struct{}
 
 var shared struct {
 	mu     sync.Mutex
-	of     *http.Transport // the http.DefaultTransport that copied is a copy of
+	of     *http.Transport // the original of copied
 	copied *http.Transport
 }
 
@@ -65,9 +65,9 @@ func (t sharedTransport) CloseIdleConnections() {
 	}
 }
 
-// withinOrigin is the redirect policy: the client's headers never leave the
-// origin that they were meant for. A redirect that is not followed is returned
-// as the 3xx response that it is.
+// withinOrigin returns a redirect policy that follows up to 10 redirects of GET
+// and HEAD requests within the same origin, so that headers are never sent to
+// another origin. For other redirects, the 3xx response is returned.
 func withinOrigin(callers func(*http.Request, []*http.Request) error) func(*http.Request, []*http.Request) error {
 	return func(req *http.Request, via []*http.Request) error {
 		first := via[0]

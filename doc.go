@@ -1,9 +1,10 @@
-// Package promptrails administers PromptRails workspaces: members,
-// invitations, credentials and API keys, notifications, data masking and
-// billing, and the changelog of what was changed by whom. It is a client of the
-// API over HTTP, made by its users and not by the vendor. Its [Authenticator]
-// guards other services with the same keys, and [ParseWebhook] reads what a
-// workspace tells them.
+// Package promptrails is a client for the PromptRails HTTP API. It administers
+// workspaces: members, invitations, credentials, API keys, notifications, data
+// masking, billing and the changelog. [Authenticator] protects other services
+// with PromptRails API keys, and [ParseWebhook] parses the webhooks that a
+// workspace sends.
+//
+// The package is a community project. It is not made by the vendor.
 //
 // # Quick start
 //
@@ -22,73 +23,76 @@
 //		fmt.Println(member.Email, member.Role)
 //	}
 //
-// Package embedded runs the whole workspace service inside a program, and
-// package promptrailstest inside a test, with no network.
+// Package embedded runs the workspace service inside a program. Package
+// promptrailstest runs it inside a test, without a network.
 //
 // # Workspaces
 //
-// A workspace is the top-level container: everything belongs to exactly one. An
-// API key is bound to its workspace. A person, with an access token, may be a
-// member of many, and names one with [WithWorkspace] or [Client.InWorkspace].
-// Agents, prompts and all else that a workspace holds are [ResourcesService]'s,
-// by their [ResourceKind].
+// A workspace is the top-level container. Every object belongs to exactly one
+// workspace, and an API key is bound to one. A person, who authenticates with an
+// access token, can be a member of many workspaces and selects one with
+// [WithWorkspace] or [Client.InWorkspace]. [ResourcesService] reads agents,
+// prompts and other objects by their [ResourceKind].
 //
 // # Scopes
 //
-// An API key's [Scopes] determine what it can do. The documentation of each
-// method names the scope that it requires. If it is missing, the server returns a
-// [*ScopeError]; with [WithScopes] or [WithScopeCheck] the client does, before
-// anything is sent.
+// An API key's [Scopes] determine what it can do. Each method's documentation
+// names the scope it requires. If the key lacks the scope, the call returns a
+// [*ScopeError]. With [WithScopes] or [WithScopeCheck], the client returns it
+// without sending the request.
 //
 // # Errors
 //
-// Every failed call is an [*Error], or one of the types above it that say more
-// ([*ScopeError], [*RoleError], [*QuotaError], [*FeatureError],
-// [*ValidationError], [*RateLimitError]), for [errors.As]; the sentinels, such
-// as [ErrNotFound], are for [errors.Is]. An object of a workspace that the caller
-// is not in does not exist for the caller: [ErrNotFound]. A fault that is found
-// before anything is sent is a [*ValidationError] that wraps no [*Error].
+// A failed call returns an [*Error], or a more specific type that wraps one:
+// [*ScopeError], [*RoleError], [*QuotaError], [*FeatureError],
+// [*ValidationError] or [*RateLimitError]. Use [errors.As] for these types, and
+// [errors.Is] for the sentinels, such as [ErrNotFound]. Objects in a workspace
+// that the caller is not a member of return [ErrNotFound]. An error detected
+// before the request is sent is a [*ValidationError] that wraps no [*Error].
 //
 // # Retries
 //
-// A call is repeated when it got no complete response, and after the statuses
-// 408, 425, 429, 502, 503 and 504: three times by default ([WithMaxRetries]),
-// with pauses drawn at random from up to 250 ms, doubling to 8 s. A Retry-After
-// of up to one minute replaces the pause, with up to a quarter of it added at
-// random; a longer one, or a pause that would exceed the context's deadline,
-// returns the error immediately. Each attempt has its own timeout
-// ([WithTimeout]). A budget shared by all calls of a client keeps retries from
-// multiplying an outage: when it is spent, a call is one request.
+// A call is retried if the response is missing or incomplete, and on statuses
+// 408, 425, 429, 502, 503 and 504. The default is three retries
+// ([WithMaxRetries]). The pause before a retry is random, up to a limit that
+// starts at 250 ms and doubles to 8 s. A Retry-After of up to one minute
+// replaces the pause; up to a quarter of it is added at random. If Retry-After
+// is longer, or if the pause would exceed the context's deadline, the error is
+// returned immediately. Each attempt has its own timeout ([WithTimeout]). All
+// calls of a client share a retry budget, which limits the load during an
+// outage. When the budget is exhausted, calls are not retried.
 //
-// POST, PATCH, PUT and DELETE carry an Idempotency-Key that is the same for each
-// attempt. POST and PATCH are repeated like the rest only at a server that has
-// said that it honours the key, or with [WithIdempotentServer]; otherwise only
-// after 429, and if no byte of the request can have reached a server.
+// POST, PATCH, PUT and DELETE requests carry an Idempotency-Key, which is the
+// same for every attempt. POST and PATCH are retried like other methods if the
+// server has confirmed that it honours the key, or with [WithIdempotentServer].
+// Otherwise they are retried only on 429, and if the request cannot have reached
+// a server.
 //
 // # Outcomes
 //
-// A call returns without an error only if the API confirmed it: an HTML page
-// with status 200 does not, and a 404 on the retry of a DELETE only if the API
-// says that this very object does not exist. If a change may have been made in
-// spite of an error, the error says that the outcome is not known, and what to do:
-// repeat the call with its key ([WithIdempotencyKey]) at a server that honours
-// keys, and read the object at any other.
+// A call succeeds only if the API confirms it. An HTML page with status 200 is
+// an error. A 404 on the retry of a DELETE is a success only if the API reports
+// that this object does not exist. If a failed call may have made the change,
+// the error reports that the outcome is unknown. In that case, repeat the call
+// with the same key ([WithIdempotencyKey]) if the server honours keys, and read
+// the object otherwise.
 //
 // # Lists
 //
-// All returns every item once, or an error: it follows the server's cursors, or
-// reads pages by number until the list is known to be complete. A page that is
-// larger than [WithMaxResponseSize] allows is requested again with fewer items.
+// All yields every item of a list exactly one time, or an error. It follows the
+// server's cursors. Without cursors it reads pages by number until the list is
+// known to be complete. If a page exceeds [WithMaxResponseSize], All requests it
+// again with fewer items.
 //
 // # JSON
 //
-// The types of this package marshal to the form of the API, with a time that is
-// not set as null and secrets redacted. Bodies of your own types, in
-// [ResourcesService] and [Client.Do], follow the rules of encoding/json.
+// The types of this package marshal to the JSON of the API. A zero time is null,
+// and secrets are redacted. Other types, passed to [ResourcesService] and
+// [Client.Do], are encoded by the rules of encoding/json.
 //
 // # Secrets
 //
-// Tokens and keys are of the type [Secret], which shows as [redacted] in every
-// formatting verb, logger and encoder. Headers that authenticate never leave the
-// origin that they were meant for.
+// Tokens and keys have type [Secret], which formatting verbs, loggers and
+// encoders print as [redacted]. Authentication headers are never sent to another
+// origin.
 package promptrails

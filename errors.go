@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// The kinds of errors, for [errors.Is].
+// Sentinel errors, for use with [errors.Is].
 var (
 	ErrUnauthorized       = errors.New("promptrails: unauthorized")           // 401
 	ErrForbidden          = errors.New("promptrails: forbidden")              // 403
@@ -23,18 +23,19 @@ var (
 	ErrPreconditionFailed = errors.New("promptrails: precondition failed")    // 412
 	ErrQuotaExceeded      = errors.New("promptrails: quota exceeded")         // 402
 	ErrRateLimited        = errors.New("promptrails: rate limited")           // 429
-	ErrValidation         = errors.New("promptrails: invalid request")        // 400, 413, 415, 422, and what was refused before it was sent
+	ErrValidation         = errors.New("promptrails: invalid request")        // 400, 413, 415, 422, and requests that were invalid before they were sent
 	ErrServer             = errors.New("promptrails: server error")           // 5xx
-	ErrUnavailable        = errors.New("promptrails: service is unavailable") // 502, 503, 504, and no answer at all
+	ErrUnavailable        = errors.New("promptrails: service is unavailable") // 502, 503, 504, and no response
 )
 
-// ErrorCode says what went wrong in a word. The type is open.
+// ErrorCode is the code of an API error. Servers may send codes that this version
+// does not know.
 type ErrorCode string
 
 // The codes of the API.
 const (
 	CodeValidation            ErrorCode = "validation_error"
-	CodeBadRequest            ErrorCode = "bad_request" // like CodeValidation, where no field can be named
+	CodeBadRequest            ErrorCode = "bad_request" // like CodeValidation, without a field name
 	CodeUnauthorized          ErrorCode = "unauthorized"
 	CodeInvalidAPIKey         ErrorCode = "invalid_api_key"
 	CodeAPIKeyExpired         ErrorCode = "api_key_expired"
@@ -48,7 +49,7 @@ const (
 	CodeOriginNotAllowed      ErrorCode = "origin_not_allowed"
 	CodeFeatureNotInPlan      ErrorCode = "feature_not_in_plan"
 	CodeNotFound              ErrorCode = "not_found"
-	CodeNotServed             ErrorCode = "not_served" // of the embedded service: it has no such part of the API
+	CodeNotServed             ErrorCode = "not_served" // the embedded service does not implement this part of the API
 	CodeInvalidState          ErrorCode = "invalid_state"
 	CodeSlugTaken             ErrorCode = "slug_taken"
 	CodeAlreadyMember         ErrorCode = "already_member"
@@ -70,28 +71,28 @@ const (
 	CodeUnavailable           ErrorCode = "unavailable"
 )
 
-// Error is a call that failed: a status that is not 2xx, a response that is not
-// what was expected, or no response (then Status is 0 and Unwrap returns the
-// cause). Its message says so if the change may have been made in spite of it.
-// Kinds that carry more are types of their own, which unwrap to it.
+// Error is the error of a failed call. The call received a status other than
+// 2xx, an unexpected response, or no response. Without a response, Status is 0
+// and Unwrap returns the cause. The message reports if the call may have made
+// the change anyway. More specific error types wrap an Error.
 type Error struct {
-	Status    int       // 0: there was no response
-	Code      ErrorCode // empty if the server gave none
+	Status    int       // 0 without a response
+	Code      ErrorCode // empty if the server sent no code
 	Message   string
 	RequestID string
 	Operation string          // method and path template: GET /members/{id}
-	Details   json.RawMessage // as the server sent them, or nil
-	Attempts  int             // how often the request was sent
+	Details   json.RawMessage // as sent by the server, or nil
+	Attempts  int             // number of times the request was sent
 
 	cause      error
-	retryAfter time.Duration // of an [Authenticator] that cannot verify a key
+	retryAfter time.Duration // set by an [Authenticator] that cannot verify a key
 	json       bool          // the response was JSON
-	enveloped  bool          // in the API's own form, with a member error
-	garbled    bool          // a 2xx response that is not what was expected
+	enveloped  bool          // the response had the API's envelope, with a member error
+	garbled    bool          // an unexpected 2xx response
 }
 
-// Error reads as promptrails: GET /members/{id}: 404 not_found: member not
-// found (request 3MV…), with empty parts left out.
+// Error formats e like "promptrails: GET /members/{id}: 404 not_found: member
+// not found (request 3MV…)". Empty parts are omitted.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("promptrails")
@@ -123,7 +124,8 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Is matches the sentinels of this package by status.
+// Is reports whether e matches target, one of the sentinel errors, by status or
+// code.
 func (e *Error) Is(target error) bool {
 	switch target {
 	case ErrUnauthorized:
@@ -153,7 +155,7 @@ func (e *Error) Is(target error) bool {
 	}
 }
 
-// Unwrap returns what kept an answer from being had, or nil.
+// Unwrap returns the reason why there was no response, or nil.
 func (e *Error) Unwrap() error { return e.cause }
 
 // LogValue implements [slog.LogValuer].
@@ -168,33 +170,35 @@ func (e *Error) LogValue() slog.Value {
 	)
 }
 
-// ScopeError says that the API key lacks a scope. It matches [ErrForbidden].
+// ScopeError is returned when the API key lacks a scope. It matches
+// [ErrForbidden].
 type ScopeError struct {
 	Required Scope
 	Granted  Scopes
-	err      *Error // without a status where nothing was sent
+	err      *Error // Status is 0 if the request was not sent
 }
 
 func (e *ScopeError) Error() string {
 	who := "the API key"
 	if e.err != nil && strings.HasPrefix(e.err.Message, who) {
-		who = "it" // the server's message has named it
+		who = "it" // the server's message begins with "the API key"
 	}
-	return explain(e.err, fmt.Sprintf("%s needs the scope %s; it has %v", who, e.Required, e.Granted), string(e.Required))
+	return explain(e.err, fmt.Sprintf("%s requires the scope %s; it has %v", who, e.Required, e.Granted), string(e.Required))
 }
 
 // Is reports whether target is [ErrForbidden].
 func (e *ScopeError) Is(target error) bool { return target == ErrForbidden }
 
-// Unwrap returns the [*Error] beneath, or nil where nothing was sent.
+// Unwrap returns the wrapped [*Error], or nil if the request was not sent.
 func (e *ScopeError) Unwrap() error {
 	if e.err != nil && e.err.Status == 0 {
 		return nil
 	}
-	return beneath(e.err)
+	return wrapped(e.err)
 }
 
-// RoleError says that the person's role is too low. It matches [ErrForbidden].
+// RoleError is returned when the caller's role does not permit the call. It
+// matches [ErrForbidden].
 type RoleError struct {
 	Required Role
 	Role     Role // the caller's
@@ -208,10 +212,10 @@ func (e *RoleError) Error() string {
 // Is reports whether target is [ErrForbidden].
 func (e *RoleError) Is(target error) bool { return target == ErrForbidden }
 
-// Unwrap returns the [*Error] beneath.
-func (e *RoleError) Unwrap() error { return beneath(e.err) }
+// Unwrap returns the wrapped [*Error].
+func (e *RoleError) Unwrap() error { return wrapped(e.err) }
 
-// QuotaError says which limit of the plan is reached. It matches
+// QuotaError is returned when a limit of the plan is reached. It matches
 // [ErrQuotaExceeded].
 type QuotaError struct {
 	Limit     LimitKey
@@ -227,11 +231,11 @@ func (e *QuotaError) Error() string {
 // Is reports whether target is [ErrQuotaExceeded].
 func (e *QuotaError) Is(target error) bool { return target == ErrQuotaExceeded }
 
-// Unwrap returns the [*Error] beneath.
-func (e *QuotaError) Unwrap() error { return beneath(e.err) }
+// Unwrap returns the wrapped [*Error].
+func (e *QuotaError) Unwrap() error { return wrapped(e.err) }
 
-// FeatureError says that the plan lacks a feature, and which plans have it. It
-// matches [ErrForbidden].
+// FeatureError is returned when the plan lacks a feature. AvailableIn lists the
+// plans that have it. It matches [ErrForbidden].
 type FeatureError struct {
 	Feature     Feature
 	Plan        PlanID
@@ -250,14 +254,13 @@ func (e *FeatureError) Error() string {
 // Is reports whether target is [ErrForbidden].
 func (e *FeatureError) Is(target error) bool { return target == ErrForbidden }
 
-// Unwrap returns the [*Error] beneath.
-func (e *FeatureError) Unwrap() error { return beneath(e.err) }
+// Unwrap returns the wrapped [*Error].
+func (e *FeatureError) Unwrap() error { return wrapped(e.err) }
 
-// ValidationError says which fields are wrong, and how. It matches
-// [ErrValidation]. Where the fault was seen before anything was sent, there is
-// no [*Error] beneath.
+// ValidationError reports invalid fields. It matches [ErrValidation]. If the
+// request was not sent, it wraps no [*Error].
 type ValidationError struct {
-	Fields map[string]string // the problem by the name of the field, parameter or header
+	Fields map[string]string // problem by name of the field, parameter or header
 	err    *Error
 }
 
@@ -272,12 +275,13 @@ func (e *ValidationError) Error() string {
 // Is reports whether target is [ErrValidation].
 func (e *ValidationError) Is(target error) bool { return target == ErrValidation }
 
-// Unwrap returns the [*Error] beneath, or nil where nothing was sent.
-func (e *ValidationError) Unwrap() error { return beneath(e.err) }
+// Unwrap returns the wrapped [*Error], or nil if the request was not sent.
+func (e *ValidationError) Unwrap() error { return wrapped(e.err) }
 
-// RateLimitError says how long to wait. It matches [ErrRateLimited].
+// RateLimitError is returned when the server limits the rate of requests. It
+// matches [ErrRateLimited].
 type RateLimitError struct {
-	RetryAfter time.Duration // 0: the server did not say
+	RetryAfter time.Duration // how long to wait; 0 if the server did not specify it
 	err        *Error
 }
 
@@ -291,13 +295,13 @@ func (e *RateLimitError) Error() string {
 // Is reports whether target is [ErrRateLimited].
 func (e *RateLimitError) Is(target error) bool { return target == ErrRateLimited }
 
-// Unwrap returns the [*Error] beneath.
-func (e *RateLimitError) Unwrap() error { return beneath(e.err) }
+// Unwrap returns the wrapped [*Error].
+func (e *RateLimitError) Unwrap() error { return wrapped(e.err) }
 
-// explain adds what a typed error knows to the server's message, unless the
-// message has each of the facts already.
+// explain appends known to the text of err, unless the message of err contains
+// all of facts.
 func explain(err *Error, known string, facts ...string) string {
-	known = quote([]byte(known)) // it has a server's words
+	known = quote([]byte(known)) // it may contain text from the server
 	said := func(fact string) bool { return strings.Contains(err.Message, fact) }
 	switch {
 	case err == nil:
@@ -309,15 +313,15 @@ func explain(err *Error, known string, facts ...string) string {
 	}
 }
 
-// beneath keeps a nil *Error from becoming an error that is not nil.
-func beneath(err *Error) error {
+// wrapped returns err as an error. It returns the nil interface for a nil *Error.
+func wrapped(err *Error) error {
 	if err == nil {
 		return nil
 	}
 	return err
 }
 
-// invalid is a fault of the caller's, seen before anything is sent.
+// invalid returns the error for an invalid argument.
 func invalid(field, problem string) *ValidationError {
 	return &ValidationError{Fields: map[string]string{field: problem}}
 }

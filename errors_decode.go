@@ -14,16 +14,16 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// What an error keeps of a response, in bytes.
+// Limits on the parts of a response that an error contains, in bytes.
 const (
 	maxMessage   = 512
 	maxDetails   = 64 << 10
 	maxErrorBody = 256 << 10
 )
 
-// errorBody is a response that is not 2xx: the API's own {"error": {…}} or
-// {"error": "…"}, a router's {"message": "…"}, or what gateways send, RFC 9457
-// included.
+// errorBody is the body of a response other than 2xx: {"error": {…}} or
+// {"error": "…"} from the API, {"message": "…"} from a router, or the formats of
+// gateways, including RFC 9457.
 type errorBody struct {
 	Error        jsontext.Value `json:"error"`
 	Message      jsontext.Value `json:"message"`
@@ -40,8 +40,8 @@ type errorObject struct {
 	Details json.RawMessage `json:"details"`
 }
 
-// decodeError fills in e from the body of a response, as far as it can be read.
-// clean removes secrets from it first.
+// decodeError sets the fields of e from the body of a response. It uses clean to
+// remove secrets from the body first.
 func (e *Error) decodeError(body []byte, clean func(string) string) {
 	text := clean(string(body[:min(len(body), maxErrorBody)]))
 	var outer errorBody
@@ -82,16 +82,16 @@ func (e *Error) decodeError(body []byte, clean func(string) string) {
 	e.explainRedirect()
 }
 
-// explainRedirect replaces the message of a redirect that was not followed.
+// explainRedirect sets the message for a redirect that was not followed.
 func (e *Error) explainRedirect() {
 	switch e.Status {
 	case http.StatusMultipleChoices, http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		e.Message = "the server redirects, and only a GET within its own scheme, host and port is followed; check the base URL"
+		e.Message = "redirect not followed: only a GET to the same scheme, host and port is redirected; check the base URL"
 	}
 }
 
-// words returns what a JSON value says to a person: a string as it is, of an
-// object its message, and of a list what its items say.
+// words returns the human-readable text in a JSON value: a string, the message
+// of an object, or the texts of the items of an array.
 func words(v jsontext.Value) string {
 	var text string
 	var items []jsontext.Value
@@ -100,14 +100,14 @@ func words(v jsontext.Value) string {
 	case kind == '"' && wire.Decode(v, &text) == nil:
 		return text
 	case kind == '[' && wire.Decode(v, &items) == nil:
-		said := make([]string, len(items))
+		texts := make([]string, len(items))
 		for i, item := range items {
-			said[i] = words(item)
+			texts[i] = words(item)
 		}
-		return joinWords(said...)
+		return joinWords(texts...)
 	case kind == '{' && wire.Decode(v, &o) == nil:
-		if said := joinWords(words(o.Message), words(o.MessageUpper), words(o.Title), words(o.Detail)); said != "" {
-			return said
+		if text := joinWords(words(o.Message), words(o.MessageUpper), words(o.Title), words(o.Detail)); text != "" {
+			return text
 		}
 		return string(v)
 	default:
@@ -115,24 +115,24 @@ func words(v jsontext.Value) string {
 	}
 }
 
-func joinWords(said ...string) string {
-	said = slices.DeleteFunc(said, func(s string) bool { return s == "" })
-	return strings.Join(said, ": ")
+func joinWords(texts ...string) string {
+	texts = slices.DeleteFunc(texts, func(s string) bool { return s == "" })
+	return strings.Join(texts, ": ")
 }
 
-// isAbout reports whether the API's message says that the object of an operation
-// was not found, or names no object at all. A 404 also says that the workspace is
-// unknown, or the route: a message with any other word is about something else.
+// isAbout reports whether the message of a 404 is about the object of op, or
+// names no object. A 404 can also mean that the workspace or the route does not
+// exist: isAbout reports false if the message contains any other word.
 func (e *Error) isAbout(op operation, ids []string) bool {
-	said := strings.TrimRight(strings.ToLower(e.Message), ".")
+	message := strings.TrimRight(strings.ToLower(e.Message), ".")
 	for _, place := range []string{" in this workspace", " in the workspace"} {
-		said = strings.TrimSuffix(said, place)
+		message = strings.TrimSuffix(message, place)
 	}
-	said, ok := strings.CutSuffix(said, "not found")
+	message, ok := strings.CutSuffix(message, "not found")
 	if !ok {
 		return false
 	}
-	var last string // of the literal elements of the path
+	var last string // the last literal element of the path
 	for element := range strings.SplitSeq(op.path, "/") {
 		if !strings.HasPrefix(element, "{") && element != "me" {
 			last = element
@@ -150,7 +150,7 @@ func (e *Error) isAbout(op operation, ids []string) bool {
 	for _, id := range ids {
 		noun = append(noun, strings.FieldsFunc(strings.ToLower(id), apart)...)
 	}
-	for word := range strings.FieldsFuncSeq(said, apart) {
+	for word := range strings.FieldsFuncSeq(message, apart) {
 		if !slices.Contains(noun, word) && !slices.Contains([]string{"the", "this", "a", "no", "such", "with", "id", "was", "is", "could", "be"}, word) {
 			return false
 		}
@@ -158,8 +158,8 @@ func (e *Error) isAbout(op operation, ids []string) bool {
 	return true
 }
 
-// typed returns the type of error for the code, with its details. If the details
-// do not fit, it returns e.
+// typed returns the specific error for the code of e, with its details. It
+// returns e if there is no specific type or the details are malformed.
 func (e *Error) typed(retryAfter retryAfter) error {
 	switch {
 	case e.Status == http.StatusTooManyRequests:
@@ -210,10 +210,11 @@ func (e *Error) typed(retryAfter retryAfter) error {
 	return e
 }
 
-// keys matches what looks like a key or token of PromptRails.
+// keys matches PromptRails keys and tokens.
 var keys = regexp.MustCompile(`\b(pr|pat|inv|whsec)_[A-Za-z0-9_+/=-]{8,}`)
 
-// quote returns the beginning of text on one line, without control characters.
+// quote returns text on one line, without control characters, truncated to
+// maxMessage bytes.
 func quote(text []byte) string {
 	cut := len(text) > maxMessage
 	if cut {

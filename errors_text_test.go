@@ -125,7 +125,7 @@ func TestErrorsDoNotRepeatThemselves(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"error":{"code":"quota_exceeded","message":"the plan free has 1 seats; remove a member or change the plan","details":{"limit":"team_members","max":1,"used":1,"plan":"free"}}}`: "the plan free has 1 seats; remove a member or change the plan",
 		`{"error":{"code":"quota_exceeded","message":"no","details":{"limit":"team_members","max":1,"used":1,"plan":"free"}}}`:                                                            "no: team_members: 1 of 1 used on the plan free",
-		`{"error":{"code":"insufficient_scope","message":"the API key lacks a scope","details":{"required":"members:write","granted":["members:read"]}}}`:                                 "the API key lacks a scope: it needs the scope members:write; it has members:read",
+		`{"error":{"code":"insufficient_scope","message":"the API key lacks a scope","details":{"required":"members:write","granted":["members:read"]}}}`:                                 "the API key lacks a scope: it requires the scope members:write; it has members:read",
 		`{"error":{"code":"insufficient_scope","message":"needs members:write","details":{"required":"members:write","granted":["members:read"]}}}`:                                       "needs members:write",
 		`{"error":{"code":"feature_not_in_plan","message":"slack is not in the plan free","details":{"feature":"slack","plan":"free","available_in":["pro"]}}}`:                           "slack is not in the plan free: available in [pro]",
 		`{"error":{"code":"validation_error","message":"slug must be lower-case","details":{"fields":{"slug":"must be lower-case"}}}}`:                                                    "slug must be lower-case",

@@ -87,7 +87,7 @@ func TestErrorBodies(t *testing.T) {
 		"HTML":              {status(500, html, "Content-Type", "text/html"), "promptrails: GET /me: 500: Internal Server Error: " + html},
 		"an empty body":     {status(500, ""), "promptrails: GET /me: 500: Internal Server Error"},
 		"control bytes":     {status(500, `{"error":{"message":"a\u0007\nb"}}`), "promptrails: GET /me: 500: a\ufffd b"},
-		"a redirect away":   {status(302, "", "Location", "https://evil.example.com/"), "promptrails: GET /me: 302: the server redirects, and only a GET within its own scheme, host and port is followed; check the base URL"},
+		"a redirect away":   {status(302, "", "Location", "https://evil.example.com/"), "promptrails: GET /me: 302: redirect not followed: only a GET to the same scheme, host and port is redirected; check the base URL"},
 		"the sent token":    {status(401, `{"error":{"message":"bad token `+token+`"}}`), "promptrails: GET /me: 401: bad token [redacted]"},
 		"another secret":    {status(401, `{"error":{"message":"bad key pr_live_abcdefghijkl"}}`), "promptrails: GET /me: 401: bad key [redacted]"},
 	} {

@@ -7,13 +7,13 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/policy"
 )
 
-// Scope is what an API key may do, written area:verb. The type is open: a
-// server may know scopes that this version does not.
+// Scope is a permission of an API key, in the form area:verb. Servers may define
+// scopes that this version does not know.
 type Scope string
 
-// The scopes that this version knows. ScopeMembersWrite can invite an admin, and
-// so is worth as much as [ScopeAll]: give it to no key that is not trusted with
-// the workspace.
+// The known scopes. A key with ScopeMembersWrite can invite an admin, which makes
+// it as powerful as [ScopeAll]. Grant it only to keys that are trusted with the
+// whole workspace.
 const (
 	ScopeAll                  Scope = "*" // everything
 	ScopeAgentsRead           Scope = "agents:read"
@@ -34,7 +34,7 @@ const (
 	ScopeChatWrite            Scope = "chat:write"
 	ScopeWebhookTriggersRead  Scope = "webhook_triggers:read"
 	ScopeWebhookTriggersWrite Scope = "webhook_triggers:write"
-	ScopeAgentTriggersRead    Scope = "agent_triggers:read"  // the newer name of ScopeWebhookTriggersRead: equal in every comparison
+	ScopeAgentTriggersRead    Scope = "agent_triggers:read"  // the newer name of ScopeWebhookTriggersRead; Covers treats them as equal
 	ScopeAgentTriggersWrite   Scope = "agent_triggers:write" // the newer name of ScopeWebhookTriggersWrite
 	ScopeWorkspacesRead       Scope = "workspaces:read"
 	ScopeWorkspacesWrite      Scope = "workspaces:write"
@@ -76,7 +76,7 @@ var knownScopes = Scopes{
 	ScopeApprovalsWrite, ScopeAppsRead, ScopeAppsWrite,
 }
 
-// KnownScopes returns every scope that this version knows.
+// KnownScopes returns all scopes that this version knows.
 func KnownScopes() Scopes { return slices.Clone(knownScopes) }
 
 // IsKnown reports whether this version knows the scope.
@@ -85,8 +85,8 @@ func (s Scope) IsKnown() bool { return slices.Contains(knownScopes, s) }
 // Scopes is a list of scopes.
 type Scopes []Scope
 
-// ParseScopes reads scopes that stand apart by spaces or commas, those that
-// this version does not know included. Each is kept once.
+// ParseScopes parses a list of scopes separated by white space or commas. It
+// accepts unknown scopes and removes duplicates.
 func ParseScopes(text string) Scopes {
 	var scopes Scopes
 	for name := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' || r == '\r' }) {
@@ -97,14 +97,13 @@ func ParseScopes(text string) Scopes {
 	return scopes
 }
 
-// Covers reports whether a key with these scopes may do what each of the
-// required ones names. [ScopeAll] covers every scope; the two names of the
-// scopes of triggers are one.
+// Covers reports whether s grants all required scopes. [ScopeAll] covers every
+// scope. The old and new names of the trigger scopes are equal.
 func (s Scopes) Covers(required ...Scope) bool {
 	return policy.CoversAll(s, required)
 }
 
-// String returns the scopes with spaces between them.
+// String returns the scopes, separated by spaces.
 func (s Scopes) String() string {
 	names := make([]string, len(s))
 	for i, scope := range s {

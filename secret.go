@@ -8,15 +8,15 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// Secret holds a token, key or value that must not show. Every formatting
-// verb, logger and encoder writes [redacted] in its place; only [Secret.Reveal]
-// gives the text. The package's own requests carry it in the clear.
+// Secret holds a token, key or other secret value. Formatting verbs, loggers and
+// encoders print it as [redacted]. Only [Secret.Reveal] returns the text. Requests
+// of this package contain the text.
 //
-// A Secret cannot be compared with ==; use [Secret.Equal]. The zero Secret
-// holds nothing.
+// A Secret cannot be compared with ==; use [Secret.Equal]. The zero Secret is
+// empty.
 type Secret struct {
-	// A closure, since fmt and every encoder that reads fields by reflection
-	// print a string that stands in an unexported field of a parent.
+	// reveal is a closure because fmt, and encoders that use reflection, would
+	// print a string in an unexported field of an enclosing struct.
 	reveal func() string
 }
 
@@ -36,11 +36,11 @@ func (s Secret) Reveal() string {
 	return s.reveal()
 }
 
-// IsZero reports whether s holds nothing.
+// IsZero reports whether s is empty.
 func (s Secret) IsZero() bool { return s.reveal == nil }
 
-// Equal reports whether s and t hold the same text, in a time that does not
-// depend on where they differ.
+// Equal reports whether s and t hold the same text. The comparison takes constant
+// time for texts of equal length.
 func (s Secret) Equal(t Secret) bool {
 	return subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(t.Reveal())) == 1
 }
@@ -53,18 +53,18 @@ func (s Secret) String() string {
 	return wire.Redacted
 }
 
-// Format implements [fmt.Formatter]: every verb writes what String returns.
+// Format implements [fmt.Formatter]. Every verb writes the result of String.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(s.String())) }
 
 // LogValue implements [slog.LogValuer].
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// MarshalText implements [encoding.TextMarshaler], and so JSON, XML and the
-// like, with what String returns.
+// MarshalText implements [encoding.TextMarshaler]. It returns the result of
+// String. JSON, XML and other encoders use it.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText implements [encoding.TextUnmarshaler]: s holds text from then
-// on. The text [redacted] is an error, since the secret behind it is lost.
+// UnmarshalText implements [encoding.TextUnmarshaler]. It sets s to text. The
+// text [redacted] is an error.
 func (s *Secret) UnmarshalText(text []byte) error {
 	if string(text) == wire.Redacted {
 		return wire.ErrRedacted
