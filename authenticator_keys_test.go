@@ -82,7 +82,7 @@ func TestKeyOfADeletedWorkspace(t *testing.T) {
 	})
 	// Credentials that were never accepted say nothing about a key.
 	c := must[*promptrails.Client](t)(promptrails.NewClient(promptrails.WithAPIKey("pr_live_mistyped"), promptrails.WithHTTPClient(&http.Client{Transport: &answers{script: []http.HandlerFunc{
-		status(401, `{"error":{"code":"invalid_api_key","message":"the API key is not known here"}}`),
+		status(401, `{"error":{"code":"invalid_api_key","message":"unknown API key"}}`),
 	}}})))
 	a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(c))
 	wants(t, code(t, a, promptrails.NewSecret("pr_live_0123456789"), promptrails.AuthRequest{}), promptrails.CodeUnavailable)

@@ -19,7 +19,7 @@ func TestMiddleware(t *testing.T) {
 	a := g.authenticator(promptrails.WithAuthTrustedProxies(netip.MustParsePrefix("10.0.0.0/8")))
 	const realm = `Bearer realm="promptrails"`
 	const invalidToken = realm + `, error="invalid_token", error_description="`
-	const known = `{"error":{"code":"invalid_api_key","message":"the API key is not known here"}}`
+	const known = `{"error":{"code":"invalid_api_key","message":"unknown API key"}}`
 	key := g.key(promptrails.ScopeAgentsRead)
 	listed := g.keyOf(&promptrails.CreateAPIKeyParams{AllowedIPs: []string{"203.0.113.9"}, AllowedOrigins: []string{"https://app.example.com"}})
 	revoked := g.key()
@@ -43,9 +43,9 @@ func TestMiddleware(t *testing.T) {
 		{"nothing", "agents:read", "", nil, 401, realm, `{"error":{"code":"unauthorized","message":"send an API key, as X-API-Key or as Authorization: Bearer"}}`},
 		{"a password", "agents:read", "", []string{"Authorization", "Basic " + key.Key.Reveal()}, 401, realm, `{"error":{"code":"unauthorized","message":"send an API key, as X-API-Key or as Authorization: Bearer"}}`},
 		{"an empty key", "", "", []string{"X-API-Key", ""}, 401, realm, `{"error":{"code":"unauthorized","message":"send an API key, as X-API-Key or as Authorization: Bearer"}}`},
-		{"an empty key next to a token", "", "", []string{"X-API-Key", " ", "Authorization", "Bearer pr_live_nobody"}, 401, invalidToken + `the API key is not known here"`, known},
-		{"an unknown key", "", "", []string{"X-API-Key", "pr_live_nobody"}, 401, invalidToken + `the API key is not known here"`, known},
-		{"somebody's token", "", "", []string{"Authorization", "Bearer eyJhbGciOi"}, 401, invalidToken + `the API key is not known here"`, known},
+		{"an empty key next to a token", "", "", []string{"X-API-Key", " ", "Authorization", "Bearer pr_live_nobody"}, 401, invalidToken + `unknown API key"`, known},
+		{"an unknown key", "", "", []string{"X-API-Key", "pr_live_nobody"}, 401, invalidToken + `unknown API key"`, known},
+		{"somebody's token", "", "", []string{"Authorization", "Bearer eyJhbGciOi"}, 401, invalidToken + `unknown API key"`, known},
 		{"a revoked key", "", "", []string{"X-API-Key", revoked.Key.Reveal()}, 401, invalidToken + `the API key was revoked"`, `{"error":{"code":"api_key_revoked","message":"the API key was revoked"}}`},
 		{
 			"both", "", "",

@@ -135,13 +135,13 @@ func TestChannelNameIsLookedAtWhenDialled(t *testing.T) {
 	address.Store("127.0.0.1")
 	ada.do("POST", "/notification-channels/"+rebound+"/test", "").expect(201)
 	d := ada.deliveries(rebound, func(all []promptrails.Delivery) bool { return len(all[0].Attempts) == 1 })[0]
-	if got := d.Attempts[0].Error; got != "it leads to an address that is not public" {
+	if got := d.Attempts[0].Error; got != "the URL resolves to an address that is not public" {
 		t.Error(got)
 	}
 	address.Store("")
 	ada.do("POST", "/notification-channels/"+unknown+"/test", "").expect(201)
 	d = ada.deliveries(unknown, func(all []promptrails.Delivery) bool { return len(all[0].Attempts) == 1 })[0]
-	if got := d.Attempts[0].Error; got != "its name does not resolve" {
+	if got := d.Attempts[0].Error; got != "the host name cannot be resolved" {
 		t.Error(got)
 	}
 	if len(inside) != 0 {

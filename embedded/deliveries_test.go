@@ -41,7 +41,7 @@ func TestDeliveryIsTriedAgain(t *testing.T) {
 			t.Errorf("attempt %d has the webhook-id %s", attempt, id)
 		}
 		d := ada.deliveries(channel, func(all []promptrails.Delivery) bool { return len(all[0].Attempts) == attempt })[0]
-		if a := d.Attempts[attempt-1]; a.StatusCode != 500 || a.Error != "it answered 500" {
+		if a := d.Attempts[attempt-1]; a.StatusCode != 500 || a.Error != "the receiver returned status 500" {
 			t.Errorf("attempt %d: %+v", attempt, a)
 		}
 		if attempt == 8 {
@@ -91,7 +91,7 @@ func TestPausesAreJittered(t *testing.T) {
 		}
 		return true
 	}) {
-		if d.Attempts[0].StatusCode != 0 || d.Attempts[0].Error != "it refused the connection" {
+		if d.Attempts[0].StatusCode != 0 || d.Attempts[0].Error != "the connection was refused" {
 			t.Errorf("%+v", d)
 		}
 		seen[d.NextAttemptAt.Sub(d.Attempts[0].At).Truncate(10*time.Millisecond).Milliseconds()] = true
@@ -163,21 +163,21 @@ func TestHostileReceivers(t *testing.T) {
 	}{
 		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, secretPlace.url, http.StatusTemporaryRedirect)
-		}, "it answered 307, and no redirect is followed"},
-		"not modified": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) }, "it answered 304, and no redirect is followed"},
+		}, "the receiver returned status 307; redirects are not followed"},
+		"not modified": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) }, "the receiver returned status 304; redirects are not followed"},
 		"a stream": {func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
 				if _, err := w.Write(make([]byte, 4096)); err != nil {
 					return
 				}
 			}
-		}, "its answer has more than 64 KiB"},
-		"half an answer":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "the connection broke off"},
+		}, "the response exceeds 64 KiB"},
+		"half an answer":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "the connection was closed"},
 		"an endless header": {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 1<<20)) }, "the request failed"},
 		"a hang": {func(_ http.ResponseWriter, r *http.Request) {
 			<-r.Context().Done()
 			close(hung)
-		}, "it took more than 15s"},
+		}, "the request timed out after 15s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -236,7 +236,7 @@ func TestUnknownCertificate(t *testing.T) {
 	channel, _ := ada.channel(server.URL)
 	ada.do("POST", "/notification-channels/"+channel+"/test", "").expect(201)
 	d := ada.deliveries(channel, func(all []promptrails.Delivery) bool { return len(all[0].Attempts) == 1 })[0]
-	if got := d.Attempts[0].Error; got != "its certificate is by an authority that is not known" {
+	if got := d.Attempts[0].Error; got != "the certificate is signed by an unknown authority" {
 		t.Error(got)
 	}
 }
