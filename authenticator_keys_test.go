@@ -83,7 +83,7 @@ func TestKeyOfADeletedWorkspace(t *testing.T) {
 	})
 	// If the client's credentials were never accepted, the key may still be valid.
 	c := must[*promptrails.Client](t)(promptrails.NewClient(promptrails.WithAPIKey("pr_live_mistyped"), promptrails.WithHTTPClient(&http.Client{Transport: &answers{script: []http.HandlerFunc{
-		status(401, `{"error":{"code":"invalid_api_key","message":"the API key is not known here"}}`),
+		status(401, `{"error":{"code":"invalid_api_key","message":"unknown API key"}}`),
 	}}})))
 	a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(c))
 	checkAuth(t, a, promptrails.NewSecret("pr_live_0123456789"), promptrails.AuthRequest{}, promptrails.CodeUnavailable)

@@ -19,7 +19,7 @@ func TestMiddleware(t *testing.T) {
 	a := ks.newAuthenticator(promptrails.WithAuthTrustedProxies(netip.MustParsePrefix("10.0.0.0/8")))
 	const realm = `Bearer realm="promptrails"`
 	const invalidToken = realm + `, error="invalid_token", error_description="`
-	const unknownKey = `{"error":{"code":"invalid_api_key","message":"the API key is not known here"}}`
+	const unknownKey = `{"error":{"code":"invalid_api_key","message":"unknown API key"}}`
 	key := ks.newKey(promptrails.ScopeAgentsRead)
 	listed := ks.newKeyWith(&promptrails.CreateAPIKeyParams{AllowedIPs: []string{"203.0.113.9"}, AllowedOrigins: []string{"https://app.example.com"}})
 	revoked := ks.newKey()
@@ -43,9 +43,9 @@ func TestMiddleware(t *testing.T) {
 		{"no credentials", "agents:read", "", nil, 401, realm, `{"error":{"code":"unauthorized","message":"send an API key, as X-API-Key or as Authorization: Bearer"}}`},
 		{"basic credentials", "agents:read", "", []string{"Authorization", "Basic " + key.Key.Reveal()}, 401, realm, `{"error":{"code":"unauthorized","message":"send an API key, as X-API-Key or as Authorization: Bearer"}}`},
 		{"empty key", "", "", []string{"X-API-Key", ""}, 401, realm, `{"error":{"code":"unauthorized","message":"send an API key, as X-API-Key or as Authorization: Bearer"}}`},
-		{"empty key and bearer token", "", "", []string{"X-API-Key", " ", "Authorization", "Bearer pr_live_unknown"}, 401, invalidToken + `the API key is not known here"`, unknownKey},
-		{"unknown key", "", "", []string{"X-API-Key", "pr_live_unknown"}, 401, invalidToken + `the API key is not known here"`, unknownKey},
-		{"other bearer token", "", "", []string{"Authorization", "Bearer eyJhbGciOi"}, 401, invalidToken + `the API key is not known here"`, unknownKey},
+		{"empty key and bearer token", "", "", []string{"X-API-Key", " ", "Authorization", "Bearer pr_live_unknown"}, 401, invalidToken + `unknown API key"`, unknownKey},
+		{"unknown key", "", "", []string{"X-API-Key", "pr_live_unknown"}, 401, invalidToken + `unknown API key"`, unknownKey},
+		{"other bearer token", "", "", []string{"Authorization", "Bearer eyJhbGciOi"}, 401, invalidToken + `unknown API key"`, unknownKey},
 		{"revoked key", "", "", []string{"X-API-Key", revoked.Key.Reveal()}, 401, invalidToken + `the API key was revoked"`, `{"error":{"code":"api_key_revoked","message":"the API key was revoked"}}`},
 		{
 			"API key in both headers", "", "",

@@ -149,13 +149,13 @@ func TestChannelHostIsCheckedWhenDialed(t *testing.T) {
 	address.Store("127.0.0.1")
 	ada.do("POST", "/notification-channels/"+rebound+"/test", "").expect(201)
 	d := ada.deliveries(rebound, attempted(1))[0]
-	if got := d.Attempts[0].Error; got != "it leads to an address that is not public" {
+	if got := d.Attempts[0].Error; got != "the URL resolves to an address that is not public" {
 		t.Errorf("delivery to a host that now is 127.0.0.1: got the error %q, want one about its address", got)
 	}
 	address.Store("")
 	ada.do("POST", "/notification-channels/"+unknown+"/test", "").expect(201)
 	d = ada.deliveries(unknown, attempted(1))[0]
-	if got := d.Attempts[0].Error; got != "its name does not resolve" {
+	if got := d.Attempts[0].Error; got != "the host name cannot be resolved" {
 		t.Errorf("delivery to an unknown host: got the error %q, want one about its name", got)
 	}
 	if n := len(dialed); n != 0 {

@@ -46,7 +46,7 @@ func TestDeliveryRetries(t *testing.T) {
 			t.Errorf("webhook-id of attempt %d: got %s, want %s", attempt, id, delivery.text("webhook_id"))
 		}
 		d := ada.deliveries(channel, attempted(attempt))[0]
-		if a := d.Attempts[attempt-1]; a.StatusCode != 500 || a.Error != "it answered 500" {
+		if a := d.Attempts[attempt-1]; a.StatusCode != 500 || a.Error != "the receiver returned status 500" {
 			t.Errorf("attempt %d: got %+v, want the status code 500 and an error that names it", attempt, a)
 		}
 		if attempt == 8 {
@@ -97,7 +97,7 @@ func TestPausesAreJittered(t *testing.T) {
 		}
 		return true
 	}) {
-		if d.Attempts[0].StatusCode != 0 || d.Attempts[0].Error != "it refused the connection" {
+		if d.Attempts[0].StatusCode != 0 || d.Attempts[0].Error != "the connection was refused" {
 			t.Errorf("delivery to a closed port: got %+v, want a refused connection", d)
 		}
 		seen[d.NextAttemptAt.Sub(d.Attempts[0].At).Truncate(10*time.Millisecond).Milliseconds()] = true
@@ -170,21 +170,21 @@ func TestHostileReceivers(t *testing.T) {
 	}{
 		"redirect": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, target.url, http.StatusTemporaryRedirect)
-		}, "it answered 307, and no redirect is followed"},
-		"not modified": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) }, "it answered 304, and no redirect is followed"},
+		}, "the receiver returned status 307; redirects are not followed"},
+		"not modified": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) }, "the receiver returned status 304; redirects are not followed"},
 		"endless body": {func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
 				if _, err := w.Write(make([]byte, 4096)); err != nil {
 					return
 				}
 			}
-		}, "its answer has more than 64 KiB"},
-		"aborted response": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "the connection broke off"},
+		}, "the response exceeds 64 KiB"},
+		"aborted response": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "the connection was closed"},
 		"large header":     {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 1<<20)) }, "the request failed"},
 		"hang": {func(_ http.ResponseWriter, r *http.Request) {
 			<-r.Context().Done()
 			close(hung)
-		}, "it took more than 15s"},
+		}, "the request timed out after 15s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -243,7 +243,7 @@ func TestUnknownCertificate(t *testing.T) {
 	channel, _ := ada.channel(server.URL)
 	ada.do("POST", "/notification-channels/"+channel+"/test", "").expect(201)
 	d := ada.deliveries(channel, attempted(1))[0]
-	if got := d.Attempts[0].Error; got != "its certificate is by an authority that is not known" {
+	if got := d.Attempts[0].Error; got != "the certificate is signed by an unknown authority" {
 		t.Errorf("delivery: got the error %q, want one about the certificate", got)
 	}
 }

@@ -213,7 +213,7 @@ func TestFailingChannelIsPaused(t *testing.T) {
 	hook.next()
 	ada.deliveries(channel, func(all []promptrails.Delivery) bool { return len(all[0].Attempts) == 3 })
 	paused := ada.do("GET", "/notification-channels/"+channel, "")
-	if !strings.Contains(paused.body, `"is_active":false`) || !strings.Contains(paused.text("paused_reason"), "nothing has come through since 2026-01-02T03:04:05Z: it answered 503") {
+	if !strings.Contains(paused.body, `"is_active":false`) || !strings.Contains(paused.text("paused_reason"), "nothing has come through since 2026-01-02T03:04:05Z: the receiver returned status 503") {
 		t.Error(paused.body)
 	}
 	newest := ada.do("GET", "/changelog?limit=1", "").body

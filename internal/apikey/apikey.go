@@ -1,9 +1,9 @@
-// Package apikey makes and reads the keys of the service: pure functions.
+// Package apikey generates and parses the API keys of the service.
 //
-// A key is pr_live_, 43 base62 characters of a random 256-bit value, and 6
-// base62 characters of CRC-32 (IEEE) over what stands before, which tells a
-// mistyped key without asking anyone. The vendor's own keys begin with pr_ too;
-// no more is known of them.
+// A key consists of "pr_live_", 43 base62 characters of a random 256-bit value,
+// and 6 base62 characters with the CRC-32 (IEEE) of the preceding characters. The
+// checksum detects mistyped keys without a look-up. The vendor's keys also begin
+// with "pr_"; the rest of their format is unknown.
 package apikey
 
 import (
@@ -16,8 +16,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/policy"
 )
 
-// Prefix is the beginning of every API key, the vendor's included. No other kind
-// of token begins with it.
+// Prefix is the prefix of every API key, including the vendor's keys. No other
+// kind of token has this prefix.
 const Prefix = "pr_"
 
 const (
@@ -28,30 +28,32 @@ const (
 	alphabet   = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
-// MaxSize is more bytes than any key has, the vendor's included.
+// MaxSize is the maximum length of a key in bytes, including the vendor's keys.
 const MaxSize = 512
 
-// Mint returns a new key.
+// Mint returns a new random key.
 func Mint() string {
 	key := Token(prefix)
 	return key + checksum(key)
 }
 
-// Token returns a prefix and 43 base62 characters of a random 256-bit value.
+// Token returns the prefix followed by 43 base62 characters of a random 256-bit
+// value.
 func Token(prefix string) string {
 	var random [32]byte
 	_, _ = rand.Read(random[:]) // never fails
 	return prefix + base62(new(big.Int).SetBytes(random[:]), randomSize)
 }
 
-// IsKey reports whether s can be a key, the vendor's included: printable ASCII
-// without spaces that begins with pr_, of at most MaxSize bytes.
+// IsKey reports whether s has the form of a key, including the vendor's keys: it
+// begins with [Prefix] and consists of visible ASCII characters, [MaxSize] at
+// most.
 func IsKey(s string) bool {
 	return len(s) > len(Prefix) && len(s) <= MaxSize && strings.HasPrefix(s, Prefix) && policy.VisibleASCII(s)
 }
 
-// HasChecksum reports whether s has the form of the service's own keys, its
-// checksum included.
+// HasChecksum reports whether s has the form of a key of the service and a
+// correct checksum.
 func HasChecksum(s string) bool {
 	if len(s) != size || !strings.HasPrefix(s, prefix) {
 		return false
@@ -64,14 +66,15 @@ func HasChecksum(s string) bool {
 	return checksum(s[:size-checkSize]) == s[size-checkSize:]
 }
 
-// Hash is what is kept of a key, and what it is looked up by.
+// Hash returns the SHA-256 of a key. The service stores the hash in place of the
+// key, and looks keys up by it.
 func Hash(key string) [sha256.Size]byte {
-	var room [128]byte // on the stack, for all but an oddly long key
-	return sha256.Sum256(append(room[:0], key...))
+	var buf [128]byte // on the stack, unless the key is longer
+	return sha256.Sum256(append(buf[:0], key...))
 }
 
-// Shown returns what may be shown of a key: how it begins and its last four
-// characters.
+// Shown returns the parts of a key that may be shown: its first and its last four
+// characters. Of a key shorter than 24 bytes it only returns [Prefix].
 func Shown(key string) (begins, last4 string) {
 	if len(key) < 24 {
 		return Prefix, ""
@@ -83,7 +86,7 @@ func checksum(s string) string {
 	return base62(big.NewInt(int64(crc32.ChecksumIEEE([]byte(s)))), checkSize)
 }
 
-// base62 writes n with that many digits.
+// base62 returns n in base 62, with the given number of digits.
 func base62(n *big.Int, digits int) string {
 	out := make([]byte, digits)
 	base, digit := big.NewInt(int64(len(alphabet))), new(big.Int)

@@ -1,5 +1,5 @@
-// Package changelog makes the entries of the audit trail: their canonical form
-// and the chain of hashes through them.
+// Package changelog creates audit log entries in their canonical form, linked by
+// a hash chain.
 package changelog
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// Entry is one change of one object, but for its hash.
+// Entry is one change of one object, without its hash.
 type Entry struct {
 	ID          string    `json:"id"`
 	WorkspaceID string    `json:"workspace_id"`
@@ -23,7 +23,7 @@ type Entry struct {
 	Action      string    `json:"action"`
 	Resource    Ref       `json:"resource"`
 	Actor       Ref       `json:"actor"`
-	Changes     Changes   `json:"-"` // Seal adds them
+	Changes     Changes   `json:"-"` // added by Seal
 	IP          string    `json:"ip"`
 	UserAgent   string    `json:"user_agent"`
 	RequestID   string    `json:"request_id"`
@@ -31,23 +31,24 @@ type Entry struct {
 	PrevHash    string    `json:"prev_hash"`
 }
 
-// Ref names an object or an actor.
+// Ref identifies an object or an actor.
 type Ref struct {
 	Type string `json:"type"`
 	ID   string `json:"id"`
 	Name string `json:"name"`
 }
 
-// Changes are the fields that differ, as canonical JSON (RFC 8785): an object
-// with the members "from" and "to" for each. It is nil if none differ.
+// Changes holds the changed fields as canonical JSON (RFC 8785): an object that
+// maps each field to an object with the members "from" and "to". It is nil if no
+// field changed.
 type Changes jsontext.Value
 
-// Secret stands in a change for a value that must not show: as [redacted] where
-// there is one, and null where there is none. What differs is its mark, which
-// is never written.
+// Secret represents a secret value in a change. It encodes as null if Mark is
+// empty, as Shown if that is set, and as "[redacted]" otherwise. Two Secrets with
+// different marks are different values; the mark is never written.
 type Secret struct {
 	Mark  string
-	Shown string // what may show of it, in place of [redacted]
+	Shown string // the part of the value that may be shown
 }
 
 // MarshalJSON implements [json.Marshaler].
@@ -62,12 +63,11 @@ func (s Secret) MarshalJSON() ([]byte, error) {
 	}
 }
 
-// Genesis is the PrevHash of a workspace's first entry: no chain passes for
-// that of another.
+// Genesis returns the PrevHash of a workspace's first entry. It differs between
+// workspaces, so that the chain of one does not verify for another.
 func Genesis(workspaceID string) string { return Hash([]byte(workspaceID)) }
 
-// Hash returns the lower-case hex SHA-256 of the concatenated parts, the hash of
-// the chain.
+// Hash returns the SHA-256 of the concatenated parts in lower-case hex.
 func Hash(parts ...[]byte) string {
 	digest := sha256.New()
 	for _, part := range parts {
@@ -76,10 +76,10 @@ func Hash(parts ...[]byte) string {
 	return hex.EncodeToString(digest.Sum(nil))
 }
 
-// Seal returns the entry as it is stored and served, and its hash: the
-// lower-case hex SHA-256 over the entry's canonical JSON (RFC 8785) without the
-// member "hash". The document is that JSON with the member in its sorted place,
-// so that taking it out gives the bytes that were hashed.
+// Seal returns the entry as it is stored and served, and its hash: the SHA-256
+// in lower-case hex of the entry's canonical JSON (RFC 8785) without the member
+// "hash". The document is that JSON with the member "hash" at its sorted
+// position, so removing the member gives the hashed bytes.
 func Seal(e *Entry) (document []byte, hash string, err error) {
 	var canonical jsontext.Value
 	if canonical, err = wire.Encode(e); err != nil {
@@ -88,7 +88,7 @@ func Seal(e *Entry) (document []byte, hash string, err error) {
 	if err := canonical.Canonicalize(); err != nil {
 		return nil, "", fmt.Errorf("canonicalize changelog entry: %w", err)
 	}
-	// In sorted order, "changes" and "hash" come directly before "id".
+	// In sorted order, "changes" and "hash" are directly before "id".
 	at, err := offsetOf(canonical, "id")
 	if err != nil {
 		return nil, "", err
@@ -107,7 +107,7 @@ func Seal(e *Entry) (document []byte, hash string, err error) {
 	return append(document, canonical[at:]...), hash, nil
 }
 
-// offsetOf returns where the member of that name begins in an object.
+// offsetOf returns the offset of the member with that name in an object.
 func offsetOf(object []byte, name string) (int64, error) {
 	dec := jsontext.NewDecoder(bytes.NewReader(object))
 	if _, err := dec.ReadToken(); err != nil {
@@ -129,8 +129,8 @@ func offsetOf(object []byte, name string) (int64, error) {
 	return 0, fmt.Errorf("no member %q in %s", name, object)
 }
 
-// Diff returns the fields that differ. A nil map stands for an object that did
-// not exist before, or does not exist after.
+// Diff returns the fields that differ. A nil map means that the object did not
+// exist before the change, or does not exist after it.
 func Diff(before, after map[string]any) (Changes, error) {
 	fields := map[string]struct{}{}
 	for field := range before {

@@ -1,5 +1,5 @@
-// Package credential knows the types of credentials: their categories, how a
-// value is masked, and what its form tells about it.
+// Package credential defines the types and categories of credentials, masks
+// values and checks their format.
 package credential
 
 import (
@@ -30,31 +30,32 @@ var categoryOf = func() map[string]string {
 	return m
 }()
 
-// Category returns the category of a type, or "" for one that is not known.
+// Category returns the category of a type, or "" for an unknown type.
 func Category(kind string) string { return categoryOf[kind] }
 
-const mostStars = 16
+const maxStars = 16
 
-// Mask returns what may be shown of a value: at either end 4 characters or an
-// eighth, whichever is less, and none of one under 12 characters.
+// Mask returns a value with all but its first and last characters replaced by
+// stars, 16 at most. At each end it shows 4 characters or an eighth of the value,
+// whichever is less. It masks values of less than 12 characters completely.
 func Mask(value string) string {
 	text := []rune(value)
 	shown := min(4, len(text)/8)
 	if len(text) < 12 {
 		shown = 0
 	}
-	stars := strings.Repeat("*", min(mostStars, len(text)-2*shown))
+	stars := strings.Repeat("*", min(maxStars, len(text)-2*shown))
 	return string(text[:shown]) + stars + string(text[len(text)-shown:])
 }
 
-// prefixes are how the keys of providers begin, where they say so.
+// prefixes are the documented prefixes of the providers' keys.
 var prefixes = map[string][]string{
 	"openai": {"sk-"}, "openai_audio": {"sk-"}, "openai_image": {"sk-"}, "anthropic": {"sk-ant-"}, "openrouter": {"sk-or-"},
 	"gemini": {"AIza", "AQ."}, "groq": {"gsk_"}, "xai": {"xai-"}, "perplexity": {"pplx-"}, "replicate": {"r8_"}, "fireworks": {"fw_"},
 	"elevenlabs": {"sk_"}, "deepseek": {"sk-"}, "stability": {"sk-"},
 }
 
-// schemes are how the URLs of databases begin.
+// schemes are the URL schemes of the databases.
 var schemes = map[string][]string{
 	"postgresql": {"postgres", "postgresql"}, "redshift": {"postgres", "postgresql", "redshift"}, "mysql": {"mysql"},
 	"mssql": {"sqlserver", "mssql"}, "clickhouse": {"clickhouse", "http", "https", "tcp"}, "snowflake": {"snowflake"},
@@ -63,9 +64,9 @@ var schemes = map[string][]string{
 
 var keywordDSN = regexp.MustCompile(`^\s*[A-Za-z_]+\s*=`)
 
-// Check says what the form of a value tells: valid is false where it cannot be
-// right, and nil where only a call to the provider could tell. It never claims
-// that a value is right, and its reason holds no part of it.
+// Check checks the format of a value. It sets valid to false if the format is
+// wrong, and to nil otherwise: only a call to the provider can show that a value
+// is valid. The reason does not contain any part of the value.
 func Check(kind, value string) (valid *bool, reason string) {
 	if begins, ok := prefixes[kind]; ok {
 		for _, prefix := range begins {
@@ -82,9 +83,9 @@ func Check(kind, value string) (valid *bool, reason string) {
 			}
 		}
 		if keywordDSN.MatchString(value) || strings.Contains(value, "@tcp(") || strings.Contains(value, "@unix(") {
-			return nil, "the connection string has the form of keywords; the database was not called"
+			return nil, "the connection string consists of keywords; the database was not called"
 		}
 		return new(bool), "a connection string of " + kind + " begins with " + strings.Join(known, ":// or ") + "://"
 	}
-	return nil, "nothing is known about the form of " + kind + " credentials; the provider was not called"
+	return nil, "the format of " + kind + " credentials is unknown; the provider was not called"
 }

@@ -14,17 +14,17 @@ import (
 	"code.dny.dev/ssrf"
 )
 
-// Guard keeps notifications away from what is not public: the machine itself,
-// its network, and what a cloud offers to its machines. It looks at a URL when
-// one is saved, for the sake of a clear error, and at the address that is
-// dialled, for the sake of safety: what a name leads to may change in between.
+// Guard prevents notifications from being sent to addresses that are not
+// public, such as the host, its network and cloud metadata services. The URL is
+// checked when it is saved, to report a clear error. The address is checked
+// again when it is dialled, because the name may resolve differently then.
 type Guard struct {
-	AllowLoopback bool          // and http to it: for tests
-	Resolver      *net.Resolver // nil: the system's
+	AllowLoopback bool          // also allows http to loopback; for tests
+	Resolver      *net.Resolver // nil: the system's resolver
 }
 
-// wireServer answers the machines of Azure, at an address that is public by its
-// number.
+// wireServer is the address of Azure's WireServer, which is internal to Azure
+// although it is in a public range.
 var wireServer = netip.MustParsePrefix("168.63.129.16/32")
 
 func (g Guard) guardian() *ssrf.Guardian {
@@ -46,8 +46,8 @@ const (
 	lookupTimeout = 2 * time.Second
 )
 
-// URLFault says what is wrong with a URL that notifications are to be sent to,
-// as far as that can be seen without asking anybody.
+// URLFault describes what is wrong with a notification URL, or returns "" if it
+// is valid. It does not resolve the host name.
 func (g Guard) URLFault(raw string) string {
 	if len(raw) > maxURL {
 		return "must be at most 2048 bytes"
@@ -61,11 +61,11 @@ func (g Guard) URLFault(raw string) string {
 	case u.Scheme != "https" && (u.Scheme != "http" || !g.AllowLoopback || !isLoopback(host)):
 		return "must begin with https://"
 	case u.User != nil:
-		return "must not hold a user name or password"
+		return "must not contain a user name or password"
 	case strings.Contains(raw, shownRest):
-		return "must be the whole URL, not what answers show of it"
+		return "must be the complete URL, not the shortened form in responses"
 	case u.Port() != "" && !isPort(u.Port()) || strings.HasSuffix(u.Host, ":"):
-		return "must have a port from 1 to 65535, or none"
+		return "must have a port from 1 to 65535, or no port"
 	}
 	return g.hostFault(host)
 }
@@ -93,10 +93,10 @@ func (g Guard) hostFault(host string) string {
 	}
 	switch {
 	case !hostForm.MatchString(host) || len(host) > 253:
-		return "must name a host in ASCII (xn--… for other letters) or by its address"
+		return "must have an ASCII host name (xn--… for other letters) or an IP address"
 	case numberForm.MatchString(host[strings.LastIndexByte(host, '.')+1:]):
-		// Some resolvers read such a thing as an address, each in its own way.
-		return "must not write an address in any other way than 192.0.2.1"
+		// Some resolvers parse such a host as an address, in different ways.
+		return "must have an IPv4 address in the form 192.0.2.1"
 	case isLocalName(host) && !g.AllowLoopback:
 		return notPublic
 	default:
@@ -117,9 +117,9 @@ func (g Guard) isAllowed(a netip.Addr) bool {
 	return g.guardian().SafeAddr(a.Unmap()) == nil
 }
 
-// NameFault says what is wrong with the addresses that the URL's host resolves
-// to, now. A name that does not resolve is no fault: it is looked at again when
-// it is dialled.
+// NameFault resolves the host of a URL and describes what is wrong with the
+// addresses. It returns "" if they are public or if the name does not resolve:
+// the address is checked again when it is dialled.
 func (g Guard) NameFault(ctx context.Context, raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -143,10 +143,10 @@ func (g Guard) NameFault(ctx context.Context, raw string) string {
 	return ""
 }
 
-// shownRest stands in answers for all of a URL behind its host.
+// shownRest replaces everything after the host of a URL in responses.
 const shownRest = "…"
 
-// Show returns of a URL what is no secret: the scheme and the host.
+// Show returns the parts of a URL that are not secret: the scheme and the host.
 func Show(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {

@@ -1,5 +1,6 @@
-// Package notify sends one notification, once: it guards the address, signs,
-// and says what came of it. When to send, and when again, is not its to say.
+// Package notify makes one attempt to send a notification: it checks the
+// address, signs the request and reports the result. The caller schedules the
+// attempts.
 package notify
 
 import (
@@ -20,10 +21,10 @@ import (
 	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// What a receiver may take.
+// The limits of an attempt.
 const (
-	Timeout   = 15 * time.Second
-	maxAnswer = 64 << 10 // bytes
+	Timeout         = 15 * time.Second
+	maxResponseSize = 64 << 10 // bytes, of the body and of the header
 )
 
 // Message is one notification.
@@ -32,15 +33,15 @@ type Message struct {
 	ID      string // the webhook-id
 	Body    []byte // the event
 	At      time.Time
-	Slack   bool     // send it as a Slack message, unsigned
-	Secrets []string // what a webhook is signed with: each makes a signature
+	Slack   bool     // send an unsigned Slack message
+	Secrets []string // secrets of a webhook; each adds a signature
 }
 
-// Result is what came of an attempt.
+// Result is the result of an attempt.
 type Result struct {
-	StatusCode int           // 0: no answer was had
-	Fault      string        // empty: it was delivered
-	RetryAfter time.Duration // as a receiver that is busy asks; 0: it did not
+	StatusCode int           // 0: no response
+	Fault      string        // empty: delivered
+	RetryAfter time.Duration // the Retry-After of a 429 or 503 response, or 0
 	Duration   time.Duration
 }
 
@@ -51,24 +52,24 @@ type Sender struct {
 	client *http.Client
 }
 
-// NewSender returns a sender behind a guard. It follows no redirect, and knows
-// no proxy: both would lead past the guard.
+// NewSender returns a Sender that only connects to addresses g allows. It does
+// not follow redirects or use a proxy, because both would bypass the guard.
 func NewSender(g Guard) *Sender {
 	dialer := &net.Dialer{Timeout: 5 * time.Second, Resolver: g.Resolver, Control: g.guardian().Safe}
 	return &Sender{Guard: g, client: &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
-			DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second, MaxResponseHeaderBytes: maxAnswer,
+			DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second, MaxResponseHeaderBytes: maxResponseSize,
 			DisableCompression: true, ForceAttemptHTTP2: true, MaxIdleConns: 64, IdleConnTimeout: 30 * time.Second,
 		},
 	}}
 }
 
-// Close closes connections that are idle.
+// Close closes idle connections.
 func (s *Sender) Close() { s.client.CloseIdleConnections() }
 
-// Send makes one attempt. A receiver has it when it has answered 2xx, to the
-// end of the answer.
+// Send makes one attempt. The message is delivered if the receiver returns a
+// complete 2xx response within [Timeout].
 func (s *Sender) Send(ctx context.Context, m *Message) *Result {
 	started := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
@@ -82,9 +83,9 @@ func (s *Sender) Send(ctx context.Context, m *Message) *Result {
 	case err != nil:
 		result.Fault = describe(err)
 	case status/100 == 3:
-		result.Fault = fmt.Sprintf("it answered %d, and no redirect is followed", status)
+		result.Fault = fmt.Sprintf("the receiver returned status %d; redirects are not followed", status)
 	case status/100 != 2:
-		result.Fault = fmt.Sprintf("it answered %d", status)
+		result.Fault = fmt.Sprintf("the receiver returned status %d", status)
 	}
 	return result
 }
@@ -98,16 +99,16 @@ func (s *Sender) send(ctx context.Context, m *Message) (status int, header http.
 	if err != nil {
 		return 0, nil, err
 	}
-	defer func() { _ = response.Body.Close() }() // it was read, or is of no use
-	n, err := io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer+1))
-	if err == nil && n > maxAnswer {
+	defer func() { _ = response.Body.Close() }() // the body is discarded
+	n, err := io.Copy(io.Discard, io.LimitReader(response.Body, maxResponseSize+1))
+	if err == nil && n > maxResponseSize {
 		err = errTooLong
 	}
 	return response.StatusCode, response.Header, err
 }
 
-// retryAfter reads Retry-After in seconds or as a date (RFC 9110, section
-// 10.2.3).
+// retryAfter parses Retry-After, either seconds or a date (RFC 9110, section
+// 10.2.3). It returns 0 if the header is missing or invalid.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	text := strings.TrimSpace(h.Get("Retry-After"))
 	if at, err := http.ParseTime(text); err == nil {
@@ -120,7 +121,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-var errTooLong = errors.New("its answer has more than 64 KiB")
+var errTooLong = errors.New("the response exceeds 64 KiB")
 
 func newRequest(ctx context.Context, m *Message) (*http.Request, error) {
 	body := m.Body
@@ -153,46 +154,46 @@ func newRequest(ctx context.Context, m *Message) (*http.Request, error) {
 
 const secretPrefix = "whsec_"
 
-// NewSecret writes 24 to 64 random bytes as the secret of a webhook.
+// NewSecret encodes 24 to 64 random bytes as a webhook secret.
 func NewSecret(random []byte) string { return secretPrefix + base64.StdEncoding.EncodeToString(random) }
 
-// Sign returns a signature by the Standard Webhooks specification.
+// Sign returns a signature of body, as defined by Standard Webhooks.
 func Sign(secret, id string, at time.Time, body []byte) (string, error) {
 	key, err := webhooks.NewWebhook(secret)
 	if err != nil {
-		return "", errors.New("the secret is none")
+		return "", errors.New("invalid webhook secret")
 	}
 	return key.Sign(id, at, body)
 }
 
-// describe says what went wrong without the URL, which is a secret, and without
-// what a name resolves to, which may be nobody's business.
+// describe returns a description of err without the URL, which is a secret, and
+// without the resolved addresses, which may be internal.
 func describe(err error) string {
 	if isRefused(err) {
-		return "it leads to an address that is not public"
+		return "the URL resolves to an address that is not public"
 	}
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
-		return "its name does not resolve"
+		return "the host name cannot be resolved"
 	}
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
-		return fmt.Sprintf("it took more than %s", Timeout)
+		return fmt.Sprintf("the request timed out after %s", Timeout)
 	}
 	if _, ok := errors.AsType[x509.HostnameError](err); ok {
-		return "its certificate is for another name"
+		return "the certificate is for another host name"
 	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return "its certificate is by an authority that is not known"
+		return "the certificate is signed by an unknown authority"
 	}
 	if _, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
-		return "its certificate is not valid"
+		return "the certificate is invalid"
 	}
 	switch {
 	case errors.Is(err, errTooLong):
 		return err.Error()
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "it refused the connection"
+		return "the connection was refused"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return "the connection broke off"
+		return "the connection was closed"
 	default:
 		return "the request failed"
 	}

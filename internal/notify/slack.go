@@ -12,11 +12,11 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// The parts of Slack's Block Kit that a message is made of
+// The Block Kit types of a Slack message
 // (https://api.slack.com/reference/block-kit/blocks).
 type (
 	slackPayload struct {
-		Text   string       `json:"text"` // what a notification on a phone shows
+		Text   string       `json:"text"` // shown in push notifications
 		Blocks []slackBlock `json:"blocks"`
 	}
 	slackBlock struct {
@@ -28,20 +28,19 @@ type (
 	slackText struct {
 		Type string `json:"type"`
 		Text string `json:"text"`
-		// Verbatim keeps Slack from making links and mentions of what it finds in
-		// a text.
+		// Verbatim prevents Slack from creating links and mentions from the text.
 		Verbatim bool `json:"verbatim,omitzero"`
 	}
 )
 
-// Slack's own limits.
+// The limits of Slack.
 const (
 	maxSlackHeader = 150
 	maxSlackField  = 2000
 	maxSlackFields = 10
 )
 
-// slackTitles are the events in words.
+// slackTitles maps event types to titles.
 var slackTitles = map[promptrails.EventType]string{
 	promptrails.EventExecutionFailed:           "An execution failed",
 	promptrails.EventExecutionAwaitingApproval: "An execution awaits approval",
@@ -53,8 +52,8 @@ var slackTitles = map[promptrails.EventType]string{
 	promptrails.EventChannelTest:               "This channel works",
 }
 
-// slackMessage writes an event as a message: its title, what it tells, and
-// where and when it happened.
+// slackMessage encodes an event as a Slack message with a title, the event's
+// data, the workspace and the time.
 func slackMessage(event []byte) ([]byte, error) {
 	var e struct {
 		Type        promptrails.EventType `json:"type"`
@@ -78,7 +77,7 @@ func slackMessage(event []byte) ([]byte, error) {
 	return wire.Encode(slackPayload{Text: title, Blocks: blocks})
 }
 
-// slackFields are the members of an event's data, in their order.
+// slackFields returns the first 10 members of an event's data, in order.
 func slackFields(data jsontext.Value) (fields []slackText) {
 	_ = wire.EachMember(data, func(name string, _, value jsontext.Value) error {
 		if len(fields) == maxSlackFields {
@@ -95,15 +94,15 @@ func slackFields(data jsontext.Value) (fields []slackText) {
 	return fields
 }
 
-// escape keeps a text from being read as a link, a mention or a channel.
+// escape escapes the characters that start a link, a mention or a channel.
 func escape(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
 }
 
-// cut shortens a text to so many characters.
-func cut(s string, most int) string {
-	if utf8.RuneCountInString(s) <= most {
+// cut truncates s to at most maxRunes characters.
+func cut(s string, maxRunes int) string {
+	if utf8.RuneCountInString(s) <= maxRunes {
 		return s
 	}
-	return string([]rune(s)[:most-1]) + "…"
+	return string([]rune(s)[:maxRunes-1]) + "…"
 }

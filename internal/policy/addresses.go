@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// ParseAddresses reads an entry of a key's address list: an address or a CIDR
-// prefix of either family. An IPv4-mapped IPv6 one is IPv4; a zone and host
-// bits are errors.
+// ParseAddresses parses an entry of a key's address list: an IPv4 or IPv6
+// address or CIDR prefix. An IPv4-mapped IPv6 entry becomes IPv4. A zone or set
+// host bits are errors.
 func ParseAddresses(s string) (netip.Prefix, error) {
 	if !strings.Contains(s, "/") {
 		ip, err := netip.ParseAddr(s)
@@ -25,23 +25,24 @@ func ParseAddresses(s string) (netip.Prefix, error) {
 	}
 	if p.Addr().Is4In6() {
 		if p.Bits() < 96 {
-			return netip.Prefix{}, errors.New("must not reach from mapped IPv4 into IPv6; write the IPv4 prefix")
+			return netip.Prefix{}, errors.New("must not include more than the IPv4-mapped addresses; use an IPv4 prefix")
 		}
 		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 	}
 	if p != p.Masked() {
-		return netip.Prefix{}, errors.New("has host bits set; write " + p.Masked().String())
+		return netip.Prefix{}, errors.New("has host bits set; use " + p.Masked().String())
 	}
 	return p, nil
 }
 
-// AllowsIP reports whether an address is in a list; an empty one allows any.
+// AllowsIP reports whether an address is in a list. An empty list allows any
+// address.
 func AllowsIP(list []netip.Prefix, ip netip.Addr) bool {
 	return len(list) == 0 || within(ip.Unmap().WithZone(""), list)
 }
 
-// AddressesWithin reports whether a list allows nothing that outer does not.
-// Each entry must lie in one of outer's; an empty list is everything.
+// AddressesWithin reports whether a list is a subset of outer: each entry must
+// be within a single entry of outer. An empty list allows any address.
 func AddressesWithin(list, outer []netip.Prefix) bool {
 	if len(outer) == 0 {
 		return true

@@ -7,22 +7,23 @@ import (
 	"strings"
 )
 
-// ForwardedHeaders are the headers that can name a caller's address.
+// ForwardedHeaders are the supported headers with the client's address.
 var ForwardedHeaders = []string{"X-Forwarded-For", "Forwarded", "X-Real-Ip"}
 
-// Proxies are the peers whose header is believed.
+// Proxies are the trusted proxies and the header that they set.
 type Proxies struct {
 	Prefixes   []netip.Prefix
 	UnixSocket bool   // trust a peer without an address
-	Header     string // one of ForwardedHeaders; the first one by default
+	Header     string // one of ForwardedHeaders; the default is the first
 }
 
-// ClientIP returns the address that a request comes from: that of its peer, or,
-// if the peer is a trusted proxy, the last hop in the header that is not one.
-// Each proxy appends the hop that it saw, so anyone may have written the hops
-// before. A hop that is no address, such as for=_hidden, is the proxy's to say: the
-// address is then the proxy's own. It is not valid if nothing trusted names one, or
-// if a quotation that does not end, which anyone may have begun, hides the last hop.
+// ClientIP returns the address of the client: the address of the peer or, if the
+// peer is a trusted proxy, the last address in the header that is not a trusted
+// proxy. Each proxy appends the address of its peer, so the earlier hops can be
+// forged. If a hop is not an address, such as for=_hidden, ClientIP returns the
+// address of the proxy that appended it. The result is the zero Addr if there is
+// no trusted address, or if an unterminated quoted string, which can be forged,
+// hides the last hop.
 func (p Proxies) ClientIP(remoteAddr string, h http.Header) netip.Addr {
 	var ip netip.Addr
 	if peer, err := netip.ParseAddrPort(remoteAddr); err == nil {
@@ -53,15 +54,16 @@ func within(ip netip.Addr, prefixes []netip.Prefix) bool {
 	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
-// openQuotation stands for a line of Forwarded whose hops cannot be told apart.
+// openQuotation replaces the hops of a Forwarded line with an unterminated quoted
+// string, which cannot be split.
 const openQuotation = `"`
 
-// hops returns the hops that the header names, the nearest one last.
+// hops returns the hops in the header, the nearest one last.
 func (p Proxies) hops(h http.Header) []string {
 	switch p.Header {
 	case "Forwarded":
-		// Line by line: a quotation that does not end in its own line, which
-		// anyone may have sent, takes in nothing of the next one.
+		// The lines are parsed separately: an unterminated quoted string, which
+		// can be forged, must not include the next line.
 		var hops []string
 		for _, line := range h.Values(p.Header) {
 			elements, ok := splitQuoted(line, ',')
@@ -84,10 +86,10 @@ func (p Proxies) hops(h http.Header) []string {
 	}
 }
 
-// forwardedFor returns the node of an element of Forwarded (RFC 7239, section
-// 4), or "" if it has none, or several.
+// forwardedFor returns the "for" node of a Forwarded element (RFC 7239, section
+// 4), or "" if the element does not have exactly one.
 func forwardedFor(element string) (node string) {
-	pairs, _ := splitQuoted(element, ';') // its quotations end
+	pairs, _ := splitQuoted(element, ';') // the quoted strings are terminated
 	for _, pair := range pairs {
 		name, value, _ := strings.Cut(pair, "=")
 		if !strings.EqualFold(strings.TrimSpace(name), "for") {
@@ -101,8 +103,8 @@ func forwardedFor(element string) (node string) {
 	return node
 }
 
-// splitQuoted splits s at a separator outside of quoted strings (RFC 9110,
-// section 5.6.4). It reports false if one of them does not end.
+// splitQuoted splits s at separators outside quoted strings (RFC 9110, section
+// 5.6.4). It reports false if a quoted string is unterminated.
 func splitQuoted(s string, separator byte) (parts []string, ok bool) {
 	begin, quoted := 0, false
 	for i := 0; i < len(s); i++ {
@@ -118,7 +120,7 @@ func splitQuoted(s string, separator byte) (parts []string, ok bool) {
 	return append(parts, s[begin:]), !quoted
 }
 
-// parseHop reads an address, with or without a port.
+// parseHop parses an address, with or without a port.
 func parseHop(s string) (netip.Addr, bool) {
 	s = strings.TrimSpace(s)
 	if ap, err := netip.ParseAddrPort(s); err == nil {

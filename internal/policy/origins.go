@@ -10,17 +10,17 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// Origin is an entry of a key's list of origins: a scheme, a host and a port
-// (RFC 6454), or every host below one.
+// Origin is an entry of a key's origin list: a scheme, a host and a port (RFC
+// 6454). A wildcard entry matches the subdomains of the host.
 type Origin struct {
 	scheme, host, port string
-	below              bool   // every host below host, and not host itself
-	sent               string // as a browser sends it; empty where below
+	below              bool   // matches the subdomains of host, but not host
+	sent               string // as a browser sends it; empty for a wildcard
 }
 
 var errOrigin = errors.New("must be an origin such as https://app.example.com or https://*.example.com, without a path")
 
-// ParseOrigin reads an entry.
+// ParseOrigin parses an entry of an origin list.
 func ParseOrigin(s string) (Origin, error) {
 	scheme, rest, ok := strings.Cut(s, "://")
 	below := strings.HasPrefix(rest, "*.")
@@ -34,7 +34,7 @@ func ParseOrigin(s string) (Origin, error) {
 	return o, nil
 }
 
-// parseOrigin reads an origin as a browser sends it.
+// parseOrigin parses an origin without a wildcard.
 func parseOrigin(s string) (Origin, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil ||
@@ -42,7 +42,7 @@ func parseOrigin(s string) (Origin, error) {
 		return Origin{}, errOrigin
 	}
 	o := Origin{scheme: u.Scheme, host: strings.ToLower(u.Hostname()), port: u.Port()}
-	if !isASCII(o.host) { // a browser sends the name as DNS has it
+	if !isASCII(o.host) { // browsers send the ASCII form
 		if o.host, err = idna.Lookup.ToASCII(o.host); err != nil {
 			return Origin{}, errOrigin
 		}
@@ -63,7 +63,7 @@ func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r > 0x7f })
 }
 
-// covers reports whether o allows everything that p allows.
+// covers reports whether o matches every origin that p matches.
 func (o Origin) covers(p Origin) bool {
 	if o.scheme != p.scheme || o.port != p.port {
 		return false
@@ -74,8 +74,9 @@ func (o Origin) covers(p Origin) bool {
 	return !p.below && o.host == p.host
 }
 
-// AllowsOrigin reports whether the Origin headers of a request fit a list. An
-// empty list allows any; with a list there must be exactly one that matches.
+// AllowsOrigin reports whether a list allows the Origin headers of a request. An
+// empty list allows any request. Otherwise the request must have exactly one
+// Origin header, and it must match an entry.
 func AllowsOrigin(list []Origin, headers []string) bool {
 	if len(list) == 0 {
 		return true
@@ -84,14 +85,14 @@ func AllowsOrigin(list []Origin, headers []string) bool {
 		return false
 	}
 	if slices.ContainsFunc(list, func(o Origin) bool { return o.sent == headers[0] && o.sent != "" }) {
-		return true // the usual case, without a parse
+		return true // the common case, without parsing
 	}
 	sent, err := parseOrigin(headers[0])
 	return err == nil && slices.ContainsFunc(list, func(o Origin) bool { return o.covers(sent) })
 }
 
-// OriginsWithin reports whether a list allows nothing that outer does not. Each
-// entry must lie in one of outer's; an empty list is everything.
+// OriginsWithin reports whether a list is a subset of outer: each entry must be
+// covered by a single entry of outer. An empty list allows any origin.
 func OriginsWithin(list, outer []Origin) bool {
 	if len(outer) == 0 {
 		return true

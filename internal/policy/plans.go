@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Unlimited is the maximum of a limit that a plan does not set.
+// Unlimited is the value of a limit that the plan does not restrict.
 const Unlimited = -1
 
 // The limits of a plan.
@@ -17,16 +17,16 @@ const (
 	NotificationChannels = "notification_channels"
 )
 
-// Plan is what a workspace may use.
+// Plan is the price, limits and features of a plan.
 type Plan struct {
 	ID       string
-	Price    int64 // US cents a month
+	Price    int64 // US cents per month
 	Limits   map[string]int64
 	Features []string
 }
 
-// plans is the catalogue, the cheapest first. Each has the features of the one
-// before.
+// plans is the catalogue, cheapest first. Each plan includes the features of the
+// previous one.
 var plans = catalogue(
 	Plan{ID: "free", Limits: limits(500, 1, 3, 1, 0)},
 	Plan{ID: "starter", Price: 4900, Limits: limits(10_000, 5, 15, 5, 2), Features: []string{"mcp_tools", "memory", "guardrails", "webhooks"}},
@@ -48,7 +48,7 @@ func catalogue(plans ...Plan) []Plan {
 	return plans
 }
 
-// PlanByID returns a plan of the catalogue.
+// PlanByID returns the plan with that id.
 func PlanByID(id string) (plan Plan, ok bool) {
 	i := slices.IndexFunc(plans, func(p Plan) bool { return p.ID == id })
 	if i < 0 {
@@ -57,8 +57,8 @@ func PlanByID(id string) (plan Plan, ok bool) {
 	return plans[i], true
 }
 
-// Max returns a limit of a plan, or [Unlimited]; 0 for a plan or limit that is
-// not in the catalogue.
+// Max returns the value of a plan's limit, or [Unlimited]. It returns 0 for an
+// unknown plan or limit.
 func Max(plan, limit string) int64 {
 	p, _ := PlanByID(plan)
 	return p.Limits[limit]
@@ -70,7 +70,7 @@ func HasFeature(plan, feature string) bool {
 	return slices.Contains(p.Features, feature)
 }
 
-// PlansWith returns the plans that have a feature.
+// PlansWith returns the ids of the plans that have a feature, cheapest first.
 func PlansWith(feature string) (ids []string) {
 	for _, p := range plans {
 		if slices.Contains(p.Features, feature) {
@@ -80,8 +80,9 @@ func PlansWith(feature string) (ids []string) {
 	return ids
 }
 
-// Period returns the month that a moment is in, counted from the moment that a
-// subscription began, in UTC. A month that lacks the day ends on its last.
+// Period returns the billing period that contains at, in UTC. Periods are one
+// month long and counted from began. If a month does not have the day of began,
+// its last day is used.
 func Period(began, at time.Time) (start, end time.Time) {
 	began, at = began.UTC(), at.UTC()
 	n := (at.Year()-began.Year())*12 + int(at.Month()) - int(began.Month())
@@ -92,8 +93,8 @@ func Period(began, at time.Time) (start, end time.Time) {
 	return start, months(began, n+1)
 }
 
-// months adds months to a time, and keeps to the day of the month where the
-// month has it.
+// months returns t plus n months. The day of the month is at most the last day
+// of the resulting month.
 func months(t time.Time, n int) time.Time {
 	moved := t.AddDate(0, n, 0)
 	if moved.Day() != t.Day() {
@@ -102,16 +103,16 @@ func months(t time.Time, n int) time.Time {
 	return moved
 }
 
-// Crossings returns which of the shares that people are told of, in per cent, a
-// limit passes from one use to another.
-func Crossings(before, after, most int64) (percents []int) {
+// Crossings returns the notification thresholds, in percent of the limit, that
+// are reached when usage rises from before to after.
+func Crossings(before, after, limit int64) (percents []int) {
 	for _, percent := range []int64{80, 100} {
-		if before*100 < percent*most && after*100 >= percent*most {
+		if before*100 < percent*limit && after*100 >= percent*limit {
 			percents = append(percents, int(percent))
 		}
 	}
 	return percents
 }
 
-// Catalogue returns the plans, the cheapest first.
+// Catalogue returns the plans, cheapest first.
 func Catalogue() []Plan { return slices.Clone(plans) }

@@ -1,8 +1,8 @@
-// Package policy holds the rules of who may do what, as pure functions over
-// plain values: both sides of the API judge by it.
+// Package policy holds the authorization rules as pure functions. The client and
+// the service share them.
 package policy
 
-// The roles of a workspace.
+// The roles of a workspace's members.
 const (
 	Owner = "owner"
 	Admin = "admin"
@@ -22,14 +22,15 @@ func rank(role string) int {
 	}
 }
 
-// IsRole reports whether role is one of a workspace's.
+// IsRole reports whether role is a known role.
 func IsRole(role string) bool { return rank(role) > 0 }
 
-// AtLeast reports whether role may do what least may.
-func AtLeast(role, least string) bool { return rank(role) >= rank(least) }
+// AtLeast reports whether role ranks at or above minRole.
+func AtLeast(role, minRole string) bool { return rank(role) >= rank(minRole) }
 
-// MayChangeRole reports whether actor may give a member of the role target the
-// role to: the member must rank below the actor, the new role not above.
+// MayChangeRole reports whether actor may change a member's role from target to
+// to. The actor must be at least an admin, target must rank below actor, and to
+// must not rank above actor.
 func MayChangeRole(actor, target, to string) bool {
 	return AtLeast(actor, Admin) && rank(target) < rank(actor) && rank(to) <= rank(actor)
 }

@@ -5,22 +5,21 @@ import (
 	"time"
 )
 
-// Refusal is an error response of the API before it is written: the reason why a
-// request is not carried out.
+// Refusal is an error response of the API: the reason why a request is refused.
 type Refusal struct {
 	Status     int
 	Code       string
 	Message    string
 	Details    map[string]any
 	RetryAfter time.Duration // 0: no Retry-After header
-	Cause      error         // logged, and not sent
+	Cause      error         // logged, not sent
 }
 
 func (r *Refusal) Error() string {
 	return fmt.Sprintf("%d %s: %s", r.Status, r.Code, r.Message)
 }
 
-// Unwrap returns the cause, which the caller does not see.
+// Unwrap returns the cause, which is not part of the response.
 func (r *Refusal) Unwrap() error { return r.Cause }
 
 // With returns a copy of the refusal with details.

@@ -1,7 +1,7 @@
-// Package redact removes secrets from text that another program wrote, such as
-// an error page that echoes the request. It finds a secret in plain form and in
-// the forms that programs commonly write: JSON, HTML and URL escapes, base64 and
-// hex, broken over lines, and cut off.
+// Package redact removes secrets from text written by another program, such as
+// an error page that echoes the request. It finds secrets in plain text, in JSON,
+// HTML and URL escapes, in base64 and in hex, also if they are broken over lines
+// or truncated.
 package redact
 
 import (
@@ -16,13 +16,14 @@ import (
 const Mark = "[redacted]"
 
 const (
-	// minSecret is the length in bytes below which a secret is ignored: it would
-	// match everywhere.
+	// minSecret is the minimum length of a secret in bytes. Shorter secrets are
+	// ignored, because they would match everywhere.
 	minSecret = 4
-	// A part of a secret is redacted if it has a third of its bytes, within these
-	// bounds. A whole secret always is.
+	// A part of a secret is redacted if it has at least a third of the secret's
+	// bytes; this minimum is at least minPart and at most maxPart. A complete
+	// secret is always redacted.
 	minPart, maxPart = 8, 16
-	// maxLevels is how many escapes within escapes are undone.
+	// maxLevels is the maximum number of nested escapes that are decoded.
 	maxLevels = 3
 )
 
@@ -35,7 +36,7 @@ type pattern struct {
 	part int // a run of this many bytes is redacted
 }
 
-// New returns a Redactor for secrets. Secrets under 4 bytes are ignored.
+// New returns a Redactor for secrets. It ignores secrets of less than 4 bytes.
 func New(secrets ...string) *Redactor {
 	r := &Redactor{}
 	for _, secret := range secrets {
@@ -55,7 +56,7 @@ func New(secrets ...string) *Redactor {
 	return r
 }
 
-func (r *Redactor) add(text string, shortest int) {
+func (r *Redactor) add(text string, minSize int) {
 	text = strings.Map(func(c rune) rune {
 		if unicode.IsSpace(c) {
 			return -1
@@ -63,12 +64,12 @@ func (r *Redactor) add(text string, shortest int) {
 		return c
 	}, text)
 	same := func(p pattern) bool { return p.text == text }
-	if len(text) >= shortest && !slices.ContainsFunc(r.patterns, same) {
+	if len(text) >= minSize && !slices.ContainsFunc(r.patterns, same) {
 		r.patterns = append(r.patterns, pattern{text, min(len(text), max(minPart, min(len(text)/3, maxPart)))})
 	}
 }
 
-// encodedAt returns the base64 characters that depend only on the secret where
+// encodedAt returns the base64 characters that depend only on the secret, when
 // it follows offset bytes (modulo 3) of other text.
 func encodedAt(e *base64.Encoding, secret string, offset int) string {
 	encoded := e.EncodeToString([]byte(strings.Repeat("x", offset) + secret))
@@ -144,7 +145,7 @@ func (s *stream) hide(p pattern, hidden []bool) (found bool) {
 	return found
 }
 
-// runs indexes each run of n bytes by where it begins.
+// runs returns the positions of each run of n bytes.
 func (s *stream) runs(n int) map[string][]int {
 	if index, ok := s.index[n]; ok {
 		return index
@@ -158,8 +159,8 @@ func (s *stream) runs(n int) map[string][]int {
 	return index
 }
 
-// cuts returns the places where a program may have cut a secret off: the end of
-// the text, and each ellipsis.
+// cuts returns the positions where a secret may be truncated: the end of the text
+// and each ellipsis.
 func (s *stream) cuts() []int {
 	ends := []int{len(s.text)}
 	for _, ellipsis := range []string{"...", "…"} {

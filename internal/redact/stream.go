@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// stream is text without white space, and for each of its bytes the range of
-// the original text that it was decoded from.
+// stream is decoded text without white space. For each byte it holds the range
+// of the original text that the byte was decoded from.
 type stream struct {
 	text     []byte
 	from, to []int
@@ -45,7 +45,7 @@ func plain(text string) *stream {
 	return s
 }
 
-// unescape decodes each escape once, and reports whether there was any.
+// unescape decodes one level of escapes. It reports whether there were any.
 func (s *stream) unescape() (decoded *stream, changed bool) {
 	decoded = newStream(len(s.text))
 	for i := 0; i < len(s.text); {
@@ -61,11 +61,11 @@ func (s *stream) unescape() (decoded *stream, changed bool) {
 	return decoded, changed
 }
 
-// longestEntity bounds an HTML entity, from & to ;.
-const longestEntity = 12
+// maxEntity is the maximum length in bytes of an HTML entity, from & to ;.
+const maxEntity = 12
 
-// unescaped decodes the escape that text begins with and returns its length, or
-// 0 if there is none.
+// unescaped decodes the escape at the start of text and returns its length. The
+// length is 0 if text does not start with an escape.
 func unescaped(text []byte) (string, int) {
 	switch text[0] {
 	case '%':
@@ -73,7 +73,7 @@ func unescaped(text []byte) (string, int) {
 			return string([]byte{byte(n)}), 3 //nolint:gosec // it has 8 bits
 		}
 	case '&':
-		entity := text[:min(len(text), longestEntity)]
+		entity := text[:min(len(text), maxEntity)]
 		if end := strings.IndexByte(string(entity), ';'); end > 0 {
 			if decoded := html.UnescapeString(string(entity[:end+1])); decoded != string(entity[:end+1]) {
 				return decoded, end + 1
@@ -114,7 +114,7 @@ func backslash(text []byte) (string, int) {
 	return "", 0
 }
 
-// hexDigits reads a number of that many hexadecimal digits, 4 at most.
+// hexDigits parses the given number of hexadecimal digits, 4 at most.
 func hexDigits(text []byte, digits int) (rune, bool) {
 	if len(text) < digits {
 		return 0, false

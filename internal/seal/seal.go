@@ -1,5 +1,6 @@
-// Package seal keeps secrets at rest: AES-256-GCM under a master key that can
-// be changed, each value bound to the row that it stands in.
+// Package seal encrypts secrets at rest with AES-256-GCM. The keys are derived
+// from a master key, which can be rotated. The additional data binds each value
+// to its database row.
 package seal
 
 import (
@@ -22,14 +23,16 @@ const (
 	keyIDSize = 8
 )
 
-// ErrUnknownKey says that a value was sealed under a master key that is not in
-// the ring.
-var ErrUnknownKey = errors.New("sealed under a master key that was not given")
+// ErrUnknownKey is returned for a value that was sealed under a master key that
+// is not in the key ring.
+var ErrUnknownKey = errors.New("sealed under an unknown master key")
 
-// Place is where a sealed value stands. It opens nowhere else.
+// Place is the additional data of a sealed value: the location where it is
+// stored. A value can only be opened with the same Place.
 type Place struct{ Workspace, Table, Column, Row string }
 
-// additionalData joins the parts so that no two places come out alike.
+// additionalData encodes p with length prefixes, so that different places have
+// different encodings.
 func (p Place) additionalData() []byte {
 	var b []byte
 	for _, part := range []string{p.Workspace, p.Table, p.Column, p.Row} {
@@ -45,10 +48,11 @@ type key struct {
 	mac  []byte
 }
 
-// Ring is the current master key and those before it.
+// Ring is a key ring: the current master key and the previous ones.
 type Ring struct{ keys []key }
 
-// NewRing returns a ring that seals under current and opens under any.
+// NewRing returns a key ring that seals with current and opens with any of the
+// keys. Each key must be [KeySize] bytes.
 func NewRing(current []byte, previous ...[]byte) (*Ring, error) {
 	r := &Ring{}
 	for _, master := range append([][]byte{current}, previous...) {
@@ -63,9 +67,9 @@ func NewRing(current []byte, previous ...[]byte) (*Ring, error) {
 
 func newKey(master []byte) (key, error) {
 	if len(master) != KeySize {
-		return key{}, fmt.Errorf("a master key has %d bytes, this one %d", KeySize, len(master))
+		return key{}, fmt.Errorf("invalid master key: must be %d bytes, is %d", KeySize, len(master))
 	}
-	// The master key itself is never used: each purpose has a key of its own.
+	// The master key is only used to derive a key for each purpose.
 	derive := func(purpose string, size int) ([]byte, error) {
 		return hkdf.Key(sha256.New, master, nil, "promptrails-go "+purpose, size)
 	}
@@ -86,15 +90,17 @@ func newKey(master []byte) (key, error) {
 	return key{id: id, aead: aead, mac: mac}, nil
 }
 
-// Seal returns plaintext sealed under the current key, for that place alone.
+// Seal encrypts plaintext under the current key, with at as the additional data.
 func (r *Ring) Seal(at Place, plaintext []byte) []byte {
-	return r.keys[0].aead.Seal(r.Prefix(), nil, plaintext, at.additionalData()) //nolint:gosec // this AEAD makes its nonce itself
+	return r.keys[0].aead.Seal(r.Prefix(), nil, plaintext, at.additionalData()) //nolint:gosec // this AEAD generates the nonce
 }
 
-// Prefix is how everything begins that is sealed under the current key.
+// Prefix returns the first bytes of every value sealed under the current key:
+// the version and the key id.
 func (r *Ring) Prefix() []byte { return append([]byte{version}, r.keys[0].id...) }
 
-// Open returns what was sealed for that place.
+// Open decrypts a value that was sealed with the additional data at. It returns
+// [ErrUnknownKey] if the key is not in the key ring.
 func (r *Ring) Open(at Place, sealed []byte) ([]byte, error) {
 	if len(sealed) < 1+keyIDSize || sealed[0] != version {
 		return nil, errors.New("not a sealed value")
@@ -104,7 +110,7 @@ func (r *Ring) Open(at Place, sealed []byte) ([]byte, error) {
 		if bytes.Equal(k.id, id) {
 			plaintext, err := k.aead.Open(nil, nil, body, at.additionalData())
 			if err != nil {
-				return nil, errors.New("the sealed value was altered, or stands in another place than it was sealed for")
+				return nil, errors.New("the sealed value was modified or was sealed for another row")
 			}
 			return plaintext, nil
 		}
@@ -112,11 +118,11 @@ func (r *Ring) Open(at Place, sealed []byte) ([]byte, error) {
 	return nil, ErrUnknownKey
 }
 
-// MAC returns a keyed digest of the parts that names its key.
+// MAC returns the id of the current key followed by the HMAC-SHA256 of the parts.
 func (r *Ring) MAC(parts ...[]byte) []byte { return r.keys[0].digest(parts) }
 
-// CheckMAC reports whether digest is the MAC of the parts, under whichever key
-// of the ring it names.
+// CheckMAC reports whether digest is the MAC of the parts under the key of the
+// key ring that it identifies.
 func (r *Ring) CheckMAC(digest []byte, parts ...[]byte) bool {
 	for _, k := range r.keys {
 		if bytes.HasPrefix(digest, k.id) {

@@ -40,7 +40,8 @@ func apiKeyFields(k *promptrails.APIKey) []any {
 	return append(apiKeyRow(k).into(), &k.CreatedByMember)
 }
 
-// keyAt sets the status that a key has at a moment: a matter of the clock.
+// keyAt sets the status of a key at now. It depends on the time and is not
+// stored.
 func keyAt(k *promptrails.APIKey, now time.Time) {
 	life := policy.Lifetime{ExpiresAt: k.ExpiresAt, OverlapEndsAt: k.OverlapEndsAt, RevokedAt: k.RevokedAt}
 	switch {
@@ -58,7 +59,7 @@ func keyAt(k *promptrails.APIKey, now time.Time) {
 	}
 }
 
-// The conditions of each status at a moment, which stands for both ?.
+// keyStatus holds the condition of each status. Each ? is the current time.
 var keyStatus = map[promptrails.APIKeyStatus]string{
 	promptrails.APIKeyRevoked:  "(k.revoked_at > 0 OR k.overlap_ends_at > 0 AND k.overlap_ends_at <= ?)",
 	promptrails.APIKeyExpired:  "k.revoked_at = 0 AND (k.overlap_ends_at = 0 OR k.overlap_ends_at > ?) AND k.expires_at > 0 AND k.expires_at <= ?",
@@ -70,12 +71,12 @@ var keyStatus = map[promptrails.APIKeyStatus]string{
 type APIKeyFilter struct {
 	Status        promptrails.APIKeyStatus
 	CreatedBy     string
-	ExpiresBefore time.Time // those that expire, and do so before it
-	UnusedSince   time.Time // those that were made before it, and not used since
+	ExpiresBefore time.Time // keys that expire before it
+	UnusedSince   time.Time // keys created before it and not used since
 }
 
-// APIKeys returns a page of the keys as they are at a moment, and how many
-// there are.
+// APIKeys returns a page of the keys, with their status at now, and the number of
+// matching keys. The number is 0 if p has a cursor.
 func (t *Tx) APIKeys(by *APIKeyFilter, now time.Time, p Paging) (page []*promptrails.APIKey, total int, err error) {
 	f := filter{base: 1}
 	if condition := keyStatus[by.Status]; condition != "" {
@@ -119,7 +120,7 @@ func (t *Tx) APIKeys(by *APIKeyFilter, now time.Time, p Paging) (page []*promptr
 	return page, total, err
 }
 
-// Position returns where a key is in a list with that filter.
+// Position returns the position of a key in a list with that filter.
 func (by *APIKeyFilter) Position(k *promptrails.APIKey) Position {
 	at := k.CreatedAt
 	if !by.ExpiresBefore.IsZero() {
@@ -130,7 +131,7 @@ func (by *APIKeyFilter) Position(k *promptrails.APIKey) Position {
 	return Position{At: micros(at), ID: k.ID}
 }
 
-// APIKey returns one key as it is at a moment.
+// APIKey returns the key with that id, with its status at now.
 func (t *Tx) APIKey(id string, now time.Time) (*promptrails.APIKey, error) {
 	k := new(promptrails.APIKey)
 	err := t.row("SELECT "+apiKeyColumns+" "+apiKeyRows+" AND k.id = $2", []any{id}, apiKeyFields(k)...)
@@ -138,7 +139,8 @@ func (t *Tx) APIKey(id string, now time.Time) (*promptrails.APIKey, error) {
 	return k, err
 }
 
-// APIKeyByHash returns the workspace's key with that hash, as it is at a moment.
+// APIKeyByHash returns the workspace's key with that hash, with its status at
+// now.
 func (t *Tx) APIKeyByHash(hash []byte, now time.Time) (*promptrails.APIKey, error) {
 	k := new(promptrails.APIKey)
 	err := t.row("SELECT "+apiKeyColumns+" "+apiKeyRows+" AND k.hash = $2", []any{hash}, apiKeyFields(k)...)
@@ -146,7 +148,8 @@ func (t *Tx) APIKeyByHash(hash []byte, now time.Time) (*promptrails.APIKey, erro
 	return k, err
 }
 
-// LiveAPIKeysBy returns the keys that a person made and that are not revoked.
+// LiveAPIKeysBy returns the keys that a user created and that are not revoked at
+// now, oldest first.
 func (t *Tx) LiveAPIKeysBy(userID string, now time.Time) (keys []*promptrails.APIKey, err error) {
 	err = t.rows("SELECT "+apiKeyColumns+" "+apiKeyRows+" AND k.created_by = $2 AND k.revoked_at = 0 ORDER BY k.created_at, k.id", []any{userID}, func(r *sql.Rows) error {
 		k := new(promptrails.APIKey)
@@ -161,7 +164,7 @@ func (t *Tx) LiveAPIKeysBy(userID string, now time.Time) (keys []*promptrails.AP
 	return keys, err
 }
 
-// CreateAPIKey adds a key by its hash.
+// CreateAPIKey adds a key. Only its hash is stored.
 func (t *Tx) CreateAPIKey(k *promptrails.APIKey, hash []byte) error {
 	err := t.insert("api_keys", apiKeyRow(k), column{"hash", hash, onceSet})
 	if err != nil {
@@ -170,7 +173,7 @@ func (t *Tx) CreateAPIKey(k *promptrails.APIKey, hash []byte) error {
 	return t.count(countAPIKeys, 1)
 }
 
-// UpdateAPIKey stores what can change of a key.
+// UpdateAPIKey stores the mutable fields of a key.
 func (t *Tx) UpdateAPIKey(k *promptrails.APIKey) error {
 	return t.update("api_keys", k.ID, apiKeyRow(k))
 }

@@ -8,18 +8,18 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// Currency is the one that the service bills in.
+// Currency is the currency of all amounts.
 const Currency = "USD"
 
-// Subscription is what is kept of a workspace's subscription.
+// Subscription is the stored subscription of a workspace.
 type Subscription struct {
 	Plan             promptrails.PlanID
-	Began            time.Time // the periods run from here, a month each
+	Began            time.Time // start of the first period; periods are one month long
 	Version          int64
 	UpdatedAt        time.Time
-	InvoicedUntil    time.Time // zero: nothing yet
-	PaidPrice        int64     // the highest that is paid for the period up to InvoicedUntil, in cents a month
-	ExecutionsPeriod time.Time // the period that ExecutionsUsed counts
+	InvoicedUntil    time.Time // zero: not invoiced yet
+	PaidPrice        int64     // highest price paid for the period up to InvoicedUntil, in cents per month
+	ExecutionsPeriod time.Time // start of the period that ExecutionsUsed counts
 	ExecutionsUsed   int64
 }
 
@@ -38,15 +38,15 @@ func (t *Tx) UpdateSubscription(s *Subscription) error {
 		string(s.Plan), micros(s.Began), s.Version, micros(s.UpdatedAt), micros(s.InvoicedUntil), micros(s.ExecutionsPeriod), s.ExecutionsUsed, s.PaidPrice))
 }
 
-// ForgetCrossings lets shares of limits be crossed again, since the limits are
-// others.
+// ForgetCrossings deletes the recorded crossings, so that thresholds can be
+// crossed again after the limits change.
 func (t *Tx) ForgetCrossings() error {
 	_, err := t.exec("DELETE FROM usage_crossings WHERE workspace_id = $1")
 	return err
 }
 
-// Cross records that a limit was used to a share of it, and reports whether
-// that is the first time in the period.
+// Cross records that usage reached a percentage of a limit. It reports whether
+// this is the first time in the period.
 func (t *Tx) Cross(limit string, percent int, period, at time.Time) (first bool, err error) {
 	n, err := t.exec("INSERT INTO usage_crossings (workspace_id, limit_key, percent, period_start, crossed_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
 		limit, percent, micros(period), micros(at))
@@ -75,7 +75,8 @@ func invoiceRow(i *promptrails.Invoice) row {
 	}
 }
 
-// Invoices returns a page of the invoices, and how many there are.
+// Invoices returns a page of the invoices and the number of matching invoices.
+// The number is 0 if p has a cursor.
 func (t *Tx) Invoices(status string, p Paging) (page []*promptrails.Invoice, total int, err error) {
 	f := filter{base: 1}
 	f.andText("i.status = ?", status)
@@ -91,13 +92,13 @@ func (t *Tx) Invoices(status string, p Paging) (page []*promptrails.Invoice, tot
 	return page, total, err
 }
 
-// Invoice returns one invoice.
+// Invoice returns the invoice with that id.
 func (t *Tx) Invoice(id string) (*promptrails.Invoice, error) {
 	i := new(promptrails.Invoice)
 	return i, t.row("SELECT "+invoiceColumns+" "+invoiceRows+" AND i.id = $2", []any{id}, invoiceRow(i).into()...)
 }
 
-// CreateInvoice adds an invoice, and gives it the next number.
+// CreateInvoice adds an invoice and sets its Number to the next number.
 func (t *Tx) CreateInvoice(i *promptrails.Invoice) error {
 	n, err := t.counted(countInvoices)
 	if err != nil {
@@ -111,14 +112,15 @@ func (t *Tx) CreateInvoice(i *promptrails.Invoice) error {
 	return t.count(countInvoices, 1)
 }
 
-// Balance returns what is left, in millionths, and when it changed last.
+// Balance returns the balance in millionths of [Currency] and the time of its
+// last change.
 func (t *Tx) Balance() (micros int64, updatedAt time.Time, err error) {
 	err = t.row("SELECT balance_micros, balance_updated_at FROM workspaces WHERE id = $1", nil, &micros, stamp{&updatedAt})
 	return micros, updatedAt, err
 }
 
-// CreateTransaction changes the balance, and adds the transaction that tells
-// of it.
+// CreateTransaction adds the amount of a transaction to the balance, and adds the
+// transaction. It sets BalanceAfterMicros.
 func (t *Tx) CreateTransaction(x *promptrails.Transaction) error {
 	var sequence int64
 	err := t.row("UPDATE workspaces SET balance_micros = balance_micros + $2, balance_updated_at = $3, transaction_sequence = transaction_sequence + 1 WHERE id = $1 RETURNING balance_micros, transaction_sequence",
@@ -132,8 +134,8 @@ func (t *Tx) CreateTransaction(x *promptrails.Transaction) error {
 	return err
 }
 
-// Transactions returns a page of the transactions, the newest first, each with
-// its sequence.
+// Transactions returns a page of the transactions and their sequences, newest
+// first.
 func (t *Tx) Transactions(p Paging) (page []*promptrails.Transaction, sequences []int64, err error) {
 	f := filter{base: 1}
 	if p.After != nil {

@@ -8,14 +8,15 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/changelog"
 )
 
-// Head returns the newest entry's sequence and hash: 0 and the genesis hash
-// before the first.
+// Head returns the sequence and hash of the newest entry. Before the first entry
+// they are 0 and the genesis hash.
 func (t *Tx) Head() (*promptrails.ChangelogHead, error) {
 	h := &promptrails.ChangelogHead{WorkspaceID: t.workspace}
 	return h, t.row("SELECT changelog_sequence, changelog_hash FROM workspaces WHERE id = $1", nil, &h.Sequence, &h.Hash)
 }
 
-// Append adds an entry to the changelog: its place in the chain, then itself.
+// Append adds an entry to the changelog. It sets the entry's WorkspaceID,
+// Sequence and PrevHash.
 func (t *Tx) Append(e *changelog.Entry) error {
 	head, err := t.Head()
 	if err != nil {
@@ -35,15 +36,15 @@ func (t *Tx) Append(e *changelog.Entry) error {
 	return affected(t.exec("UPDATE workspaces SET changelog_sequence = $2, changelog_hash = $3 WHERE id = $1", e.Sequence, hash))
 }
 
-// ChangelogFilter narrows a list of entries; what is zero is not looked at.
+// ChangelogFilter narrows a list of entries; a zero field is ignored.
 type ChangelogFilter struct {
 	ResourceType, ResourceID, Action, ActorType, ActorID string
-	Since, Until                                         time.Time // until is exclusive
+	Since, Until                                         time.Time // Until is exclusive
 	From, To                                             int64     // sequences, both inclusive
 	Ascending                                            bool
 }
 
-// Document is an entry as it is served, and its sequence.
+// Document is an entry as it is served and its sequence.
 type Document struct {
 	Sequence int64
 	JSON     []byte
@@ -91,7 +92,7 @@ func (t *Tx) Changelog(by *ChangelogFilter, p Paging) (page []Document, err erro
 	return page, err
 }
 
-// ChangelogEntry returns one entry as it is served.
+// ChangelogEntry returns the document of the entry with that id.
 func (t *Tx) ChangelogEntry(id string) (document []byte, err error) {
 	err = t.row("SELECT document FROM changelog WHERE workspace_id = $1 AND id = $2", []any{id}, &document)
 	return document, err

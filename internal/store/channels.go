@@ -7,14 +7,14 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// Channel is a channel with what is not shown of it.
+// Channel is a channel with the fields that are not shown.
 type Channel struct {
 	promptrails.Channel
 	SealedURL      []byte
-	SealedSecret   []byte // nil: it signs nothing
-	PreviousSecret []byte // sealed; nil: there is none
+	SealedSecret   []byte // nil: messages are not signed
+	PreviousSecret []byte // sealed; nil if there is no previous secret
 	PreviousEndsAt time.Time
-	FailingSince   time.Time // zero: the last attempt was no failure
+	FailingSince   time.Time // zero: the last attempt did not fail
 }
 
 const (
@@ -45,7 +45,8 @@ func channelRow(c *Channel) row {
 	}
 }
 
-// Channels returns a page of the channels, and how many there are.
+// Channels returns a page of the channels and the number of matching channels.
+// The number is 0 if p has a cursor.
 func (t *Tx) Channels(kind string, p Paging) (page []*Channel, total int, err error) {
 	f := filter{base: 1}
 	f.andText("c.type = ?", kind)
@@ -56,7 +57,7 @@ func (t *Tx) Channels(kind string, p Paging) (page []*Channel, total int, err er
 	return page, total, err
 }
 
-// ActiveChannels returns all channels that something is sent over.
+// ActiveChannels returns all active channels, oldest first.
 func (t *Tx) ActiveChannels() ([]*Channel, error) {
 	return t.channels(" AND c.is_active = 1 ORDER BY c.created_at, c.id", nil)
 }
@@ -70,13 +71,13 @@ func (t *Tx) channels(rest scoped, args []any) (found []*Channel, err error) {
 	return found, err
 }
 
-// Channel returns one channel.
+// Channel returns the channel with that id.
 func (t *Tx) Channel(id string) (*Channel, error) {
 	c := new(Channel)
 	return c, t.row("SELECT "+channelColumns+" "+channelRows+" AND c.id = $2", []any{id}, channelRow(c).into()...)
 }
 
-// CountChannels returns how many channels there are.
+// CountChannels returns the number of channels.
 func (t *Tx) CountChannels() (int, error) { return t.counted(countChannels) }
 
 // CreateChannel adds a channel.
@@ -88,7 +89,7 @@ func (t *Tx) CreateChannel(c *Channel) error {
 	return t.count(countChannels, 1)
 }
 
-// UpdateChannel stores everything of a channel that can change.
+// UpdateChannel stores the mutable fields of a channel and schedules it.
 func (t *Tx) UpdateChannel(c *Channel) error {
 	err := t.update("notification_channels", c.ID, channelRow(c))
 	if err != nil {
@@ -97,7 +98,7 @@ func (t *Tx) UpdateChannel(c *Channel) error {
 	return t.Schedule(c.ID)
 }
 
-// DeleteChannel removes a channel, and its deliveries.
+// DeleteChannel deletes a channel and its deliveries.
 func (t *Tx) DeleteChannel(id string) error {
 	if err := affected(t.exec("DELETE FROM notification_channels WHERE workspace_id = $1 AND id = $2", id)); err != nil {
 		return err
@@ -105,8 +106,8 @@ func (t *Tx) DeleteChannel(id string) error {
 	return t.count(countChannels, -1)
 }
 
-// Schedule sets when a channel is to be looked at next: at the earliest of its
-// deliveries that wait, and never while it is not active.
+// Schedule sets the time of a channel's next attempt: that of its earliest
+// pending delivery, or never if the channel is not active.
 func (t *Tx) Schedule(id string) error {
 	return affected(t.exec(`UPDATE notification_channels SET next_attempt_at = CASE is_active WHEN 1 THEN coalesce((SELECT min(d.next_attempt_at)
 		FROM notification_deliveries d WHERE d.workspace_id = $1 AND d.channel_id = $2 AND d.next_attempt_at > 0), 0) ELSE 0 END

@@ -11,12 +11,13 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// createWait bounds the wait for another process that creates or migrates the
-// same database.
+// createWait is the maximum wait for another process that creates or migrates
+// the same database.
 const createWait = time.Minute
 
-// Lock keeps other processes from creating or migrating the file of that name
-// until release is called. A file that is up to date needs no lock.
+// Lock prevents other processes from creating or migrating the database in file
+// until release is called. It waits for at most a minute. It does not lock a file
+// that is up to date.
 func Lock(ctx context.Context, file string) (release func() error, err error) {
 	nothing := func() error { return nil }
 	if file == "" || upToDate(ctx, file) {
@@ -31,8 +32,7 @@ func Lock(ctx context.Context, file string) (release func() error, err error) {
 	return lock.Unlock, nil
 }
 
-// IsNew reports whether there is no database in the file of that name: it does
-// not exist or is empty.
+// IsNew reports whether the file does not exist or is empty.
 func IsNew(file string) (bool, error) {
 	info, err := os.Stat(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -44,17 +44,17 @@ func IsNew(file string) (bool, error) {
 	return info.Size() == 0, nil
 }
 
-// upToDate reports whether a file has the newest schema, or is none that this
-// program would change.
+// upToDate reports whether this program would not change the file: it has the
+// newest schema or is not a database.
 func upToDate(ctx context.Context, file string) bool {
 	if isNew, err := IsNew(file); isNew || err != nil {
 		return false
 	}
 	db := openSQLite(location(file), readOnly)
-	defer func() { _ = db.Close() }() // nothing was written
+	defer func() { _ = db.Close() }() // the database is read-only
 	var tables, current int64
 	if db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables) != nil {
-		return true // it is no database: inspect says so
+		return true // not a database; inspect returns the error
 	}
 	newest, err := newestSchema()
 	if tables == 0 || err != nil {
@@ -64,8 +64,8 @@ func upToDate(ctx context.Context, file string) bool {
 	return err == nil && current >= newest
 }
 
-// create makes the file that does not exist, for its owner only: SQLite gives
-// its other files the same mode.
+// create creates a file with mode 0600. SQLite uses the same mode for the files
+// that it creates next to it.
 func create(file string) error {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the program names its own file
 	if err != nil {

@@ -28,7 +28,8 @@ func credentialRow(c *promptrails.Credential) row {
 	}
 }
 
-// Credentials returns a page of the credentials, and how many there are.
+// Credentials returns a page of the credentials and the number of matching
+// credentials. The number is 0 if p has a cursor.
 func (t *Tx) Credentials(category, kind, q string, p Paging) (page []*promptrails.Credential, total int, err error) {
 	f := filter{base: 1}
 	f.andText("c.category = ?", category)
@@ -46,19 +47,19 @@ func (t *Tx) Credentials(category, kind, q string, p Paging) (page []*promptrail
 	return page, total, err
 }
 
-// Credential returns one credential, without its value.
+// Credential returns the credential with that id, without its value.
 func (t *Tx) Credential(id string) (*promptrails.Credential, error) {
 	c := new(promptrails.Credential)
 	return c, t.row("SELECT "+credentialColumns+" "+credentialRows+" AND c.id = $2", []any{id}, credentialRow(c).into()...)
 }
 
-// DefaultCredential returns the default of a type.
+// DefaultCredential returns the default credential of a type.
 func (t *Tx) DefaultCredential(kind promptrails.CredentialType) (*promptrails.Credential, error) {
 	c := new(promptrails.Credential)
 	return c, t.row("SELECT "+credentialColumns+" "+credentialRows+" AND c.type = $2 AND c.is_default = 1", []any{string(kind)}, credentialRow(c).into()...)
 }
 
-// CredentialValue returns the sealed value.
+// CredentialValue returns the sealed value of a credential.
 func (t *Tx) CredentialValue(id string) (sealed []byte, err error) {
 	err = t.row("SELECT c.value "+credentialRows+" AND c.id = $2", []any{id}, &sealed)
 	return sealed, err
@@ -73,17 +74,18 @@ func (t *Tx) CreateCredential(c *promptrails.Credential, sealed []byte) error {
 	return t.count(countCredentials, 1)
 }
 
-// UpdateCredential stores everything of a credential but its value.
+// UpdateCredential stores the mutable fields of a credential, except for its
+// value.
 func (t *Tx) UpdateCredential(c *promptrails.Credential) error {
 	return t.update("credentials", c.ID, credentialRow(c), column{"search", searchable(c.Name), everywhere})
 }
 
-// SetCredentialValue puts another sealed value in the place of a credential's.
+// SetCredentialValue replaces the sealed value of a credential.
 func (t *Tx) SetCredentialValue(id string, sealed []byte) error {
 	return affected(t.exec("UPDATE credentials SET value = $3 WHERE workspace_id = $1 AND id = $2", id, sealed))
 }
 
-// DeleteCredential removes a credential.
+// DeleteCredential deletes a credential.
 func (t *Tx) DeleteCredential(id string) error {
 	if err := affected(t.exec("DELETE FROM credentials WHERE workspace_id = $1 AND id = $2", id)); err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// Delivery is a delivery with what is sent, and its place in the list.
+// Delivery is a delivery with its request body and its sequence in the list.
 type Delivery struct {
 	promptrails.Delivery
 	Sequence int64
@@ -33,7 +33,7 @@ func deliveryRow(d *Delivery) row {
 	}
 }
 
-// Deliveries returns a page of what was sent over a channel, the newest first.
+// Deliveries returns a page of the deliveries of a channel, newest first.
 func (t *Tx) Deliveries(channelID, status string, p Paging) (page []*Delivery, err error) {
 	f := filter{base: 2}
 	f.andText("d.status = ?", status)
@@ -49,20 +49,21 @@ func (t *Tx) Deliveries(channelID, status string, p Paging) (page []*Delivery, e
 	return page, err
 }
 
-// Delivery returns one delivery.
+// Delivery returns the delivery with that id.
 func (t *Tx) Delivery(id string) (*Delivery, error) {
 	d := new(Delivery)
 	return d, t.row("SELECT "+deliveryColumns+" "+deliveryRows+" AND d.id = $2", []any{id}, deliveryRow(d).into()...)
 }
 
-// NextDelivery returns the delivery of a channel that has been due for longest.
+// NextDelivery returns the delivery of a channel that has been due the longest.
+// It returns ErrNotFound if no delivery is due.
 func (t *Tx) NextDelivery(channelID string, now time.Time) (*Delivery, error) {
 	d := new(Delivery)
 	return d, t.row("SELECT "+deliveryColumns+" "+deliveryRows+" AND d.channel_id = $2 AND d.next_attempt_at > 0 AND d.next_attempt_at <= $3 ORDER BY d.next_attempt_at, d.sequence LIMIT 1",
 		[]any{channelID, micros(now)}, deliveryRow(d).into()...)
 }
 
-// CreateDelivery adds a delivery to its channel's, and gives it its place.
+// CreateDelivery adds a delivery, sets its Sequence and schedules its channel.
 func (t *Tx) CreateDelivery(d *Delivery) error {
 	if err := t.row("UPDATE workspaces SET delivery_sequence = delivery_sequence + 1 WHERE id = $1 RETURNING delivery_sequence", nil, &d.Sequence); err != nil {
 		return err
@@ -74,7 +75,7 @@ func (t *Tx) CreateDelivery(d *Delivery) error {
 	return t.Schedule(d.ChannelID)
 }
 
-// UpdateDelivery stores what came of an attempt.
+// UpdateDelivery stores the result of an attempt and schedules the channel.
 func (t *Tx) UpdateDelivery(d *Delivery) error {
 	err := t.update("notification_deliveries", d.ID, deliveryRow(d))
 	if err != nil {

@@ -8,11 +8,11 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// Everything in this file reaches across workspaces: people and their tokens,
-// slugs, outcomes, and the look-ups that find a workspace.
+// The queries in this file are not limited to one workspace: users and their
+// tokens, slugs, outcomes, and the look-ups that find a workspace.
 
-// Workspace binds the transaction to a workspace, without checking that it
-// exists: a workspace that does not exist has no rows.
+// Workspace returns the transaction bound to a workspace. It does not check that
+// the workspace exists: a workspace that does not exist has no rows.
 func (g *Global) Workspace(id string) *Tx { return &Tx{global: g, workspace: id} }
 
 // WorkspaceID returns the id of the workspace with that id or slug.
@@ -21,8 +21,8 @@ func (g *Global) WorkspaceID(idOrSlug string) (id string, err error) {
 	return id, err
 }
 
-// CreateWorkspace adds a workspace and binds the transaction to it. A slug that
-// is taken is ErrExists.
+// CreateWorkspace adds a workspace and returns the transaction bound to it. It
+// returns ErrExists if the slug is in use.
 func (g *Global) CreateWorkspace(w *promptrails.Workspace, genesis string) (*Tx, error) {
 	_, err := g.exec(`INSERT INTO workspaces (id, name, slug, search, plan, owner_id, version, created_at, updated_at, changelog_sequence, changelog_hash)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10)`,
@@ -33,28 +33,27 @@ func (g *Global) CreateWorkspace(w *promptrails.Workspace, genesis string) (*Tx,
 	return &Tx{global: g, workspace: w.ID}, nil
 }
 
-// SlugFreedSince reports whether a workspace with that slug was deleted at or
-// after a moment.
+// SlugFreedSince reports whether a slug was freed after a time.
 func (g *Global) SlugFreedSince(slug string, since time.Time) (bool, error) {
 	var n int
 	err := g.row("SELECT count(*) FROM freed_slugs WHERE slug = $1 AND freed_at > $2", []any{slug, micros(since)}, &n)
 	return n > 0, err
 }
 
-// FreeSlug remembers that a slug was given up.
+// FreeSlug records that a slug was freed.
 func (g *Global) FreeSlug(slug string, at time.Time) error {
 	_, err := g.exec("INSERT INTO freed_slugs (slug, freed_at) VALUES ($1, $2) ON CONFLICT (slug) DO UPDATE SET freed_at = excluded.freed_at", slug, micros(at))
 	return err
 }
 
-// UserWorkspaces returns a page of the workspaces of a person, with the role
-// that the person has in each, and how many there are.
+// UserWorkspaces returns a page of a user's workspaces, each with the user's
+// role, and the number of workspaces. The number is 0 if p has a cursor.
 func (g *Global) UserWorkspaces(userID, role, q string, p Paging) (page []*promptrails.Workspace, total int, err error) {
 	f := filter{base: 1}
 	f.andText("m.role = ?", role)
 	f.andSearch("w.search", q)
 	switch {
-	case p.After != nil: // behind a cursor nobody asks
+	case p.After != nil: // pages after a cursor have no total
 	case f.narrowed():
 		err = g.row("SELECT count(*) FROM members m JOIN workspaces w ON w.id = m.workspace_id WHERE m.user_id = $1"+f.sql.String(), append([]any{userID}, f.args...), &total)
 	default:
@@ -73,14 +72,14 @@ func (g *Global) UserWorkspaces(userID, role, q string, p Paging) (page []*promp
 	return page, total, err
 }
 
-// InvitationByToken returns the workspace and id of the invitation whose token
-// has that hash.
+// InvitationByToken returns the workspace and the id of the invitation with that
+// token hash.
 func (g *Global) InvitationByToken(hash []byte) (workspaceID, id string, err error) {
 	err = g.row("SELECT workspace_id, id FROM invitations WHERE token_hash = $1", []any{hash}, &workspaceID, &id)
 	return workspaceID, id, err
 }
 
-// APIKeyByHash returns the key with that hash, as it is at a moment.
+// APIKeyByHash returns the key with that hash, with its status at now.
 func (g *Global) APIKeyByHash(hash []byte, now time.Time) (*promptrails.APIKey, error) {
 	k := new(promptrails.APIKey)
 	err := g.row("SELECT "+string(apiKeyColumns)+" FROM api_keys k WHERE k.hash = $1", []any{hash}, apiKeyFields(k)...)
@@ -88,39 +87,39 @@ func (g *Global) APIKeyByHash(hash []byte, now time.Time) (*promptrails.APIKey, 
 	return k, err
 }
 
-// countWorkspace keeps how many workspaces a person is in.
+// countWorkspace adds to the number of a user's workspaces.
 func (g *Global) countWorkspace(userID string, by int) error {
 	return affected(g.exec("UPDATE users SET workspace_count = workspace_count + $2 WHERE id = $1", userID, by))
 }
 
-// CreateUser adds a person. An address that is known is ErrExists.
+// CreateUser adds a user. It returns ErrExists if the email address is in use.
 func (g *Global) CreateUser(u *promptrails.User, at time.Time) error {
 	_, err := g.exec("INSERT INTO users (id, email, email_key, name, search, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
 		u.ID, u.Email, Fold(u.Email), u.Name, searchable(u.Name, u.Email), micros(at))
 	return err
 }
 
-// RenameUser changes a person's name.
+// RenameUser changes a user's name.
 func (g *Global) RenameUser(u *promptrails.User, name string) error {
 	return affected(g.exec("UPDATE users SET name = $2, search = $3 WHERE id = $1", u.ID, name, searchable(name, u.Email)))
 }
 
 const userColumns = "u.id, u.email, u.name"
 
-// User returns a person.
+// User returns the user with that id.
 func (g *Global) User(id string) (*promptrails.User, error) {
 	u := new(promptrails.User)
 	return u, g.row("SELECT "+userColumns+" FROM users u WHERE u.id = $1", []any{id}, &u.ID, &u.Email, &u.Name)
 }
 
-// UserByEmail returns the person with that address.
+// UserByEmail returns the user with that email address.
 func (g *Global) UserByEmail(email string) (*promptrails.User, error) {
 	u := new(promptrails.User)
 	return u, g.row("SELECT "+userColumns+" FROM users u WHERE u.email_key = $1", []any{Fold(email)}, &u.ID, &u.Email, &u.Name)
 }
 
-// UserByToken returns the person whose access token has that hash, and when the
-// token ends.
+// UserByToken returns the user with that access token hash, and the time at which
+// the token expires.
 func (g *Global) UserByToken(hash []byte) (*promptrails.User, time.Time, error) {
 	u := new(promptrails.User)
 	var expires time.Time
@@ -129,20 +128,20 @@ func (g *Global) UserByToken(hash []byte) (*promptrails.User, time.Time, error) 
 	return u, expires, err
 }
 
-// AccessToken is a row about a token, without it.
+// AccessToken describes an access token. It does not contain the token.
 type AccessToken struct {
 	ID                   string
 	CreatedAt, ExpiresAt time.Time
 }
 
-// CreateAccessToken adds a token by its hash.
+// CreateAccessToken adds a token. Only its hash is stored.
 func (g *Global) CreateAccessToken(userID string, t *AccessToken, hash []byte) error {
 	_, err := g.exec("INSERT INTO access_tokens (id, user_id, hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
 		t.ID, userID, hash, micros(t.CreatedAt), micros(t.ExpiresAt))
 	return err
 }
 
-// AccessTokens returns a person's tokens, the newest first.
+// AccessTokens returns a user's tokens, newest first.
 func (g *Global) AccessTokens(userID string) (tokens []*AccessToken, err error) {
 	err = g.rows("SELECT id, created_at, expires_at FROM access_tokens WHERE user_id = $1 ORDER BY created_at DESC, id DESC", []any{userID}, func(r *sql.Rows) error {
 		t := new(AccessToken)
@@ -152,29 +151,30 @@ func (g *Global) AccessTokens(userID string) (tokens []*AccessToken, err error) 
 	return tokens, err
 }
 
-// DeleteAccessToken ends a token.
+// DeleteAccessToken deletes a token.
 func (g *Global) DeleteAccessToken(id string) error {
 	return affected(g.exec("DELETE FROM access_tokens WHERE id = $1", id))
 }
 
-// OutcomeKey says whose idempotency key it is.
+// OutcomeKey identifies an outcome: the hash of an idempotency key, scoped to a
+// principal and a workspace.
 type OutcomeKey struct {
 	Principal, Workspace string
 	Hash                 []byte
 }
 
-// Outcome is what an idempotency key stands for.
+// Outcome is the stored response of a request with an idempotency key.
 type Outcome struct {
 	Fingerprint []byte
 	Status      int
 	ETag        string
-	Body        []byte // nil where a secret one is gone
+	Body        []byte // nil if it was secret and has been deleted
 	Secret      bool   // Body is sealed
-	EndsRight   bool   // it took away the caller's right to repeat it
+	EndsRight   bool   // the request revoked the caller's right to repeat it
 	CreatedAt   time.Time
 }
 
-// Outcome returns what a key stands for.
+// Outcome returns the outcome with that key.
 func (g *Global) Outcome(k OutcomeKey) (*Outcome, error) {
 	o := new(Outcome)
 	err := g.row("SELECT fingerprint, status, etag, body, secret, ends_right, created_at FROM outcomes WHERE principal = $1 AND workspace_id = $2 AND key_hash = $3",
@@ -182,7 +182,7 @@ func (g *Global) Outcome(k OutcomeKey) (*Outcome, error) {
 	return o, err
 }
 
-// SaveOutcome keeps what a key stands for, in place of one that is past.
+// SaveOutcome stores an outcome. It replaces an earlier one with the same key.
 func (g *Global) SaveOutcome(k OutcomeKey, o *Outcome) error {
 	_, err := g.exec(`INSERT INTO outcomes (principal, workspace_id, key_hash, fingerprint, status, etag, body, secret, ends_right, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
@@ -192,14 +192,15 @@ func (g *Global) SaveOutcome(k OutcomeKey, o *Outcome) error {
 	return err
 }
 
-// ChannelRef names a channel that has something to send, from a moment on.
+// ChannelRef identifies a channel with pending deliveries and the time of its
+// next attempt.
 type ChannelRef struct {
 	Workspace, ID string
 	At            time.Time
 }
 
-// DueChannels returns the channels that have something to send, the longest due
-// first, but for those of some workspaces.
+// DueChannels returns the channels with pending deliveries, the one with the
+// earliest attempt first. It omits the channels of the workspaces in without.
 func (g *Global) DueChannels(without []string, limit int) (found []ChannelRef, err error) {
 	f := filter{}
 	for _, workspace := range without {
@@ -214,16 +215,16 @@ func (g *Global) DueChannels(without []string, limit int) (found []ChannelRef, e
 	return found, err
 }
 
-// Past says what is deleted: what was made at that moment or before.
+// Past holds the times up to which, inclusive, rows are deleted.
 type Past struct {
 	Outcomes   time.Time
-	Secrets    time.Time // the bodies of outcomes that hold one
-	Slugs      time.Time // that were freed
+	Secrets    time.Time // the secret bodies of outcomes
+	Slugs      time.Time // freed slugs
 	Deliveries time.Time
-	Now        time.Time // what ended by then: earlier secrets of channels
+	Now        time.Time // expired previous secrets of channels
 }
 
-// Prune deletes what is past.
+// Prune deletes the rows and values that are past.
 func (g *Global) Prune(p Past) error {
 	for _, s := range []struct {
 		statement string
@@ -242,10 +243,11 @@ func (g *Global) Prune(p Past) error {
 	return nil
 }
 
-// SealedColumn is where a workspace's rows keep what is sealed.
+// SealedColumn is a column with sealed values.
 type SealedColumn struct{ Table, Name string }
 
-// SealedColumns are all of them, but for outcomes.
+// SealedColumns returns the columns with sealed values, except for the bodies of
+// outcomes and the master key proof.
 func SealedColumns() []SealedColumn {
 	return []SealedColumn{
 		{"credentials", "value"},
@@ -255,14 +257,15 @@ func SealedColumns() []SealedColumn {
 	}
 }
 
-// SealedRow is a sealed value of a workspace's row.
+// SealedRow is a sealed value and the row that it is stored in.
 type SealedRow struct {
 	Workspace, ID string
 	Value         []byte
 }
 
-// Stale returns sealed values of a column, behind the row after, that do not
-// begin with a prefix: those that were sealed under another master key.
+// Stale returns the values of a column that do not begin with prefix, which means
+// that they are sealed under another master key. It starts after the row after
+// and returns at most limit rows.
 func (g *Global) Stale(c SealedColumn, prefix []byte, after SealedRow, limit int) (rows []SealedRow, err error) {
 	err = g.rows(fmt.Sprintf(`SELECT workspace_id, id, %[2]s FROM %[1]s WHERE (workspace_id, id) > ($1, $2) AND substr(%[2]s, 1, $3) <> $4
 		ORDER BY workspace_id, id LIMIT $5`, c.Table, c.Name), []any{after.Workspace, after.ID, len(prefix), prefix, limit}, func(r *sql.Rows) error {
@@ -273,12 +276,13 @@ func (g *Global) Stale(c SealedColumn, prefix []byte, after SealedRow, limit int
 	return rows, err
 }
 
-// Replace stores a value that was sealed anew.
+// Replace stores a value that was sealed again.
 func (g *Global) Replace(c SealedColumn, row SealedRow) error {
 	return affected(g.exec(fmt.Sprintf("UPDATE %s SET %s = $3 WHERE workspace_id = $1 AND id = $2", c.Table, c.Name), row.Workspace, row.ID, row.Value))
 }
 
-// StaleOutcomes returns sealed answers that do not begin with a prefix.
+// StaleOutcomes returns the keys of at most limit outcomes with a sealed body
+// that does not begin with prefix.
 func (g *Global) StaleOutcomes(prefix []byte, limit int) (rows []OutcomeKey, err error) {
 	err = g.rows(`SELECT principal, workspace_id, key_hash FROM outcomes WHERE secret = 1 AND body IS NOT NULL AND substr(body, 1, $1) <> $2 LIMIT $3`,
 		[]any{len(prefix), prefix, limit}, func(r *sql.Rows) error {
@@ -289,30 +293,31 @@ func (g *Global) StaleOutcomes(prefix []byte, limit int) (rows []OutcomeKey, err
 	return rows, err
 }
 
-// MasterKeyProof is the setting that only the right master key opens.
+// MasterKeyProof is the name of a setting sealed under the master key. It is used
+// to check that the master key is correct.
 const MasterKeyProof = "master_key"
 
-// Setting returns a value that the service keeps for itself.
+// Setting returns the value of a setting of the service.
 func (g *Global) Setting(name string) (value []byte, err error) {
 	err = g.row("SELECT value FROM settings WHERE name = $1", []any{name}, &value)
 	return value, err
 }
 
-// SetSetting keeps a value.
+// SetSetting stores the value of a setting.
 func (g *Global) SetSetting(name string, value []byte) error {
 	_, err := g.exec("INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value)
 	return err
 }
 
-// Activity is when a member, or a key, was last seen.
+// Activity is the time at which a member or a key was last used.
 type Activity struct {
 	Workspace     string
-	UserID, KeyID string // one of them
+	UserID, KeyID string // one of them is set
 	At            time.Time
-	IP            string // of a key's use
+	IP            string // only for a key
 }
 
-// Touch keeps when members, and keys, were last seen.
+// Touch stores when members and keys were last used.
 func (g *Global) Touch(seen []Activity) error {
 	for _, a := range seen {
 		if a.KeyID != "" {

@@ -16,8 +16,8 @@ func invitationFields(i *promptrails.Invitation) []any {
 	return []any{&i.ID, &i.WorkspaceID, &i.Email, &i.Role, &i.Status, &i.InvitedBy, stamp{&i.ExpiresAt}, &i.Version, stamp{&i.CreatedAt}}
 }
 
-// stored is pending for an invitation that has expired: that it has is a matter
-// of the clock.
+// stored returns the stored form of a status. Expired invitations are stored as
+// pending, because expiry depends on the time.
 func stored(s promptrails.InvitationStatus) string {
 	if s == promptrails.InvitationExpired {
 		s = promptrails.InvitationPending
@@ -25,15 +25,15 @@ func stored(s promptrails.InvitationStatus) string {
 	return string(s)
 }
 
-// at turns a stored status into the one at a moment.
+// at changes the stored status of an invitation to its status at now.
 func at(i *promptrails.Invitation, now time.Time) {
 	if i.Status == promptrails.InvitationPending && !now.Before(i.ExpiresAt) {
 		i.Status = promptrails.InvitationExpired
 	}
 }
 
-// Invitations returns a page of the invitations as they are at a moment, and
-// how many there are.
+// Invitations returns a page of the invitations, with their status at now, and
+// the number of matching invitations. The number is 0 if p has a cursor.
 func (t *Tx) Invitations(status promptrails.InvitationStatus, now time.Time, p Paging) (page []*promptrails.Invitation, total int, err error) {
 	f := filter{base: 1}
 	f.andText("i.status = ?", stored(status))
@@ -60,7 +60,7 @@ func (t *Tx) Invitations(status promptrails.InvitationStatus, now time.Time, p P
 	return page, total, err
 }
 
-// Invitation returns one invitation as it is at a moment.
+// Invitation returns the invitation with that id, with its status at now.
 func (t *Tx) Invitation(id string, now time.Time) (*promptrails.Invitation, error) {
 	i := new(promptrails.Invitation)
 	err := t.row("SELECT "+invitationColumns+" "+invitationRows+" AND i.id = $2", []any{id}, invitationFields(i)...)
@@ -68,8 +68,8 @@ func (t *Tx) Invitation(id string, now time.Time) (*promptrails.Invitation, erro
 	return i, err
 }
 
-// PendingInvitations returns how many invitations are pending at a moment, of
-// all addresses or of one.
+// PendingInvitations returns the number of invitations that are pending at now,
+// for one email address or, if email is empty, for all.
 func (t *Tx) PendingInvitations(email string, now time.Time) (n int64, err error) {
 	f := filter{base: 1}
 	f.and("i.expires_at > ?", micros(now))
@@ -78,7 +78,7 @@ func (t *Tx) PendingInvitations(email string, now time.Time) (n int64, err error
 	return n, err
 }
 
-// CreateInvitation adds an invitation with the hash of its token.
+// CreateInvitation adds an invitation. Only the hash of its token is stored.
 func (t *Tx) CreateInvitation(i *promptrails.Invitation, tokenHash []byte) error {
 	_, err := t.exec(`INSERT INTO invitations (workspace_id, id, email, email_key, role, status, invited_by, token_hash, expires_at, version, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
@@ -95,7 +95,7 @@ func (t *Tx) UpdateInvitation(i *promptrails.Invitation) error {
 		i.ID, stored(i.Status), micros(i.ExpiresAt), i.Version))
 }
 
-// SetInvitationToken puts another token in the place of an invitation's.
+// SetInvitationToken replaces the token of an invitation.
 func (t *Tx) SetInvitationToken(id string, tokenHash []byte) error {
 	return affected(t.exec("UPDATE invitations SET token_hash = $3 WHERE workspace_id = $1 AND id = $2", id, tokenHash))
 }

@@ -9,7 +9,7 @@ import (
 
 const countOverrides = "masking_overrides"
 
-// Masking returns the workspace's settings, which are [ErrNotFound] before they
+// Masking returns the workspace's settings. It returns [ErrNotFound] before they
 // are first changed.
 func (t *Tx) Masking() (*promptrails.MaskingSettings, error) {
 	s := &promptrails.MaskingSettings{WorkspaceID: t.workspace}
@@ -44,8 +44,8 @@ func overrideFields(o *promptrails.MaskingOverride) []any {
 	}
 }
 
-// MaskingOverrides returns a page of the agents' settings, and how many there
-// are.
+// MaskingOverrides returns a page of the agents' settings and the number of
+// agents with settings. The number is 0 if p has a cursor.
 func (t *Tx) MaskingOverrides(p Paging) (page []*promptrails.MaskingOverride, total int, err error) {
 	f := filter{base: 1}
 	if total, err = t.total(countOverrides, overrideRows, &f, p); err != nil {
@@ -66,7 +66,7 @@ func (t *Tx) MaskingOverride(agentID string) (*promptrails.MaskingOverride, erro
 	return o, t.row("SELECT "+overrideColumns+" "+overrideRows+" AND o.agent_id = $2", []any{agentID}, overrideFields(o)...)
 }
 
-// CreateMaskingOverride gives an agent settings.
+// CreateMaskingOverride adds an agent's settings.
 func (t *Tx) CreateMaskingOverride(o *promptrails.MaskingOverride) error {
 	detectors, err := wire.Encode(o.Detectors)
 	if err != nil {
@@ -90,7 +90,7 @@ func (t *Tx) UpdateMaskingOverride(o *promptrails.MaskingOverride) error {
 		o.AgentID, flag(o.Enabled), string(detectors), o.Version, micros(o.UpdatedAt)))
 }
 
-// DeleteMaskingOverride takes an agent's settings away.
+// DeleteMaskingOverride deletes an agent's settings.
 func (t *Tx) DeleteMaskingOverride(agentID string) error {
 	if err := affected(t.exec("DELETE FROM masking_overrides WHERE workspace_id = $1 AND agent_id = $2", agentID)); err != nil {
 		return err

@@ -15,7 +15,8 @@ func memberFields(m *promptrails.Member) []any {
 	return []any{&m.ID, &m.WorkspaceID, &m.UserID, &m.Email, &m.Name, &m.Role, stamp{&m.LastActiveAt}, &m.Version, stamp{&m.JoinedAt}}
 }
 
-// Members returns a page of the members, and how many there are.
+// Members returns a page of the members and the number of matching members. The
+// number is 0 if p has a cursor.
 func (t *Tx) Members(role, q string, p Paging) (page []*promptrails.Member, total int, err error) {
 	f := filter{base: 1}
 	f.andText("m.role = ?", role)
@@ -32,19 +33,19 @@ func (t *Tx) Members(role, q string, p Paging) (page []*promptrails.Member, tota
 	return page, total, err
 }
 
-// Member returns one member.
+// Member returns the member with that id.
 func (t *Tx) Member(id string) (*promptrails.Member, error) {
 	m := new(promptrails.Member)
 	return m, t.row("SELECT "+memberColumns+" "+memberRows+" AND m.id = $2", []any{id}, memberFields(m)...)
 }
 
-// MemberByUser returns the membership of a person.
+// MemberByUser returns the member with that user id.
 func (t *Tx) MemberByUser(userID string) (*promptrails.Member, error) {
 	m := new(promptrails.Member)
 	return m, t.row("SELECT "+memberColumns+" "+memberRows+" AND m.user_id = $2", []any{userID}, memberFields(m)...)
 }
 
-// IsMember reports whether a person with that address is a member.
+// IsMember reports whether a user with that email address is a member.
 func (t *Tx) IsMember(email string) (bool, error) {
 	var n int
 	err := t.row("SELECT count(*) "+memberRows+" AND u.email_key = $2", []any{Fold(email)}, &n)
@@ -70,7 +71,7 @@ func (t *Tx) UpdateMember(m *promptrails.Member) error {
 	return affected(t.exec("UPDATE members SET role = $3, version = $4 WHERE workspace_id = $1 AND id = $2", m.ID, string(m.Role), m.Version))
 }
 
-// DeleteMember removes a member.
+// DeleteMember deletes a member.
 func (t *Tx) DeleteMember(m *promptrails.Member) error {
 	if err := affected(t.exec("DELETE FROM members WHERE workspace_id = $1 AND id = $2", m.ID)); err != nil {
 		return err

@@ -19,20 +19,21 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// applicationID marks a SQLite file as ours ("PRTR" in ASCII).
+// applicationID identifies the SQLite files of this package ("PRTR" in ASCII).
 const applicationID = 0x50525452
 
-// oldestSQLite is the first release without a bug that could corrupt a file
-// when the write-ahead log was reset.
+// oldestSQLite is the oldest supported version of SQLite. Earlier versions can
+// corrupt a file when the write-ahead log is reset.
 var oldestSQLite = [3]int{3, 51, 3}
 
-// Open opens the SQLite file of that name, which need not exist, or a database
-// in memory for "". Before anything is changed, admit judges the setting that
-// proves the master key, which is nil if the database has none yet.
+// Open opens the SQLite database in file, and creates it if it does not exist. If
+// file is "", the database is in memory. For an existing file, Open calls admit
+// before it changes anything, with the value of the setting [MasterKeyProof], or
+// nil if it is not set. If admit returns an error, Open returns it.
 func Open(ctx context.Context, file string, admit func(masterKeyProof []byte) error) (_ *Store, err error) {
 	s := &Store{queue: newQueue()}
 	if file == "" {
-		// Every connection to a memory database has one of its own.
+		// Each connection to a database in memory has a separate database.
 		s.writer = openSQLite("file::memory:", keepWrites)
 		s.reader = s.writer
 	} else {
@@ -71,26 +72,26 @@ func Open(ctx context.Context, file string, admit func(masterKeyProof []byte) er
 	return s, s.tryWrite(ctx)
 }
 
-// location returns the name of a file as SQLite reads it.
+// location returns the URI of a file for SQLite.
 func location(file string) string {
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(filepath.Clean(file))}).EscapedPath()}).String()
 }
 
-// How a connection is used, in the terms of the driver.
+// Parameters of the driver for the writer and the readers.
 const (
 	keepWrites = "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
 	readOnly   = "&_pragma=query_only(1)"
 )
 
 func openSQLite(path, use string) *sql.DB {
-	// The driver's name is registered by its package: this cannot fail.
+	// Open only fails for an unknown driver. The sqlite package registers it.
 	db, _ := sql.Open("sqlite", path+"?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=trusted_schema(0)"+use)
 	db.SetConnMaxLifetime(0)
 	db.SetConnMaxIdleTime(0)
 	return db
 }
 
-// inspect refuses a file that cannot be used, without changing it.
+// inspect returns an error if a file cannot be used. It does not change the file.
 func inspect(ctx context.Context, path string, admit func([]byte) error) (err error) {
 	db := openSQLite(path, readOnly)
 	db.SetMaxOpenConns(1)
@@ -137,8 +138,8 @@ func inspect(ctx context.Context, path string, admit func([]byte) error) (err er
 	return admit(proof)
 }
 
-// check refuses a library or file system that the service cannot rely on, and
-// marks the file as ours.
+// check returns an error if the version of SQLite or the file system is not
+// supported. It sets the application id of a new file.
 func (s *Store) check(ctx context.Context) error {
 	var version, journal string
 	var foreignKeys, synchronous, id int
@@ -180,7 +181,7 @@ func olderSQLite(version string) bool {
 	return false
 }
 
-// newestSchema returns the version that the program's migrations lead to.
+// newestSchema returns the schema version after all migrations.
 func newestSchema() (int64, error) {
 	files, err := fs.Glob(migrations, "migrations/sqlite/*.sql")
 	if err != nil || len(files) == 0 {

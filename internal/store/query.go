@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Fold returns an address as it is compared: ASCII letters folded, nothing
-// else.
+// Fold returns an email address in the form used for comparison, with ASCII
+// letters in lower case.
 func Fold(address string) string {
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {
@@ -17,36 +17,36 @@ func Fold(address string) string {
 	}, address)
 }
 
-// searchable returns the text that a list's q is looked for in.
+// searchable returns the text that the query q of a list is matched against.
 func searchable(parts ...string) string { return strings.ToLower(strings.Join(parts, "\n")) }
 
-// Position is where a page ends: the order of a list is by time and id, or by
-// sequence.
+// Position is the position of the last item of a page. Lists are ordered by time
+// and id, or by sequence.
 type Position struct {
 	At int64 // microseconds, or the sequence
 	ID string
 }
 
-// Paging is which part of a list to read.
+// Paging selects a part of a list.
 type Paging struct {
 	Limit  int
 	Offset int       // for page numbers
 	After  *Position // for cursors
-	Size   *PageSize // of a list of documents
+	Size   *PageSize // for lists of documents
 }
 
-// PageSize bounds a page of documents by their bytes.
+// PageSize limits the total size of the documents in a page.
 type PageSize struct {
 	Left int  // bytes
-	Full bool // the page ends before its limit, and more rows follow
+	Full bool // the page has fewer rows than its limit, and more rows follow
 	any  bool
 }
 
-// errPageFull ends the reading of rows.
+// errPageFull stops the reading of rows.
 var errPageFull = errors.New("store: the page is full")
 
-// take counts a document. A page has at least one, whatever its size; a nil
-// PageSize has no bound.
+// take adds a document to the page, or returns errPageFull if it does not fit.
+// The first document always fits. A nil PageSize has no limit.
 func (s *PageSize) take(bytes int) error {
 	if s == nil {
 		return nil
@@ -59,11 +59,11 @@ func (s *PageSize) take(bytes int) error {
 	return nil
 }
 
-// filter gathers the conditions of a list. Each ? stands for one argument.
+// filter collects the conditions of a list. Each ? is replaced by one argument.
 type filter struct {
 	sql  strings.Builder
 	args []any
-	base int // arguments that stand before
+	base int // the number of preceding arguments
 }
 
 func (f *filter) and(condition string, args ...any) {
@@ -77,14 +77,15 @@ func (f *filter) and(condition string, args ...any) {
 	f.sql.WriteString(condition)
 }
 
-// andText adds a condition for a text that is given.
+// andText adds a condition unless value is empty.
 func (f *filter) andText(condition, value string) {
 	if value != "" {
 		f.and(condition, value)
 	}
 }
 
-// andSearch looks for q in a searchable column.
+// andSearch adds the condition that a searchable column contains q, unless q is
+// empty.
 func (f *filter) andSearch(column, q string) {
 	if q != "" {
 		escaped := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(q))
@@ -92,16 +93,16 @@ func (f *filter) andSearch(column, q string) {
 	}
 }
 
-// narrowed reports whether there is any condition.
+// narrowed reports whether the filter has conditions.
 func (f *filter) narrowed() bool { return len(f.args) > 0 }
 
-// page ends a list's SQL: the position, the order, and one row more than the
-// page has, to tell whether it is the last.
+// page returns the end of a list's SQL: the conditions, the order and the limit.
+// The limit is one row more than the page has, to find out whether more follow.
 func (f *filter) page(p Paging, at, id string) string {
 	return f.ordered(p, at, id, "<", " DESC")
 }
 
-// ascending is page for a list whose lowest row is first.
+// ascending is page for a list in ascending order.
 func (f *filter) ascending(p Paging, at, id string) string {
 	return f.ordered(p, at, id, ">", "")
 }

@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// Bounds of the wait for the writer.
+// The limits of the queue.
 const (
 	maxWriteWait = 10 * time.Second
-	maxWriters   = 4096 // that wait at once
+	maxWriters   = 4096 // waiting at the same time
 )
 
-// queue hands the writer to those that wait for it in the order of their
-// arrival: database/sql hands a connection to any of them.
+// queue serves writers in the order of their arrival, which database/sql does
+// not guarantee.
 type queue struct {
 	turn    chan struct{} // holds one value while the writer is free; receivers are served in order
 	waiting atomic.Int64
-	locked  atomic.Pointer[time.Time] // when another process was last seen to hold the database
+	locked  atomic.Pointer[time.Time] // when the database was last found locked by another process
 }
 
 func newQueue() *queue {
@@ -26,9 +26,10 @@ func newQueue() *queue {
 	return q
 }
 
-// enter waits for a turn, which leave ends. It fails with ErrBusy if the wait
-// would be too long, or if the database was found locked meanwhile: what waits
-// together fails together, and not each of them a lock's timeout after the last.
+// enter waits for a turn. The caller must call leave after it. enter returns
+// ErrBusy if too many writers wait, if the wait is too long, or if the database
+// was found locked during the wait. In the last case all the waiting writers fail
+// at once, instead of one after another with a lock timeout each.
 func (q *queue) enter(ctx context.Context) error {
 	arrived := time.Now()
 	if q.waiting.Add(1) > maxWriters {
@@ -54,5 +55,5 @@ func (q *queue) enter(ctx context.Context) error {
 
 func (q *queue) leave() { q.turn <- struct{}{} }
 
-// foundLocked notes that another process holds the database.
+// foundLocked records that another process has locked the database.
 func (q *queue) foundLocked() { q.locked.Store(new(time.Now())) }

@@ -6,27 +6,26 @@ import (
 	"time"
 )
 
-// Resource is what belongs to a workspace and has no table of its own.
+// Resource is an object of a workspace that is stored in the common table.
 type Resource struct {
-	ID, Kind, Parent     string // Kind is the collection's name; Parent is empty where it is not nested
+	ID, Kind, Parent     string // Kind is the collection's name; Parent is empty if the resource is not nested
 	Name, Status         string
 	CreatedBy            string
 	Version              int64
 	CreatedAt, UpdatedAt time.Time
 	Document             string            // as it is served
-	Members              map[string]string // of the document, that lists are filtered by; not read back
-	References           []string          // the identifiers that the document names; not read back
+	Members              map[string]string // members of the document that lists can be filtered by; not read back
+	References           []string          // ids that the document refers to; not read back
 }
 
-// indexed are the members of a document that have a column, which lists are
-// filtered by.
+// indexed are the members of a document that are stored in columns, so that lists
+// can be filtered by them.
 var indexed = []string{"name", "type", "kind", "agent_id", "session_id", "execution_id", "trace_id", "source", "data_type", "config_id"}
 
 // indexColumns returns the columns, separated by commas.
 func indexColumns() string { return "member_" + strings.Join(indexed, ", member_") }
 
-// indexValues returns the values of the columns: NULL for a member that the
-// resource does not have.
+// indexValues returns the values of the columns. A missing member is NULL.
 func (r *Resource) indexValues() []any {
 	values := make([]any, len(indexed))
 	for i, name := range indexed {
@@ -37,7 +36,7 @@ func (r *Resource) indexValues() []any {
 	return values
 }
 
-// Ref names a resource.
+// Ref identifies a resource.
 type Ref struct{ Kind, ID, Name string }
 
 const (
@@ -57,12 +56,13 @@ func resourceFields(r *Resource) []any {
 
 // ResourceFilter narrows a list of resources; an empty field is ignored.
 type ResourceFilter struct {
-	Members map[string]string // equal to those of the document
+	Members map[string]string // must be equal to those of the document
 	Status  string
 	Query   string // a part of the name
 }
 
-// Resources returns a page of a collection, and how many there are in it.
+// Resources returns a page of a collection and the number of matching resources.
+// The number is 0 if p has a cursor.
 func (t *Tx) Resources(kind, parent string, by *ResourceFilter, p Paging) (page []*Resource, total int, err error) {
 	f := filter{base: 3}
 	for _, name := range indexed {
@@ -89,26 +89,26 @@ func (t *Tx) Resources(kind, parent string, by *ResourceFilter, p Paging) (page 
 	return page, total, err
 }
 
-// Resource returns one item of a collection.
+// Resource returns a resource of a collection.
 func (t *Tx) Resource(kind, parent, id string) (*Resource, error) {
 	r := new(Resource)
 	return r, t.row("SELECT "+resourceColumns+" "+inCollection+" AND r.id = $4", []any{kind, parent, id}, resourceFields(r)...)
 }
 
-// ResourceOfKind returns one resource of a kind, nested or not.
+// ResourceOfKind returns a resource of a kind, nested or not.
 func (t *Tx) ResourceOfKind(kind, id string) (*Resource, error) {
 	r := new(Resource)
 	return r, t.row("SELECT "+resourceColumns+" "+resourceRows+" AND r.kind = $2 AND r.id = $3", []any{kind, id}, resourceFields(r)...)
 }
 
-// HasResource reports whether something of a kind exists, nested or not.
+// HasResource reports whether a resource of a kind exists, nested or not.
 func (t *Tx) HasResource(kind, id string) (bool, error) {
 	var n int
 	err := t.row("SELECT count(*) "+resourceRows+" AND r.kind = $2 AND r.id = $3", []any{kind, id}, &n)
 	return n > 0, err
 }
 
-// NestedResources returns what stands under a resource.
+// NestedResources returns the resources nested in a resource, oldest first.
 func (t *Tx) NestedResources(parent string) (nested []*Resource, err error) {
 	err = t.rows("SELECT "+resourceColumns+" "+resourceRows+" AND r.parent_id = $2 ORDER BY r.created_at, r.id", []any{parent}, func(rows *sql.Rows) error {
 		r := new(Resource)
@@ -118,10 +118,11 @@ func (t *Tx) NestedResources(parent string) (nested []*Resource, err error) {
 	return nested, err
 }
 
-// UsedBy returns some of the resources whose documents name an identifier.
-func (t *Tx) UsedBy(id string, most int) (users []Ref, err error) {
+// UsedBy returns the resources that refer to an id, oldest first and at most
+// limit.
+func (t *Tx) UsedBy(id string, limit int) (users []Ref, err error) {
 	err = t.rows(`SELECT r.kind, r.id, r.name FROM resource_references f JOIN resources r ON r.workspace_id = f.workspace_id AND r.id = f.from_id
-		WHERE f.workspace_id = $1 AND f.to_id = $2 ORDER BY r.created_at, r.id LIMIT $3`, []any{id, most}, func(rows *sql.Rows) error {
+		WHERE f.workspace_id = $1 AND f.to_id = $2 ORDER BY r.created_at, r.id LIMIT $3`, []any{id, limit}, func(rows *sql.Rows) error {
 		var u Ref
 		if err := rows.Scan(&u.Kind, &u.ID, &u.Name); err != nil {
 			return err
@@ -132,12 +133,12 @@ func (t *Tx) UsedBy(id string, most int) (users []Ref, err error) {
 	return users, err
 }
 
-// CreateResource adds a resource and what it names.
+// CreateResource adds a resource and its references.
 func (t *Tx) CreateResource(r *Resource) error {
 	return t.createResource(r, map[string]int{collection(r.Kind, r.Parent): 1})
 }
 
-// createResource adds a resource, and what it adds to the counters.
+// createResource adds a resource and its references, and adds to the counters.
 func (t *Tx) createResource(r *Resource, counters map[string]int) error {
 	parent := sql.NullString{String: r.Parent, Valid: r.Parent != ""}
 	_, err := t.exec("INSERT INTO resources (workspace_id, id, kind, parent_id, name, search, status, created_by, version, created_at, updated_at, document, "+scoped(indexColumns())+
@@ -154,7 +155,7 @@ func (t *Tx) createResource(r *Resource, counters map[string]int) error {
 	return t.countUp(counters)
 }
 
-// UpdateResource stores what can change of a resource.
+// UpdateResource stores the mutable fields of a resource and its references.
 func (t *Tx) UpdateResource(r *Resource) error {
 	err := affected(t.exec("UPDATE resources SET name = $3, search = $4, status = $5, version = $6, updated_at = $7, document = $8, ("+scoped(indexColumns())+
 		") = ($9, $10, $11, $12, $13, $14, $15, $16, $17, $18) WHERE workspace_id = $1 AND id = $2",
@@ -177,7 +178,7 @@ func (t *Tx) refer(r *Resource) error {
 	return nil
 }
 
-// DeleteResource removes a resource, with what stands under it.
+// DeleteResource deletes a resource and the resources nested in it.
 func (t *Tx) DeleteResource(r *Resource) error {
 	if err := affected(t.exec("DELETE FROM resources WHERE workspace_id = $1 AND id = $2", r.ID)); err != nil {
 		return err
@@ -188,7 +189,7 @@ func (t *Tx) DeleteResource(r *Resource) error {
 	return t.count(collection(r.Kind, r.Parent), -1)
 }
 
-// collection is what the items of a collection are counted under.
+// collection returns the name of a collection's counter.
 func collection(kind, parent string) string {
 	if parent == "" {
 		return kind
@@ -196,11 +197,11 @@ func collection(kind, parent string) string {
 	return "under/" + parent + "/" + kind
 }
 
-// ActiveAgents counts the agents that are not archived.
+// ActiveAgents returns the number of agents that are not archived.
 func (t *Tx) ActiveAgents() (n int64, err error) {
 	err = t.row("SELECT count(*) "+resourceRows+" AND r.kind = 'agents' AND r.status <> 'archived'", nil, &n)
 	return n, err
 }
 
-// Counted returns how many items a collection has.
+// Counted returns the number of resources in a collection.
 func (t *Tx) Counted(kind, parent string) (int, error) { return t.counted(collection(kind, parent)) }

@@ -1,8 +1,8 @@
-// Package store keeps the rows of the workspace service in a database.
+// Package store stores the data of the workspace service in a SQLite database.
 //
-// A [Tx] is bound to one workspace: every statement that it runs has the
-// workspace's id as $1, put there by the Tx and by nobody else. What belongs to
-// no workspace, or must find one, is on [Global], in one file.
+// A [Tx] is bound to one workspace: it passes the workspace's id as $1 to every
+// statement. Queries that are not limited to one workspace are methods of
+// [Global] and are all in one file.
 package store
 
 import (
@@ -18,27 +18,27 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// Errors that the service tells apart.
+// Errors returned by the store.
 var (
 	ErrNotFound = errors.New("store: no such row")
 	ErrExists   = errors.New("store: such a row exists")
 	ErrBusy     = errors.New("store: the database cannot be written now")
 )
 
-// writeTimeout bounds a transaction that writes. It is no request's: a caller
-// that goes away does not undo what others share the database with.
+// writeTimeout is the timeout of a write transaction. It replaces the deadline
+// and cancellation of the request.
 const writeTimeout = 30 * time.Second
 
 // Store is a database. It is safe for concurrent use.
 type Store struct {
-	writer, reader *sql.DB // the same one for a database in memory
-	queue          *queue  // for the writer
+	writer, reader *sql.DB // equal for a database in memory
+	queue          *queue  // of the writers
 	file           *identity
 	fault          atomic.Pointer[unavailableError] // why writes fail, until one succeeds
 }
 
-// Close closes the database. Each transaction has ended, and has returned its
-// connection, when Read or Write returns.
+// Close closes the database. Read and Write finish their transaction and release
+// its connection before they return.
 func (s *Store) Close() error {
 	err := s.reader.Close()
 	if s.reader != s.writer {
@@ -47,7 +47,8 @@ func (s *Store) Close() error {
 	return err
 }
 
-// Ping reports whether the database answers. While writes fail, it tries one.
+// Ping checks that the database can be read. If the last write failed, Ping also
+// tries a write.
 func (s *Store) Ping(ctx context.Context) error {
 	if err := s.file.check(); err != nil {
 		return err
@@ -61,7 +62,8 @@ func (s *Store) Ping(ctx context.Context) error {
 	})
 }
 
-// tryWrite writes what is there already, and for that needs room for more.
+// tryWrite overwrites a setting with the same value. It first checks that the
+// disk has space for more, because a small write may succeed on a full disk.
 func (s *Store) tryWrite(ctx context.Context) error {
 	if err := s.file.room(); err != nil {
 		return err
@@ -72,8 +74,8 @@ func (s *Store) tryWrite(ctx context.Context) error {
 	})
 }
 
-// Checkpoint moves the write-ahead log into the database's file, so that it
-// stays small.
+// Checkpoint moves the contents of the write-ahead log into the database file, so
+// that the log stays small.
 func (s *Store) Checkpoint(ctx context.Context) error {
 	if s.file == nil {
 		return nil
@@ -86,7 +88,7 @@ func (s *Store) Checkpoint(ctx context.Context) error {
 	return translate(err)
 }
 
-// Read runs fn in a snapshot.
+// Read runs fn in a read-only transaction, which sees one snapshot.
 func (s *Store) Read(ctx context.Context, fn func(*Global) error) error {
 	if s.reader == s.writer {
 		if err := s.queue.enter(ctx); err != nil {
@@ -102,11 +104,11 @@ func (s *Store) Read(ctx context.Context, fn func(*Global) error) error {
 	return fn(&Global{ctx: ctx, tx: tx})
 }
 
-// Write runs fn in a transaction and commits it, unless fn fails. fn may be run
-// again from the beginning, so it must not change anything but the database.
-// Writers wait in the order of their arrival, for 10 s at most: beyond that, and
-// if too many wait, it returns ErrBusy. Once fn runs, the end of ctx does not stop
-// it.
+// Write runs fn in a transaction. It commits the transaction if fn returns nil
+// and rolls it back otherwise. fn may be run more than once, so it must only
+// change the database. Writers run in the order of their arrival and wait for at
+// most 10 s. If the wait is longer, or if too many writers wait, Write returns
+// ErrBusy. The cancellation of ctx stops the wait, but not fn.
 func (s *Store) Write(ctx context.Context, fn func(*Global) error) error {
 	if err := s.queue.enter(ctx); err != nil {
 		return err
@@ -141,10 +143,10 @@ func (s *Store) write(ctx context.Context, fn func(*Global) error) error {
 	return translate(tx.Commit())
 }
 
-// begin begins a transaction, and returns what rolls it back, unless it was
-// committed, and returns its connection. The end of ctx stops the statements of
-// the transaction but not the transaction itself: database/sql would roll that
-// back in a goroutine of its own, which may outlive the caller.
+// begin begins a transaction. The function end rolls it back, unless it was
+// committed, and releases the connection. The cancellation of ctx stops the
+// statements of the transaction but not the transaction itself, because
+// database/sql would roll it back in a goroutine that may outlive the caller.
 func begin(ctx context.Context, db *sql.DB, options *sql.TxOptions) (tx *sql.Tx, end func(), err error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
@@ -152,16 +154,16 @@ func begin(ctx context.Context, db *sql.DB, options *sql.TxOptions) (tx *sql.Tx,
 	}
 	tx, err = conn.BeginTx(context.WithoutCancel(ctx), options)
 	if err != nil {
-		_ = conn.Close() // it only returns the connection
+		_ = conn.Close() // only releases the connection
 		return nil, nil, err
 	}
 	return tx, func() {
-		_ = tx.Rollback() // sql.ErrTxDone after a commit; a connection that fails here is dropped
+		_ = tx.Rollback() // sql.ErrTxDone after a commit; on other errors the connection is dropped
 		_ = conn.Close()
 	}, nil
 }
 
-// Global is a transaction over what belongs to no workspace.
+// Global is a transaction that is not limited to one workspace.
 type Global struct {
 	ctx context.Context //nolint:containedctx // a transaction has one, as sql.Tx does
 	tx  *sql.Tx
@@ -173,7 +175,7 @@ type Tx struct {
 	workspace string
 }
 
-// scoped is SQL whose rows are those of the workspace that is $1.
+// scoped is SQL that is limited to the workspace whose id is $1.
 type scoped string
 
 func (t *Tx) exec(query scoped, args ...any) (int64, error) {
@@ -205,7 +207,7 @@ func (g *Global) rows(query string, args []any, scan func(*sql.Rows) error) erro
 	if err != nil {
 		return translate(err)
 	}
-	defer func() { _ = rows.Close() }() // rows.Err tells
+	defer func() { _ = rows.Close() }() // rows.Err reports the error
 	for rows.Next() {
 		switch err := scan(rows); {
 		case errors.Is(err, errPageFull):
@@ -217,7 +219,7 @@ func (g *Global) rows(query string, args []any, scan func(*sql.Rows) error) erro
 	return translate(rows.Err())
 }
 
-// affected turns a count of rows that were changed into ErrNotFound for none.
+// affected returns ErrNotFound if a statement changed no rows.
 func affected(n int64, err error) error {
 	if err == nil && n == 0 {
 		return ErrNotFound
@@ -225,7 +227,7 @@ func affected(n int64, err error) error {
 	return err
 }
 
-// translate gives the errors of the database their names.
+// translate maps the errors of the database to those of the package.
 func translate(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
@@ -243,5 +245,5 @@ func translate(err error) error {
 	return err
 }
 
-// readers is how many transactions read a file at once.
+// readers returns the maximum number of concurrent read transactions.
 func readers() int { return max(4, 2*runtime.GOMAXPROCS(0)) }

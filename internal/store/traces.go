@@ -7,7 +7,7 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// The counters of what all traces of a workspace add up to.
+// The counters of the totals over all traces of a workspace.
 const (
 	traceTokens     = "traces/tokens"
 	traceCost       = "traces/cost_micros"
@@ -16,10 +16,10 @@ const (
 	tracesOfAnyKind = "traces"
 )
 
-// TraceTotals is what all traces of a workspace add up to.
+// TraceTotals holds totals over traces.
 type TraceTotals struct{ Traces, Tokens, CostMicros, DurationMillis, Sessions int }
 
-// TraceTotals returns what the traces add up to.
+// TraceTotals returns the totals over all traces of the workspace.
 func (t *Tx) TraceTotals() (totals TraceTotals, err error) {
 	for kind, into := range map[string]*int{
 		tracesOfAnyKind: &totals.Traces, traceTokens: &totals.Tokens, traceCost: &totals.CostMicros, traceDuration: &totals.DurationMillis, traceSessions: &totals.Sessions,
@@ -31,8 +31,8 @@ func (t *Tx) TraceTotals() (totals TraceTotals, err error) {
 	return totals, nil
 }
 
-// AddTrace stores a trace, with what it adds to the totals, and how many values
-// of each detector it had masked.
+// AddTrace adds a trace and its share of the totals, and stores the number of
+// masked values for each detector. It computes adds.Sessions itself.
 func (t *Tx) AddTrace(r *Resource, adds TraceTotals, masked map[promptrails.Detector]int) error {
 	if session := r.Members["session_id"]; session != "" {
 		var before int
@@ -58,7 +58,7 @@ func (t *Tx) AddTrace(r *Resource, adds TraceTotals, masked map[promptrails.Dete
 	return nil
 }
 
-// TraceSpans returns the spans of a trace in their order.
+// TraceSpans returns the spans of a trace in order, at most limit.
 func (t *Tx) TraceSpans(traceID string, limit int) (spans []*Resource, err error) {
 	err = t.rows("SELECT "+resourceColumns+" "+resourceRows+" AND r.kind = $2 AND r.member_trace_id = $3 ORDER BY r.created_at, r.id LIMIT $4", []any{tracesOfAnyKind, traceID, limit}, func(rows *sql.Rows) error {
 		r := new(Resource)
@@ -70,12 +70,12 @@ func (t *Tx) TraceSpans(traceID string, limit int) (spans []*Resource, err error
 
 // MaskedFilter narrows a sum of masked values; a zero field is ignored.
 type MaskedFilter struct {
-	Since, Until time.Time // until is exclusive
+	Since, Until time.Time // Until is exclusive
 	AgentID      string
 }
 
-// Masked returns how many values of each detector the traces had masked, and in
-// how many of them there was any.
+// Masked returns the number of masked values for each detector, and the number of
+// traces with masked values.
 func (t *Tx) Masked(by *MaskedFilter) (counts map[promptrails.Detector]int, traces int, err error) {
 	f := filter{base: 1}
 	f.andText("agent_id = ?", by.AgentID)

@@ -10,10 +10,11 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// unavailableError says why the database cannot be used now. It is [ErrBusy].
+// unavailableError is the reason why the database is unavailable. It matches
+// [ErrBusy].
 type unavailableError struct {
 	reason string
-	lasts  bool // until somebody mends it, so that the service is not ready
+	lasts  bool // until an operator fixes it; the service is not ready
 	err    error
 }
 
@@ -27,8 +28,9 @@ func (e *unavailableError) Error() string {
 func (e *unavailableError) Is(target error) bool { return target == ErrBusy }
 func (e *unavailableError) Unwrap() error        { return e.err }
 
-// Reason returns why the database cannot be used now, for people: one text a
-// cause, without a path. It is empty for any other error.
+// Reason returns a message that describes why the database is unavailable. There
+// is one message for each cause, and it contains no path. Reason returns "" for
+// other errors.
 func Reason(err error) string {
 	if e, ok := errors.AsType[*unavailableError](err); ok {
 		return e.reason
@@ -60,13 +62,13 @@ var (
 	errWaiting = &unavailableError{"too many writers wait for the database", false, nil}
 )
 
-// identity is the file that a store has opened; nil for a database in memory.
+// identity is the file that a store has opened, or nil for a database in memory.
 type identity struct {
 	name string
 	info os.FileInfo
 }
 
-// check returns an error if the file at the name is another one now.
+// check returns an error if the file was deleted or replaced.
 func (i *identity) check() error {
 	if i == nil {
 		return nil
@@ -78,8 +80,9 @@ func (i *identity) check() error {
 	return nil
 }
 
-// room returns an error if no more than a page or two fits on the disk: a write
-// as small as that may still succeed, in place of one before it.
+// room returns an error if the disk has no space for another 128 KiB. On a full
+// disk, a write of a page or two may still succeed in the space of an earlier
+// one.
 func (i *identity) room() (err error) {
 	if i == nil {
 		return nil
@@ -92,5 +95,5 @@ func (i *identity) room() (err error) {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return &unavailableError{"the disk is full", true, err}
 	}
-	return nil // what else fails is the database's to say
+	return nil // other errors are reported by the database
 }

@@ -16,7 +16,7 @@ func workspaceFields(w *promptrails.Workspace) []any {
 	return []any{&w.ID, &w.Name, &w.Slug, &w.Plan, &w.OwnerID, &w.Version, stamp{&w.CreatedAt}, stamp{&w.UpdatedAt}, &w.MemberCount}
 }
 
-// Workspace returns the workspace, without a role.
+// Workspace returns the workspace. It does not set its role.
 func (t *Tx) Workspace() (*promptrails.Workspace, error) {
 	w := new(promptrails.Workspace)
 	return w, t.row("SELECT "+workspaceColumns+" FROM workspaces w WHERE w.id = $1", nil, workspaceFields(w)...)
@@ -36,7 +36,7 @@ func (t *Tx) DeleteWorkspace() error {
 	return affected(t.exec("DELETE FROM workspaces WHERE id = $1"))
 }
 
-// The kinds that are counted.
+// The names of the counters.
 const (
 	countMembers     = "members"
 	countInvitations = "invitations"
@@ -70,8 +70,8 @@ func (t *Tx) counted(kind string) (n int, err error) {
 	return n, err
 }
 
-// total returns how many rows a list has: as it is kept, or counted where the
-// list is narrowed. Behind a cursor nobody asks.
+// total returns the number of rows of a list: from its counter, or by counting if
+// the list is filtered. It returns 0 if p has a cursor.
 func (t *Tx) total(kind string, from scoped, f *filter, p Paging) (int, error) {
 	return t.totalIn(kind, from, nil, f, p)
 }

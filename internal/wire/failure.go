@@ -14,8 +14,8 @@ func WriteJSON(w http.ResponseWriter, status int, body []byte) {
 	_, _ = w.Write(body) // a closed connection is the client's concern
 }
 
-// WriteFailure writes an error response in the envelope of the API. Details that
-// are nil are omitted.
+// WriteFailure writes an error response in the envelope of the API. Nil details
+// are omitted.
 func WriteFailure(w http.ResponseWriter, status int, code, message string, details any) {
 	var envelope struct {
 		Error struct {
@@ -26,7 +26,7 @@ func WriteFailure(w http.ResponseWriter, status int, code, message string, detai
 	}
 	envelope.Error.Code, envelope.Error.Message, envelope.Error.Details = code, message, details
 	body, err := Encode(envelope)
-	if err != nil { // the message or the details quote text that is not UTF-8
+	if err != nil { // the message or the details contain invalid UTF-8
 		body = []byte(`{"error":{"code":"` + code + `","message":"invalid request"}}`)
 	}
 	WriteJSON(w, status, body)

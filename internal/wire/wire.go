@@ -1,5 +1,5 @@
-// Package wire is the JSON of the API: the options that the client and the
-// service encode and decode with, so that the two can never disagree.
+// Package wire encodes and decodes the JSON of the API. The client and the
+// service share it.
 package wire
 
 import (
@@ -20,25 +20,25 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/redact"
 )
 
-// Redacted replaces a secret wherever it must not show.
+// Redacted replaces a secret that must not be shown.
 const Redacted = redact.Mark
 
-// TimeFormat is how the service writes a time: RFC 3339 in UTC, always with
-// six digits after the second.
+// TimeFormat is the format of a time in responses: RFC 3339 in UTC with six
+// fractional digits.
 const TimeFormat = "2006-01-02T15:04:05.000000Z"
 
-// ErrRedacted refuses a redaction mark that is about to be sent, or stored, as
-// if it were the secret that it stands for.
-var ErrRedacted = errors.New(`"` + Redacted + `" marks a secret that was taken out; it is not a value`)
+// ErrRedacted is returned when a redaction mark is encoded as the value of a
+// secret.
+var ErrRedacted = errors.New(`"` + Redacted + `" is the mark of a redacted secret, not a value`)
 
-// revealer is promptrails.Secret, seen from below.
+// revealer is implemented by promptrails.Secret, which wire cannot import.
 type revealer interface{ Reveal() string }
 
 var (
 	formOptions = json.JoinOptions(
 		json.FormatNilSliceAsNull(true),
 		json.Deterministic(true),
-		jsontext.PreserveRawStrings(true), // a value that is passed on stays as it came
+		jsontext.PreserveRawStrings(true), // raw values are passed on unchanged
 	)
 	times         = json.MarshalToFunc(encodeTime)
 	secrets       = json.MarshalToFunc(encodeSecret)
@@ -47,8 +47,9 @@ var (
 	encodeOptions = json.JoinOptions(formOptions, json.WithMarshalers(ours))
 	showOptions   = json.JoinOptions(formOptions, json.WithMarshalers(times))
 
-	// The rules of encoding/json, but for three of its habits that lose or change
-	// what the caller gave: duplicate names, invalid UTF-8, and < > & escaped.
+	// The rules of encoding/json with three exceptions, because they lose or
+	// change data: duplicate names and invalid UTF-8 are errors, and < > & are not
+	// escaped.
 	callerOptions = json.JoinOptions(
 		jsonv1.DefaultOptionsV1(),
 		jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false),
@@ -61,7 +62,7 @@ func encodeTime(enc *jsontext.Encoder, t time.Time) error {
 	switch {
 	case t.IsZero():
 		return enc.WriteToken(jsontext.Null)
-	case t.Nanosecond()%1000 != 0: // another server's
+	case t.Nanosecond()%1000 != 0: // from another server
 		return enc.WriteToken(jsontext.String(t.UTC().Format(time.RFC3339Nano)))
 	default:
 		return enc.WriteToken(jsontext.String(t.UTC().Format(TimeFormat)))
@@ -84,62 +85,64 @@ func encodeSecret(enc *jsontext.Encoder, s revealer) error {
 	return enc.WriteToken(jsontext.String(v))
 }
 
-// Encode returns v as JSON with its secrets in the clear: for a request or an
-// answer, never for a log.
+// Encode returns v as JSON with its secrets revealed. It is for requests and
+// responses, not for logs.
 func Encode(v any) ([]byte, error) { return json.Marshal(v, encodeOptions) }
 
-// Show returns v in the form of the API, with its secrets redacted.
+// Show returns v as JSON with its secrets redacted.
 func Show(v any) ([]byte, error) { return json.Marshal(v, showOptions) }
 
-// EncodeNested encodes v into the value that enc is in, in the form of the API.
-// Within [Encode] and [EncodeCaller] its secrets are in the clear; otherwise
-// they are redacted.
+// EncodeNested encodes v as a value nested in the output of enc, with the options
+// of the API. Within [Encode] and [EncodeCaller] its secrets are revealed;
+// otherwise they are redacted.
 func EncodeNested(enc *jsontext.Encoder, v any) error {
 	switch within, _ := json.GetOption(enc.Options(), json.WithMarshalers); within {
 	case ours, times:
 		return json.MarshalEncode(enc, v)
 	case callers:
 		return json.MarshalEncode(enc, v, json.DefaultOptionsV2(), encodeOptions)
-	default: // another program's, or none
+	default: // the encoder was not created by this package
 		return json.MarshalEncode(enc, v, json.DefaultOptionsV2(), formOptions, json.WithMarshalers(json.JoinMarshalers(within, times)))
 	}
 }
 
-// EncodeCaller returns v, a value of the caller's own type, as JSON by the rules
-// of encoding/json, with its secrets in the clear.
+// EncodeCaller returns v, a value of a type defined by the caller, as JSON by the
+// rules of encoding/json, with its secrets revealed. Unlike encoding/json it
+// does not escape < > &, and duplicate names and invalid UTF-8 are errors.
 func EncodeCaller(v any) ([]byte, error) { return json.Marshal(v, callerOptions) }
 
-// EncodeTo is Encode into w.
+// EncodeTo writes v to w as [Encode] does.
 func EncodeTo(w io.Writer, v any) error { return json.MarshalWrite(w, v, encodeOptions) }
 
-// Decode reads one JSON document into v. Duplicate names, invalid UTF-8 and
-// text after the document are errors; unknown names are not. A byte order mark
-// before the document is skipped.
+// Decode decodes one JSON document into v. It ignores unknown names and a leading
+// byte order mark. Duplicate names, invalid UTF-8 and data after the document are
+// errors.
 func Decode(data []byte, v any) error {
 	return json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), v)
 }
 
-// DecodeStrict is Decode that refuses unknown names too: for requests.
+// DecodeStrict decodes one JSON document into v. Unlike [Decode] it returns an
+// error for unknown names and for a byte order mark. It is used for requests.
 func DecodeStrict(data []byte, v any) error {
 	return json.Unmarshal(data, v, json.RejectUnknownMembers(true))
 }
 
-// IsExact reports whether every reader of JSON gets a number as it is written: it
-// lies within 2^53, and a float64 has it to its last digit.
+// IsExact reports whether every JSON decoder reads a number exactly: its
+// magnitude is at most 2^53, and a float64 represents all its digits.
 func IsExact(number string) bool {
 	const integers = 1 << 53
 	f, err := strconv.ParseFloat(number, 64)
 	return err == nil && f >= -integers && f <= integers && normal(number) == normal(strconv.FormatFloat(f, 'g', -1, 64))
 }
 
-// normal writes a number as its digits, without a zero at either end, and the
-// power of ten that they are multiplied with.
+// normal returns the canonical form of a number: its sign, its digits without
+// leading and trailing zeros, and its power of ten.
 func normal(s string) string {
 	s, negative := strings.CutPrefix(s, "-")
 	mantissa, exponent, _ := strings.Cut(strings.ToLower(s), "e")
 	power, err := strconv.ParseInt(cmp.Or(strings.TrimPrefix(exponent, "+"), "0"), 10, 32)
 	if err != nil {
-		return s // no float64 reaches there
+		return s // out of range for a float64
 	}
 	whole, fraction, _ := strings.Cut(mantissa, ".")
 	digits := strings.TrimLeft(whole+fraction, "0")
@@ -150,12 +153,12 @@ func normal(s string) string {
 	return fmt.Sprintf("%t %s %d", negative, trimmed, int(power)-len(fraction)+len(digits)-len(trimmed))
 }
 
-// ErrStop can be returned by the function of [EachMember] to stop early.
+// ErrStop can be returned by the function passed to [EachMember] to stop early.
 var ErrStop = errors.New("stop")
 
-// EachMember calls fn with each member of an object: its name, and name and
-// value as they are written, which are valid until fn returns. It stops at the
-// first error and returns it.
+// EachMember calls fn for each member of an object, with the decoded name, the
+// raw name and the raw value. The raw name and value are valid until fn returns.
+// EachMember stops at the first error and returns it.
 func EachMember(object jsontext.Value, fn func(name string, rawName, value jsontext.Value) error) error {
 	if len(object) == 0 {
 		return nil
@@ -170,7 +173,7 @@ func EachMember(object jsontext.Value, fn func(name string, rawName, value jsont
 		if err != nil {
 			return err
 		}
-		rawName = append(rawName[:0], quoted...) // the decoder's buffer moves on
+		rawName = append(rawName[:0], quoted...) // the decoder reuses its buffer
 		name, err := jsontext.AppendUnquote(nil, rawName)
 		if err != nil {
 			return err
@@ -190,14 +193,14 @@ func EachMember(object jsontext.Value, fn func(name string, rawName, value jsont
 var errNoObject = errors.New("expected a JSON object")
 
 // Secrets returns the secrets that [Encode] and [EncodeCaller] reveal in v, so
-// that they can be kept out of an error message.
+// that callers can redact them in error messages.
 func Secrets(v any) []string {
 	var found []string
 	collect := json.MarshalToFunc(func(enc *jsontext.Encoder, s revealer) error {
 		found = append(found, s.Reveal())
 		return enc.WriteToken(jsontext.Null)
 	})
-	// A value that cannot be encoded was never sent.
+	// The error is ignored: a value that cannot be encoded was not sent.
 	_ = json.MarshalWrite(io.Discard, v, jsonv1.DefaultOptionsV1(), json.WithMarshalers(collect))
 	return found
 }
