@@ -55,17 +55,17 @@ func TestOpenErrors(t *testing.T) {
 	t.Parallel()
 	key, other := make([]byte, 32), bytes.Repeat([]byte{1}, 32)
 	for name, c := range map[string]struct {
-		spoil func(t *testing.T, file string)
-		cfg   embedded.Config
-		want  string // in the error
+		damage func(t *testing.T, file string)
+		cfg    embedded.Config
+		want   string // in the error
 	}{
-		"no key file":       {func(t *testing.T, file string) { t.Helper(); remove(t, file+".key") }, embedded.Config{}, "restore"},
-		"another key":       {func(*testing.T, string) {}, embedded.Config{MasterKey: other}, "master key"},
-		"a short key":       {func(*testing.T, string) {}, embedded.Config{MasterKey: key[:31]}, "32 bytes"},
-		"a broken key file": {func(t *testing.T, file string) { t.Helper(); write(t, file+".key", "zz") }, embedded.Config{}, "does not hold 32 bytes"},
-		"a file of text":    {func(t *testing.T, file string) { t.Helper(); write(t, file, strings.Repeat("hello ", 1000)) }, embedded.Config{}, "not a database"},
-		"a truncated file":  {func(t *testing.T, file string) { t.Helper(); truncate(t, file) }, embedded.Config{}, ""},
-		"another program's": {func(t *testing.T, file string) { t.Helper(); remove(t, file); execute(t, file, "CREATE TABLE a (b)") }, embedded.Config{}, "another program"},
+		"no key file":               {func(t *testing.T, file string) { t.Helper(); remove(t, file+".key") }, embedded.Config{}, "restore"},
+		"another key":               {func(*testing.T, string) {}, embedded.Config{MasterKey: other}, "master key"},
+		"a short key":               {func(*testing.T, string) {}, embedded.Config{MasterKey: key[:31]}, "32 bytes"},
+		"an invalid key file":       {func(t *testing.T, file string) { t.Helper(); write(t, file+".key", "zz") }, embedded.Config{}, "does not hold 32 bytes"},
+		"a file of text":            {func(t *testing.T, file string) { t.Helper(); write(t, file, strings.Repeat("hello ", 1000)) }, embedded.Config{}, "not a database"},
+		"a truncated file":          {func(t *testing.T, file string) { t.Helper(); truncate(t, file) }, embedded.Config{}, ""},
+		"a file of another program": {func(t *testing.T, file string) { t.Helper(); remove(t, file); execute(t, file, "CREATE TABLE a (b)") }, embedded.Config{}, "another program"},
 		"a newer schema": {func(t *testing.T, file string) {
 			t.Helper()
 			execute(t, file, "INSERT INTO schema_versions (version_id, is_applied) VALUES (99999, 1)")
@@ -78,7 +78,7 @@ func TestOpenErrors(t *testing.T) {
 			if err := open(t, embedded.Config{DSN: file}); err != nil {
 				t.Fatal(err)
 			}
-			c.spoil(t, file)
+			c.damage(t, file)
 			before := read(t, file)
 			c.cfg.DSN = file
 			err := open(t, c.cfg)

@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -27,9 +28,12 @@ func TestCovers(t *testing.T) {
 		{"members:read", "*", false},
 		{"*", "*", true},
 	} {
-		if got := policy.Covers(strings.Fields(c.granted), c.required); got != c.want {
-			t.Errorf("Covers(%q, %q): got %t, want %t", c.granted, c.required, got, c.want)
-		}
+		t.Run(fmt.Sprintf("%s by %s", c.required, c.granted), func(t *testing.T) {
+			t.Parallel()
+			if got := policy.Covers(strings.Fields(c.granted), c.required); got != c.want {
+				t.Errorf("Covers(%q, %q): got %t, want %t", c.granted, c.required, got, c.want)
+			}
+		})
 	}
 	if policy.CoversAll([]string{"members:read"}, []string{"members:read", "members:write"}) {
 		t.Error("CoversAll with a scope that is not granted: got true, want false")
@@ -55,9 +59,12 @@ func addresses(t *testing.T, list string) (prefixes []netip.Prefix) {
 func TestAddresses(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"", "10.1.2.3/8", "10.1.2.3/33", "fe80::1%eth0", "fe80::/10%eth0", "example.com", "10.0.0.0/08", "::ffff:0:0/90", "::ffff:10.1.2.3/104", " 10.0.0.1"} {
-		if p, err := policy.ParseAddresses(s); err == nil {
-			t.Errorf("ParseAddresses(%q): got %s, want an error", s, p)
-		}
+		t.Run("invalid "+s, func(t *testing.T) {
+			t.Parallel()
+			if p, err := policy.ParseAddresses(s); err == nil {
+				t.Errorf("ParseAddresses(%q): got %s, want an error", s, p)
+			}
+		})
 	}
 	for _, c := range []struct {
 		list, ip string
@@ -73,9 +80,12 @@ func TestAddresses(t *testing.T) {
 		{"2001:db8::/32", "2001:db8::1%eth0", true},
 		{"203.0.113.9", "203.0.113.8", false},
 	} {
-		if got := policy.AllowsIP(addresses(t, c.list), netip.MustParseAddr(c.ip)); got != c.want {
-			t.Errorf("AllowsIP(%q, %s): got %t, want %t", c.list, c.ip, got, c.want)
-		}
+		t.Run(fmt.Sprintf("allows %s in %s", c.ip, c.list), func(t *testing.T) {
+			t.Parallel()
+			if got := policy.AllowsIP(addresses(t, c.list), netip.MustParseAddr(c.ip)); got != c.want {
+				t.Errorf("AllowsIP(%q, %s): got %t, want %t", c.list, c.ip, got, c.want)
+			}
+		})
 	}
 	if policy.AllowsIP(addresses(t, "0.0.0.0/0"), netip.Addr{}) {
 		t.Error("AllowsIP with the zero Addr: got true, want false")
@@ -92,9 +102,12 @@ func TestAddresses(t *testing.T) {
 		{"10.0.0.1 11.0.0.1", "10.0.0.0/8", false},
 		{"2001:db8::1", "0.0.0.0/0", false},
 	} {
-		if got := policy.AddressesWithin(addresses(t, c.list), addresses(t, c.outer)); got != c.want {
-			t.Errorf("AddressesWithin(%q, %q): got %t, want %t", c.list, c.outer, got, c.want)
-		}
+		t.Run(fmt.Sprintf("%s within %s", c.list, c.outer), func(t *testing.T) {
+			t.Parallel()
+			if got := policy.AddressesWithin(addresses(t, c.list), addresses(t, c.outer)); got != c.want {
+				t.Errorf("AddressesWithin(%q, %q): got %t, want %t", c.list, c.outer, got, c.want)
+			}
+		})
 	}
 }
 
@@ -114,9 +127,12 @@ func origins(t *testing.T, list string) (all []policy.Origin) {
 func TestOrigins(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"", "*", "null", "example.com", "ftp://example.com", "https://", "https://*", "https://*.com", "https://a.*.com", "https://example.com/", "https://example.com/a", "https://u@example.com", "https://example.com?", "https://example.com:", "https://example.com.", "https://.example.com", "https://*.*.example.com", "https://a,b.example.com"} {
-		if _, err := policy.ParseOrigin(s); err == nil {
-			t.Errorf("ParseOrigin(%q): got no error, want one", s)
-		}
+		t.Run("invalid "+s, func(t *testing.T) {
+			t.Parallel()
+			if _, err := policy.ParseOrigin(s); err == nil {
+				t.Errorf("ParseOrigin(%q): got no error, want one", s)
+			}
+		})
 	}
 	const wild = "https://*.example.com"
 	for _, c := range []struct {
@@ -143,9 +159,12 @@ func TestOrigins(t *testing.T) {
 		{wild, []string{"https://a.example.com/"}, false},
 		{"http://localhost:3000", []string{"http://localhost:3000"}, true},
 	} {
-		if got := policy.AllowsOrigin(origins(t, c.list), c.sent); got != c.want {
-			t.Errorf("AllowsOrigin(%q, %q): got %t, want %t", c.list, c.sent, got, c.want)
-		}
+		t.Run(fmt.Sprintf("allows %q in %s", c.sent, c.list), func(t *testing.T) {
+			t.Parallel()
+			if got := policy.AllowsOrigin(origins(t, c.list), c.sent); got != c.want {
+				t.Errorf("AllowsOrigin(%q, %q): got %t, want %t", c.list, c.sent, got, c.want)
+			}
+		})
 	}
 	for _, c := range []struct {
 		list, outer string
@@ -159,9 +178,12 @@ func TestOrigins(t *testing.T) {
 		{"", wild, false},
 		{wild, "", true},
 	} {
-		if got := policy.OriginsWithin(origins(t, c.list), origins(t, c.outer)); got != c.want {
-			t.Errorf("OriginsWithin(%q, %q): got %t, want %t", c.list, c.outer, got, c.want)
-		}
+		t.Run(fmt.Sprintf("%s within %s", c.list, c.outer), func(t *testing.T) {
+			t.Parallel()
+			if got := policy.OriginsWithin(origins(t, c.list), origins(t, c.outer)); got != c.want {
+				t.Errorf("OriginsWithin(%q, %q): got %t, want %t", c.list, c.outer, got, c.want)
+			}
+		})
 	}
 }
 

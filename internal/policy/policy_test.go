@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
 	"testing"
@@ -19,9 +20,12 @@ func TestMayChangeRole(t *testing.T) {
 	for _, actor := range roles {
 		for _, target := range roles {
 			for _, to := range roles {
-				if got := policy.MayChangeRole(actor, target, to); got != allowed[[3]string{actor, target, to}] {
-					t.Errorf("MayChangeRole(%s, %s, %s): got %t, want %t", actor, target, to, got, !got)
-				}
+				t.Run(fmt.Sprintf("%s changes %s to %s", actor, target, to), func(t *testing.T) {
+					t.Parallel()
+					if got := policy.MayChangeRole(actor, target, to); got != allowed[[3]string{actor, target, to}] {
+						t.Errorf("MayChangeRole(%s, %s, %s): got %t, want %t", actor, target, to, got, !got)
+					}
+				})
 			}
 		}
 	}
