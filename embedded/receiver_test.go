@@ -36,7 +36,7 @@ func newReceiver(t *testing.T, h http.HandlerFunc) *receiver {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		body, err := io.ReadAll(request.Body)
 		if err != nil {
-			t.Error(err)
+			t.Errorf("body of a webhook: got %v, want no error", err)
 		}
 		r.came <- &received{request.Header.Clone(), body}
 		if h == nil {

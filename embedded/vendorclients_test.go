@@ -56,7 +56,7 @@ func (r *reply) read(kind string) (objects []map[string]any) {
 	for _, object := range objects {
 		for _, field := range vendorFields[kind] {
 			if _, ok := object[field]; !ok {
-				r.t.Errorf("%s: got a %s without %s: %s", r.what, kind, field, r.body)
+				r.t.Errorf("%s: got %s, want a %s with the field %s", r.what, r.body, kind, field)
 			}
 		}
 	}
