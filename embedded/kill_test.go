@@ -18,8 +18,8 @@ const resealVariable = "PROMPTRAILS_TEST_RESEAL"
 
 var killKeys = [2][]byte{bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)}
 
-// resealAndExit moves a file from the first master key to the second, in a
-// process of its own.
+// resealAndExit reseals a file from the first master key to the second, and
+// returns the exit status of the process.
 func resealAndExit(file string) int {
 	ctx := context.Background()
 	service, err := embedded.Open(ctx, embedded.Config{DSN: file, MasterKey: killKeys[1], PreviousMasterKeys: killKeys[:1]})
@@ -33,9 +33,9 @@ func resealAndExit(file string) int {
 	return 0
 }
 
-// A process that is killed while it moves everything to a new master key leaves
-// a file that opens, with every value in it; the next Reseal ends the work.
-func TestResealSurvivesAKill(t *testing.T) {
+// If a process is killed during Reseal, the file still opens and every value can
+// be read. The next Reseal completes the work.
+func TestResealSurvivesKill(t *testing.T) {
 	t.Parallel()
 	const credentials = 450 // more than two batches
 	file := filepath.Join(t.TempDir(), "workspaces.db")
@@ -48,9 +48,9 @@ func TestResealSurvivesAKill(t *testing.T) {
 			values[ada.credential(value)] = value
 		}
 	})
-	killInTheMiddle(t, file)
+	killDuringReseal(t, file)
 	if err := open(t, embedded.Config{DSN: file, MasterKey: killKeys[1]}); err == nil {
-		t.Error("the new key alone opens a file that still needs the old one")
+		t.Error("Open with the new key only: got no error, want one because values still need the old key")
 	}
 	for _, reseal := range []bool{true, false} {
 		t.Run(fmt.Sprintf("after, reseal %t", reseal), func(t *testing.T) {
@@ -71,22 +71,23 @@ func TestResealSurvivesAKill(t *testing.T) {
 			for id, value := range values {
 				again.do("POST", "/credentials/"+id+"/check", "").expect(200)
 				if opened != value {
-					t.Fatalf("%s opens as %q, want %q", id, opened, value)
+					t.Fatalf("value of credential %s: got %q, want %q", id, opened, value)
 				}
 			}
 			if !reseal {
 				return
 			}
 			if err := s.Reseal(t.Context()); err != nil {
-				t.Error(err)
+				t.Errorf("Reseal: got %v, want no error", err)
 			}
 		})
 	}
 }
 
-// killInTheMiddle kills a process that reseals a file, after its first batch
-// and before its second is committed: a trigger holds it there.
-func killInTheMiddle(t *testing.T, file string) {
+// killDuringReseal starts a process that reseals a file, and kills it after the
+// first batch and before the second is committed. A trigger blocks the process
+// there.
+func killDuringReseal(t *testing.T, file string) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -110,12 +111,12 @@ func killInTheMiddle(t *testing.T, file string) {
 	if err := process.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- process.Wait() }()
+	exited := make(chan error, 1)
+	go func() { exited <- process.Wait() }()
 	for n := 0; n == 0; {
 		select {
-		case err := <-ended:
-			t.Fatal("the process has ended by itself: ", err)
+		case err := <-exited:
+			t.Fatalf("the process exited before it was killed: got %v, want it running", err)
 		default:
 		}
 		if err := db.QueryRowContext(t.Context(), "SELECT "+moved).Scan(&n); err != nil {
@@ -125,8 +126,8 @@ func killInTheMiddle(t *testing.T, file string) {
 	if err := process.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-ended; err == nil {
-		t.Error("the process was done before it was killed")
+	if err := <-exited; err == nil {
+		t.Error("the process exited without an error, want it killed during Reseal")
 	}
 	run("DROP TRIGGER hold")
 }

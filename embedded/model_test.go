@@ -16,21 +16,21 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// The model is the rules in a few lines: what a workspace holds, who may do
-// what, and when a plan is full. Whatever several people and keys do, in
-// whatever order, the service answers as the model does.
+// model is a small implementation of the rules of workspaces: their content, the
+// permissions of people and keys, and the limits of plans. For every sequence of
+// requests, the service must return the status that the model predicts.
 type model struct {
 	t       *rapid.T
 	service *embedded.Service
 	tokens  []string
 	spaces  []*space
-	agents  []*agentModel // of all workspaces, those that are deleted too
+	agents  []*agentModel // of all workspaces, including deleted agents
 }
 
 type space struct {
 	id         string
 	plan       string
-	paid       bool           // a period that is paid has begun
+	paid       bool           // a paid period has begun
 	roles      map[int]string // by person
 	memberIDs  map[int]string
 	keys       []keyModel
@@ -46,7 +46,7 @@ type keyModel struct {
 type agentModel struct {
 	id       string
 	space    *space
-	by       int // a person
+	creator  int // index of a person
 	archived bool
 	deleted  bool
 }
@@ -56,9 +56,10 @@ var (
 	modelRanks = map[string]int{"user": 1, "admin": 2, "owner": 3}
 )
 
-// The limits of the plans: seats, active agents, data sources.
+// modelLimits holds the limits of each plan: seats, active agents, data sources.
 var modelLimits = map[string][3]int{"free": {1, 3, 1}, "starter": {5, 15, 5}}
 
+// The service behaves like the model in random sequences of requests.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -68,7 +69,7 @@ func TestModel(t *testing.T) {
 		}
 		defer func() {
 			if err := service.Close(); err != nil {
-				t.Error(err)
+				t.Errorf("Close: got %v, want no error", err)
 			}
 		}()
 		m := &model{t: t, service: service}
@@ -76,11 +77,12 @@ func TestModel(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"create an agent": m.createAgent, "change an agent": m.changeAgent, "delete an agent": m.deleteAgent, "execute": m.execute,
 			"create a data source": m.createSource, "delete a data source": m.deleteSource, "change the plan": m.changePlan,
-			"take somebody in": m.takeIn, "change a role": m.changeRole, "remove somebody": m.remove, "": m.compare,
+			"add a member": m.addMember, "change a role": m.changeRole, "remove a member": m.removeMember, "": m.compare,
 		})
 	})
 }
 
+// prepare creates three users, and two workspaces with two keys each.
 func (m *model) prepare() {
 	for i := range 3 {
 		user, err := m.service.CreateUser(context.Background(), fmt.Sprintf("p%d@example.com", i), "")
@@ -102,16 +104,17 @@ func (m *model) prepare() {
 	}
 }
 
-// actor is a person, or a key of some workspace.
+// actor is a person or an API key.
 type actor struct {
 	person int // -1 for a key
 	key    keyModel
-	space  *space // the key's
+	space  *space // workspace of the key
 }
 
 func (m *model) person(i int) actor { return actor{person: i} }
 
-func (m *model) anybody() actor {
+// randomActor draws a person or a key.
+func (m *model) randomActor() actor {
 	if i := rapid.IntRange(0, 4).Draw(m.t, "actor"); i < 3 {
 		return m.person(i)
 	}
@@ -119,11 +122,12 @@ func (m *model) anybody() actor {
 	return actor{-1, rapid.SampledFrom(s.keys).Draw(m.t, "key"), s}
 }
 
-func (m *model) somewhere() *space { return rapid.SampledFrom(m.spaces).Draw(m.t, "workspace") }
+func (m *model) randomSpace() *space { return rapid.SampledFrom(m.spaces).Draw(m.t, "workspace") }
 
-// let says why an actor may not act in a workspace: 0 where it may. A key needs
-// the scope, a person the role.
-func (m *model) let(a actor, s *space, scope, least string) int {
+// denied returns the status that refuses an actor in a workspace, or 0 if the
+// actor is allowed. A key requires the scope, and a person at least the role
+// minRole.
+func (m *model) denied(a actor, s *space, scope, minRole string) int {
 	if a.person < 0 {
 		switch {
 		case a.space != s:
@@ -137,26 +141,28 @@ func (m *model) let(a actor, s *space, scope, least string) int {
 	switch {
 	case !member:
 		return 404
-	case modelRanks[role] < modelRanks[least]:
+	case modelRanks[role] < modelRanks[minRole]:
 		return 403
 	}
 	return 0
 }
 
-// own says whether an actor may change what a person created.
-func (m *model) own(a actor, s *space, by int) bool {
-	return a.person < 0 || s.roles[a.person] != "user" || a.person == by
+// mayChange reports whether an actor may change an object that creator created.
+func (m *model) mayChange(a actor, s *space, creator int) bool {
+	return a.person < 0 || s.roles[a.person] != "user" || a.person == creator
 }
 
-// creator is the person in whose name an actor creates.
+// creator returns the person that is recorded as the creator of an actor's
+// objects. For a key, that is the person who created the key.
 func (a actor) creator(m *model) int {
 	if a.person < 0 {
-		return slices.Index(m.spaces, a.space) // the owner made the keys
+		return slices.Index(m.spaces, a.space) // the owner created the keys
 	}
 	return a.person
 }
 
-func (s *space) active(m *model) (n int) {
+// activeAgents returns the number of active agents in a workspace.
+func (s *space) activeAgents(m *model) (n int) {
 	for _, a := range m.agents {
 		if a.space == s && !a.deleted && !a.archived {
 			n++
@@ -166,9 +172,9 @@ func (s *space) active(m *model) (n int) {
 }
 
 func (m *model) createAgent(*rapid.T) {
-	a, s, archived := m.anybody(), m.somewhere(), rapid.Bool().Draw(m.t, "archived")
-	want := m.let(a, s, "agents:write", "user")
-	if want == 0 && !archived && s.active(m) >= modelLimits[s.plan][1] {
+	a, s, archived := m.randomActor(), m.randomSpace(), rapid.Bool().Draw(m.t, "archived")
+	want := m.denied(a, s, "agents:write", "user")
+	if want == 0 && !archived && s.activeAgents(m) >= modelLimits[s.plan][1] {
 		want = 402
 	}
 	status := "active"
@@ -176,59 +182,60 @@ func (m *model) createAgent(*rapid.T) {
 		status = "archived"
 	}
 	r := m.do(a, s, "POST", "/agents", `{"name":"a","status":"`+status+`"}`)
-	if r.wants(want, 201) {
-		m.agents = append(m.agents, &agentModel{id: r.text("id"), space: s, by: a.creator(m), archived: archived})
+	if r.expect(want, 201) {
+		m.agents = append(m.agents, &agentModel{id: r.text("id"), space: s, creator: a.creator(m), archived: archived})
 	}
 }
 
-// target draws an agent, which may be of another workspace, or gone.
-func (m *model) target(t *rapid.T) (actor, *space, *agentModel) {
+// randomAgent draws an actor, a workspace and an agent. The agent may be deleted
+// or belong to another workspace.
+func (m *model) randomAgent(t *rapid.T) (actor, *space, *agentModel) {
 	if len(m.agents) == 0 {
 		t.Skip("no agents")
 	}
-	return m.anybody(), m.somewhere(), rapid.SampledFrom(m.agents).Draw(m.t, "agent")
+	return m.randomActor(), m.randomSpace(), rapid.SampledFrom(m.agents).Draw(m.t, "agent")
 }
 
 func (m *model) changeAgent(t *rapid.T) {
-	a, s, g := m.target(t)
+	a, s, g := m.randomAgent(t)
 	archive := rapid.Bool().Draw(m.t, "archive")
-	want := m.let(a, s, "agents:write", "user")
+	want := m.denied(a, s, "agents:write", "user")
 	switch {
 	case want != 0:
 	case g.space != s || g.deleted:
 		want = 404
-	case !m.own(a, s, g.by):
+	case !m.mayChange(a, s, g.creator):
 		want = 403
-	case g.archived && !archive && s.active(m) >= modelLimits[s.plan][1]:
+	case g.archived && !archive && s.activeAgents(m) >= modelLimits[s.plan][1]:
 		want = 402
 	}
 	status := "active"
 	if archive {
 		status = "archived"
 	}
-	if m.do(a, s, "PATCH", "/agents/"+g.id, `{"status":"`+status+`"}`).wants(want, 200) {
+	if m.do(a, s, "PATCH", "/agents/"+g.id, `{"status":"`+status+`"}`).expect(want, 200) {
 		g.archived = archive
 	}
 }
 
 func (m *model) deleteAgent(t *rapid.T) {
-	a, s, g := m.target(t)
-	want := m.let(a, s, "agents:write", "user")
+	a, s, g := m.randomAgent(t)
+	want := m.denied(a, s, "agents:write", "user")
 	switch {
 	case want != 0:
 	case g.space != s || g.deleted:
 		want = 404
-	case !m.own(a, s, g.by):
+	case !m.mayChange(a, s, g.creator):
 		want = 403
 	}
-	if m.do(a, s, "DELETE", "/agents/"+g.id, "").wants(want, 204) {
+	if m.do(a, s, "DELETE", "/agents/"+g.id, "").expect(want, 204) {
 		g.deleted = true
 	}
 }
 
 func (m *model) execute(t *rapid.T) {
-	a, s, g := m.target(t)
-	want := m.let(a, s, "agents:execute", "user")
+	a, s, g := m.randomAgent(t)
+	want := m.denied(a, s, "agents:execute", "user")
 	switch {
 	case want != 0:
 	case g.space != s || g.deleted:
@@ -236,40 +243,40 @@ func (m *model) execute(t *rapid.T) {
 	case g.archived:
 		want = 409
 	}
-	if m.do(a, s, "POST", "/agents/"+g.id+"/execute", `{}`).wants(want, 201) {
+	if m.do(a, s, "POST", "/agents/"+g.id+"/execute", `{}`).expect(want, 201) {
 		s.executions++
 	}
 }
 
 func (m *model) createSource(*rapid.T) {
-	a, s := m.anybody(), m.somewhere()
-	want := m.let(a, s, "data_sources:write", "user")
+	a, s := m.randomActor(), m.randomSpace()
+	want := m.denied(a, s, "data_sources:write", "user")
 	if want == 0 && len(s.sources) >= modelLimits[s.plan][2] {
 		want = 402
 	}
-	if r := m.do(a, s, "POST", "/data-sources", `{"name":"d"}`); r.wants(want, 201) {
+	if r := m.do(a, s, "POST", "/data-sources", `{"name":"d"}`); r.expect(want, 201) {
 		s.sources = append(s.sources, r.text("id"))
 	}
 }
 
-// deleteSource is by the owner, who may.
+// deleteSource deletes a data source as the owner, who is always allowed to.
 func (m *model) deleteSource(t *rapid.T) {
-	s := m.somewhere()
+	s := m.randomSpace()
 	if len(s.sources) == 0 {
 		t.Skip("no data sources")
 	}
-	m.do(m.person(slices.Index(m.spaces, s)), s, "DELETE", "/data-sources/"+s.sources[0], "").wants(0, 204)
+	m.do(m.person(slices.Index(m.spaces, s)), s, "DELETE", "/data-sources/"+s.sources[0], "").expect(0, 204)
 	s.sources = s.sources[1:]
 }
 
 func (m *model) changePlan(*rapid.T) {
-	a, s, plan := m.anybody(), m.somewhere(), rapid.SampledFrom(modelPlans).Draw(m.t, "plan")
-	want := m.let(a, s, "billing:write", "admin")
+	a, s, plan := m.randomActor(), m.randomSpace(), rapid.SampledFrom(modelPlans).Draw(m.t, "plan")
+	want := m.denied(a, s, "billing:write", "admin")
 	limits := modelLimits[plan]
-	if want == 0 && plan != s.plan && (len(s.roles) > limits[0] || s.active(m) > limits[1] || len(s.sources) > limits[2]) {
+	if want == 0 && plan != s.plan && (len(s.roles) > limits[0] || s.activeAgents(m) > limits[1] || len(s.sources) > limits[2]) {
 		want = 409
 	}
-	if m.do(a, s, "PATCH", "/billing/subscription", `{"plan":"`+plan+`"}`).wants(want, 200) {
+	if m.do(a, s, "PATCH", "/billing/subscription", `{"plan":"`+plan+`"}`).expect(want, 200) {
 		if s.plan == "free" && plan != "free" && !s.paid {
 			s.executions, s.paid = 0, true // a period begins; a later change to free and back resumes it
 		}
@@ -277,9 +284,10 @@ func (m *model) changePlan(*rapid.T) {
 	}
 }
 
-func (m *model) takeIn(*rapid.T) {
-	a, s, who, role := m.anybody(), m.somewhere(), rapid.IntRange(0, 2).Draw(m.t, "who"), rapid.SampledFrom([]string{"admin", "user"}).Draw(m.t, "role")
-	want := m.let(a, s, "members:write", "admin")
+// addMember invites a person, who accepts the invitation.
+func (m *model) addMember(*rapid.T) {
+	a, s, who, role := m.randomActor(), m.randomSpace(), rapid.IntRange(0, 2).Draw(m.t, "who"), rapid.SampledFrom([]string{"admin", "user"}).Draw(m.t, "role")
+	want := m.denied(a, s, "members:write", "admin")
 	_, member := s.roles[who]
 	switch {
 	case want != 0:
@@ -289,44 +297,44 @@ func (m *model) takeIn(*rapid.T) {
 		want = 409
 	}
 	r := m.do(a, s, "POST", "/invitations", fmt.Sprintf(`{"email":"p%d@example.com","role":"%s"}`, who, role))
-	if r.wants(want, 201) {
+	if r.expect(want, 201) {
 		s.memberIDs[who] = m.do(m.person(who), nil, "POST", "/invitations/accept", `{"token":"`+r.text("token")+`"}`).must(200).text("id")
 		s.roles[who] = role
 	}
 }
 
 func (m *model) changeRole(*rapid.T) {
-	a, s, who, role := m.anybody(), m.somewhere(), rapid.IntRange(0, 2).Draw(m.t, "who"), rapid.SampledFrom([]string{"admin", "user"}).Draw(m.t, "role")
-	want := m.let(a, s, "members:write", "user")
-	acting := "admin" // a key ranks as one
+	a, s, who, role := m.randomActor(), m.randomSpace(), rapid.IntRange(0, 2).Draw(m.t, "who"), rapid.SampledFrom([]string{"admin", "user"}).Draw(m.t, "role")
+	want := m.denied(a, s, "members:write", "user")
+	acting := "admin" // the rank of a key
 	if a.person >= 0 {
 		acting = s.roles[a.person]
 	}
 	id, member := s.memberIDs[who]
 	if !member {
-		id = "nobody"
+		id = "nonexistent"
 	}
 	switch {
 	case want != 0:
 	case !member && modelRanks[acting] < 2:
-		return // whether 403 or 404 comes first is not the model's to say
+		return // the model does not specify whether this is 403 or 404
 	case !member:
 		want = 404
 	case a.person == who, modelRanks[acting] < 2, modelRanks[s.roles[who]] >= modelRanks[acting], modelRanks[role] > modelRanks[acting]:
 		want = 403
 	}
-	if m.do(a, s, "PATCH", "/members/"+id, `{"role":"`+role+`"}`).wants(want, 200) {
+	if m.do(a, s, "PATCH", "/members/"+id, `{"role":"`+role+`"}`).expect(want, 200) {
 		s.roles[who] = role
 	}
 }
 
-func (m *model) remove(*rapid.T) {
-	a, s, who := m.anybody(), m.somewhere(), rapid.IntRange(0, 2).Draw(m.t, "who")
+func (m *model) removeMember(*rapid.T) {
+	a, s, who := m.randomActor(), m.randomSpace(), rapid.IntRange(0, 2).Draw(m.t, "who")
 	id, member := s.memberIDs[who]
 	if !member {
 		return
 	}
-	want := m.let(a, s, "members:write", "user")
+	want := m.denied(a, s, "members:write", "user")
 	switch {
 	case want != 0:
 	case a.person == who && s.roles[who] == "owner":
@@ -335,13 +343,13 @@ func (m *model) remove(*rapid.T) {
 	case a.person >= 0 && s.roles[a.person] == "user", s.roles[who] == "owner":
 		want = 403
 	}
-	if m.do(a, s, "DELETE", "/members/"+id, "").wants(want, 204) {
+	if m.do(a, s, "DELETE", "/members/"+id, "").expect(want, 204) {
 		delete(s.roles, who)
 		delete(s.memberIDs, who)
 	}
 }
 
-// compare holds what is there against the model.
+// compare compares the usage of each workspace with the model.
 func (m *model) compare(*rapid.T) {
 	for i, s := range m.spaces {
 		var usage struct{ Data promptrails.Usage }
@@ -350,41 +358,44 @@ func (m *model) compare(*rapid.T) {
 			m.t.Fatal(err)
 		}
 		for key, want := range map[promptrails.LimitKey]int{
-			promptrails.LimitTeamMembers: len(s.roles), promptrails.LimitActiveAgents: s.active(m), promptrails.LimitDataSources: len(s.sources), promptrails.LimitMonthlyExecutions: s.executions,
+			promptrails.LimitTeamMembers: len(s.roles), promptrails.LimitActiveAgents: s.activeAgents(m), promptrails.LimitDataSources: len(s.sources), promptrails.LimitMonthlyExecutions: s.executions,
 		} {
 			if limit, _ := usage.Data.Limit(key); limit.Used != int64(want) {
-				m.t.Errorf("workspace %d uses %d of %s, want %d", i, limit.Used, key, want)
+				m.t.Errorf("usage of %s in workspace %d: got %d, want %d", key, i, limit.Used, want)
 			}
 		}
 	}
 }
 
-// answerOf is what the service said.
-type answerOf struct {
-	t      *rapid.T
-	what   string
-	status int
-	body   string
+// modelResponse is a response of the service to a request of the model.
+type modelResponse struct {
+	t       *rapid.T
+	request string
+	status  int
+	body    string
 }
 
-// wants compares the answer: refused where a status is wanted, else done. It
-// reports whether it was done.
-func (r answerOf) wants(refused, done int) bool {
-	if refused == 0 {
-		refused = done
+// expect checks the status of the response. The expected status is denied, or
+// success if denied is 0. It reports whether the request succeeded.
+func (r modelResponse) expect(denied, success int) bool {
+	want := denied
+	if want == 0 {
+		want = success
 	}
-	if r.status != refused {
-		r.t.Fatalf("%s: %d %s, want %d", r.what, r.status, r.body, refused)
+	if r.status != want {
+		r.t.Fatalf("%s: got %d %s, want %d", r.request, r.status, r.body, want)
 	}
-	return r.status == done
+	return r.status == success
 }
 
-func (r answerOf) must(status int) answerOf {
-	r.wants(0, status)
+// must fails the test unless the response has that status.
+func (r modelResponse) must(status int) modelResponse {
+	r.expect(0, status)
 	return r
 }
 
-func (r answerOf) text(field string) string {
+// text returns a field of the object in data.
+func (r modelResponse) text(field string) string {
 	var e struct{ Data map[string]any }
 	if err := json.Unmarshal([]byte(r.body), &e); err != nil {
 		r.t.Fatal(err)
@@ -393,7 +404,7 @@ func (r answerOf) text(field string) string {
 	return s
 }
 
-func (m *model) do(a actor, s *space, method, path, body string) answerOf {
+func (m *model) do(a actor, s *space, method, path, body string) modelResponse {
 	r := httptest.NewRequestWithContext(context.Background(), method, "/api/v1"+path, strings.NewReader(body))
 	if a.person >= 0 {
 		r.Header.Set("Authorization", "Bearer "+m.tokens[a.person])
@@ -405,5 +416,5 @@ func (m *model) do(a actor, s *space, method, path, body string) answerOf {
 	}
 	w := httptest.NewRecorder()
 	http.Handler(m.service).ServeHTTP(w, r)
-	return answerOf{m.t, method + " " + path + " " + body, w.Code, w.Body.String()}
+	return modelResponse{m.t, method + " " + path + " " + body, w.Code, w.Body.String()}
 }

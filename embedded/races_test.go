@@ -16,7 +16,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// together runs fn n times at once, and returns how often it succeeded.
+// together runs n calls of fn concurrently. It returns the number of calls that
+// succeeded, and the errors of the others.
 func together(n int, fn func(i int) error) (succeeded int, failures []error) {
 	var mu sync.Mutex
 	var callers sync.WaitGroup
@@ -39,6 +40,7 @@ func together(n int, fn func(i int) error) (succeeded int, failures []error) {
 	return succeeded, failures
 }
 
+// client creates a user and returns a client for it.
 func (s *server) client(email string) *promptrails.Client {
 	s.t.Helper()
 	c, err := s.Client(promptrails.WithAccessToken(s.person(email).user.AccessToken.Reveal()))
@@ -48,8 +50,8 @@ func (s *server) client(email string) *promptrails.Client {
 	return c
 }
 
-// Of two people who take the same slug or the last seat at once, exactly one
-// gets it.
+// Concurrent requests for the same slug, the last seats or the same version
+// succeed only as often as the rules allow.
 func TestRaces(t *testing.T) {
 	t.Parallel()
 	databases(t, func(t *testing.T, cfg embedded.Config) {
@@ -61,11 +63,11 @@ func TestRaces(t *testing.T) {
 			return err
 		})
 		if n != 1 {
-			t.Errorf("%d people got the slug", n)
+			t.Errorf("Workspaces.Create with the same slug: got %d successes, want 1", n)
 		}
 		for _, err := range failures {
 			if !errors.Is(err, promptrails.ErrConflict) {
-				t.Error(err)
+				t.Errorf("Workspaces.Create with the same slug: got %v, want ErrConflict", err)
 			}
 		}
 		w, err := ada.Workspaces.Get(ctx, "wanted")
@@ -78,11 +80,11 @@ func TestRaces(t *testing.T) {
 			return err
 		})
 		if n != 4 {
-			t.Errorf("%d invitations took the four seats that were left", n)
+			t.Errorf("Invitations.Create with 4 free seats: got %d successes, want 4", n)
 		}
 		for _, err := range failures {
 			if !errors.Is(err, promptrails.ErrQuotaExceeded) {
-				t.Error(err)
+				t.Errorf("Invitations.Create with 4 free seats: got %v, want ErrQuotaExceeded", err)
 			}
 		}
 		n, failures = together(10, func(i int) error {
@@ -90,11 +92,11 @@ func TestRaces(t *testing.T) {
 			return err
 		})
 		if n != 1 {
-			t.Errorf("%d changes of version 1 went through", n)
+			t.Errorf("Workspaces.Update of version 1: got %d successes, want 1", n)
 		}
 		for _, err := range failures {
 			if !errors.Is(err, promptrails.ErrPreconditionFailed) {
-				t.Error(err)
+				t.Errorf("Workspaces.Update of version 1: got %v, want ErrPreconditionFailed", err)
 			}
 		}
 		var sequence int64
@@ -103,17 +105,17 @@ func TestRaces(t *testing.T) {
 				t.Fatal(err)
 			}
 			if sequence++; e.Sequence != sequence {
-				t.Fatalf("entry %d has the sequence %d", sequence, e.Sequence)
+				t.Fatalf("sequence of a changelog entry: got %d, want %d", e.Sequence, sequence)
 			}
 		}
 		if sequence != 2+4+1 {
-			t.Errorf("%d entries, want 7: workspace, member, four invitations, one change", sequence)
+			t.Errorf("changelog: got %d entries, want 7: workspace, member, four invitations, one change", sequence)
 		}
 	})
 }
 
-// cutter is a proxy that cuts connections: of each change, the first answers are
-// thrown away after the service has committed.
+// cutter is a proxy that drops responses. For each idempotency key, it closes the
+// connection instead of returning the first zero, one or two successful responses.
 type cutter struct {
 	proxy *httputil.ReverseProxy
 	cuts  atomic.Int64
@@ -131,7 +133,7 @@ func newCutter(target *url.URL, transport http.RoundTripper) *cutter {
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.seen[key]++; c.seen[key] <= len(c.seen)%3 { // none, one or two
+		if c.seen[key]++; c.seen[key] <= len(c.seen)%3 { // zero, one or two
 			c.cuts.Add(1)
 			_ = r.Body.Close()
 			panic(http.ErrAbortHandler)
@@ -143,9 +145,9 @@ func newCutter(target *url.URL, transport http.RoundTripper) *cutter {
 
 func (c *cutter) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.proxy.ServeHTTP(w, r) }
 
-// 32 callers repeat what was cut off after it was done: every object exists
-// once, and every change was made once.
-func TestNothingIsDoneTwice(t *testing.T) {
+// 32 callers retry changes whose responses were lost. Each object is created only
+// once, and each change is made only once.
+func TestRetriedChangesAreMadeOnce(t *testing.T) {
 	t.Parallel()
 	databases(t, func(t *testing.T, cfg embedded.Config) {
 		ctx := t.Context()
@@ -184,7 +186,7 @@ func TestNothingIsDoneTwice(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				// A second change would find version 2.
+				// If the change were made twice, the second would fail at version 2.
 				if _, err := c.Workspaces.Update(ctx, w.ID, &promptrails.UpdateWorkspaceParams{Name: new("Renamed")}, promptrails.WithIfMatch(1)); err != nil {
 					return err
 				}
@@ -196,20 +198,20 @@ func TestNothingIsDoneTwice(t *testing.T) {
 					return err
 				}
 				if head.Sequence != 5 {
-					return fmt.Errorf("%d entries in the changelog, want 5", head.Sequence)
+					return fmt.Errorf("changelog: got %d entries, want 5", head.Sequence)
 				}
 			}
 			page, err := c.Workspaces.List(ctx, nil)
 			if err == nil && page.Meta.Total != rounds {
-				err = fmt.Errorf("%d workspaces, want %d", page.Meta.Total, rounds)
+				err = fmt.Errorf("workspaces: got %d, want %d", page.Meta.Total, rounds)
 			}
 			return err
 		}
 		if _, failures := together(callers, func(i int) error { return work(ctx, i) }); len(failures) > 0 {
-			t.Errorf("%d callers failed: %v", len(failures), failures[0])
+			t.Errorf("callers: got %d failures, want none; the first is: %v", len(failures), failures[0])
 		}
 		if cut.cuts.Load() < 100 {
-			t.Errorf("only %d answers were cut off", cut.cuts.Load())
+			t.Errorf("dropped responses: got %d, want at least 100", cut.cuts.Load())
 		}
 	})
 }

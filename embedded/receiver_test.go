@@ -15,26 +15,28 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// receiver is a server that webhooks are sent to.
+// receiver is a server that receives webhooks.
 type receiver struct {
 	t    *testing.T
 	url  string
 	came chan *received
 }
 
+// received is a request to a receiver.
 type received struct {
 	header http.Header
 	body   []byte
 }
 
-// newReceiver answers as h does: 204 where it is nil.
+// newReceiver starts a receiver whose responses are written by h. If h is nil,
+// the status is 204.
 func newReceiver(t *testing.T, h http.HandlerFunc) *receiver {
 	t.Helper()
 	r := &receiver{t: t, came: make(chan *received, 1000)}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		body, err := io.ReadAll(request.Body)
 		if err != nil {
-			t.Error(err)
+			t.Errorf("body of a webhook: got %v, want no error", err)
 		}
 		r.came <- &received{request.Header.Clone(), body}
 		if h == nil {
@@ -48,21 +50,22 @@ func newReceiver(t *testing.T, h http.HandlerFunc) *receiver {
 	return r
 }
 
-// next waits for a request.
+// next waits for the next request.
 func (r *receiver) next() *received {
 	r.t.Helper()
 	select {
 	case request := <-r.came:
 		return request
 	case <-r.t.Context().Done():
-		r.t.Fatal("nothing came")
+		r.t.Fatal("receiver: got no request, want one before the test's deadline")
 		return nil
 	}
 }
 
-// id is the webhook-id.
+// id returns the webhook-id.
 func (r *received) id() string { return r.header.Get("webhook-id") }
 
+// event verifies the signature against the secrets and returns the event.
 func (r *received) event(t *testing.T, secrets ...string) *promptrails.Event {
 	t.Helper()
 	var keys []promptrails.Secret
@@ -71,12 +74,13 @@ func (r *received) event(t *testing.T, secrets ...string) *promptrails.Event {
 	}
 	event, err := promptrails.ParseWebhook(r.header, r.body, keys...)
 	if err != nil {
-		t.Fatalf("%v: %s", err, r.body)
+		t.Fatalf("ParseWebhook of %s: got %v, want an event", r.body, err)
 	}
 	return event
 }
 
-// channel opens a channel to a receiver, and returns its id and secret.
+// channel creates a webhook channel for a URL. The rest are further members of
+// the request's body. It returns the channel's ID and secret.
 func (p *person) channel(url string, rest ...string) (id, secret string) {
 	p.s.t.Helper()
 	body := fmt.Sprintf(`{"name":"Hook","type":"webhook","url":%q`, url)
@@ -87,8 +91,8 @@ func (p *person) channel(url string, rest ...string) (id, secret string) {
 	return made.text("id"), made.text("secret")
 }
 
-// deliveries waits until what was sent over a channel is as wanted, and returns
-// it.
+// deliveries waits until the deliveries of a channel satisfy want, and returns
+// them.
 func (p *person) deliveries(channel string, want func([]promptrails.Delivery) bool) []promptrails.Delivery {
 	p.s.t.Helper()
 	for {
@@ -98,13 +102,14 @@ func (p *person) deliveries(channel string, want func([]promptrails.Delivery) bo
 			return page.Data
 		}
 		if p.s.t.Context().Err() != nil {
-			p.s.t.Fatalf("the deliveries are %+v", page.Data)
+			p.s.t.Fatalf("deliveries of channel %s: got %+v, which do not satisfy want before the test's deadline", channel, page.Data)
 		}
 		runtime.Gosched()
 	}
 }
 
-// ended reports whether n deliveries are under way no more.
+// ended returns a condition for [person.deliveries]: there are n deliveries, and
+// all of them are delivered or failed.
 func ended(n int) func([]promptrails.Delivery) bool {
 	return func(all []promptrails.Delivery) bool {
 		for _, d := range all {
@@ -116,7 +121,8 @@ func ended(n int) func([]promptrails.Delivery) bool {
 	}
 }
 
-// signature is what a secret makes of a request, by the specification.
+// signature returns the signature of a request, as the Standard Webhooks
+// specification defines it.
 func signature(t *testing.T, secret string, r *received) string {
 	t.Helper()
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))

@@ -11,8 +11,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/apicheck"
 )
 
-// A request that is wrong is a 4xx that names what is wrong, and changes
-// nothing.
+// An invalid body is refused with a 4xx that names the invalid field, and
+// nothing is stored.
 func TestHostileBodies(t *testing.T) {
 	t.Parallel()
 	ada := newServer(t, embedded.Config{}).owner("ada@example.com", "research")
@@ -23,8 +23,8 @@ func TestHostileBodies(t *testing.T) {
 		code   string
 		field  string
 	}{
-		"nothing":             {"", 400, "bad_request", ""},
-		"no JSON":             {"{", 400, "bad_request", ""},
+		"empty":               {"", 400, "bad_request", ""},
+		"invalid JSON":        {"{", 400, "bad_request", ""},
 		"null":                {"null", 400, "bad_request", ""},
 		"a list":              {"[]", 400, "bad_request", ""},
 		"two documents":       {`{"name":"a","slug":"b"}{}`, 400, "bad_request", ""},
@@ -42,32 +42,34 @@ func TestHostileBodies(t *testing.T) {
 		"a slug with a slash": {`{"name":"a","slug":"a/b"}`, 400, "validation_error", "slug"},
 		"two hyphens":         {`{"name":"a","slug":"a--b"}`, 400, "validation_error", "slug"},
 		"64 characters":       {`{"name":"a","slug":"` + strings.Repeat("x", 64) + `"}`, 400, "validation_error", "slug"},
-		"a slug that is gone": {`{"name":"a","slug":"research"}`, 409, "slug_taken", ""},
+		"a taken slug":        {`{"name":"a","slug":"research"}`, 409, "slug_taken", ""},
 		"10 000 levels":       {strings.Repeat(`{"name":`, 10000), 400, "", ""},
 		"over 1 MiB":          {`{"name":"` + strings.Repeat("x", 1<<20) + `"}`, 413, "payload_too_large", ""},
 	} {
-		r := ada.do("POST", "/workspaces", c.body)
-		if c.code == "" {
-			r.expect(c.status)
-			continue
-		}
-		if fields := r.fails(c.status, c.code); c.field != "" && fields[c.field] == "" {
-			t.Errorf("%s: the fields are %v, not %s", name, fields, c.field)
-		}
+		t.Run(name, func(t *testing.T) {
+			r := ada.do("POST", "/workspaces", c.body)
+			if c.code == "" {
+				r.expect(c.status)
+				return
+			}
+			if fields := r.fails(c.status, c.code); c.field != "" && fields[c.field] == "" {
+				t.Errorf("invalid fields: got %v, want %s", fields, c.field)
+			}
+		})
 	}
 	ada.do("POST", "/workspaces", `{"name":"a","slug":"b"}`, "Content-Type", "text/plain").fails(415, "unsupported_media_type")
 	ada.do("POST", "/workspaces", `{"name":"a","slug":7}`, "Content-Type", "").fails(400, "validation_error")
 	ada.do("POST", "/workspaces", `{"name":"a","slug":"b"}`, "Content-Encoding", "gzip").fails(415, "unsupported_media_type")
 	if fields := ada.do("PATCH", "/workspaces/research", `{"slug":"other"}`).fails(400, "validation_error"); fields["slug"] == "" {
-		t.Errorf("changing the slug: %v", fields)
+		t.Errorf("PATCH of the slug: got the invalid fields %v, want slug", fields)
 	}
 	if got := ada.do("GET", "/workspaces", "").body; strings.Count(got, `"slug"`) != 1 {
-		t.Errorf("something was made: %s", got)
+		t.Errorf("workspaces after refused requests: got %s, want only research", got)
 	}
 }
 
-// Text that is accepted comes back byte for byte.
-func TestTextComesBack(t *testing.T) {
+// Accepted text is returned byte for byte.
+func TestTextIsReturnedUnchanged(t *testing.T) {
 	t.Parallel()
 	ada := newServer(t, embedded.Config{}).owner("ada@example.com", "research")
 	for _, name := range []string{"👩🏽‍💻 team", "שלום עולם", "\u202eright to left", "a\u0301 combining", "<script>&\"'", strings.Repeat("é", 100)} {
@@ -76,7 +78,7 @@ func TestTextComesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := ada.do("PATCH", "/workspaces/research", string(body)).expect(200).text("name"); got != name {
-			t.Errorf("%q came back as %q", name, got)
+			t.Errorf("name: got %q, want %q", got, name)
 		}
 	}
 }
@@ -89,9 +91,11 @@ func TestHostileQueries(t *testing.T) {
 		"limit=0": "limit", "limit=101": "limit", "limit=-1": "limit", "limit=x": "limit", "limit=99999999999999999999": "limit",
 		"page=0": "page", "page=-1": "page", "page=1&page=2": "page", "role=king": "role", "after=zzz": "after", "q=%00": "q", "q=%ff": "q",
 	} {
-		if fields := ada.do("GET", "/workspaces?"+query, "").fails(400, "validation_error"); fields[field] == "" {
-			t.Errorf("%s: %v", query, fields)
-		}
+		t.Run("workspaces "+query, func(t *testing.T) {
+			if fields := ada.do("GET", "/workspaces?"+query, "").fails(400, "validation_error"); fields[field] == "" {
+				t.Errorf("invalid fields: got %v, want %s", fields, field)
+			}
+		})
 	}
 	ada.do("GET", "/workspaces?q=%zz", "").fails(400, "bad_request")
 	ada.do("GET", "/workspaces?after=&limit=2", "").expect(200)
@@ -99,10 +103,20 @@ func TestHostileQueries(t *testing.T) {
 	for query, field := range map[string]string{
 		"page=1": "page", "since=yesterday": "since", "order=up": "order", "action=looked": "action", "sequence_from=0": "sequence_from", "actor_type=cat": "actor_type",
 	} {
-		if fields := ada.do("GET", "/changelog?"+query, "").fails(400, "validation_error"); fields[field] == "" {
-			t.Errorf("%s: %v", query, fields)
-		}
+		t.Run("changelog "+query, func(t *testing.T) {
+			if fields := ada.do("GET", "/changelog?"+query, "").fails(400, "validation_error"); fields[field] == "" {
+				t.Errorf("invalid fields: got %v, want %s", fields, field)
+			}
+		})
 	}
+}
+
+// A cursor is valid only for the list, the filter and the user that it was
+// returned for.
+func TestForeignCursors(t *testing.T) {
+	t.Parallel()
+	ada := newServer(t, embedded.Config{}).owner("ada@example.com", "research")
+	ada.do("POST", "/workspaces", `{"name":"W","slug":"second"}`).expect(201)
 	var page struct {
 		Meta struct {
 			NextCursor string `json:"next_cursor"`
@@ -110,25 +124,27 @@ func TestHostileQueries(t *testing.T) {
 		}
 	}
 	if err := json.Unmarshal([]byte(ada.do("GET", "/workspaces?limit=1", "").body), &page); err != nil || page.Meta.NextCursor == "" {
-		t.Fatal(err)
+		t.Fatalf("first page: got the cursor %q, %v, want one", page.Meta.NextCursor, err)
 	}
 	cursor := page.Meta.NextCursor
 	page.Meta.Total = nil
 	if err := json.Unmarshal([]byte(ada.do("GET", "/workspaces?limit=1&after="+cursor, "").expect(200).body), &page); err != nil || page.Meta.Total != nil {
-		t.Errorf("a page behind a cursor tells a total: %v", err)
+		t.Errorf("page after a cursor: got the total %v, %v, want no total", page.Meta.Total, err)
 	}
-	for what, path := range map[string]string{
+	for name, path := range map[string]string{
 		"another filter": "/workspaces?role=owner&after=", "another list": "/members?after=", "an altered cursor": "/workspaces?after=A", "a page as well": "/workspaces?page=2&after=",
 	} {
-		if fields := ada.do("GET", path+cursor, "").fails(400, "validation_error"); len(fields) == 0 {
-			t.Errorf("%s: no field is named", what)
-		}
+		t.Run(name, func(t *testing.T) {
+			if fields := ada.do("GET", path+cursor, "").fails(400, "validation_error"); len(fields) == 0 {
+				t.Errorf("invalid fields: got %v, want at least one", fields)
+			}
+		})
 	}
 	eve := ada.s.owner("eve@example.com", "other")
 	eve.do("GET", "/workspaces?after="+cursor, "").fails(400, "validation_error")
 }
 
-// Who calls is asked first, then whether they may, then what they say.
+// Authentication is checked first, then permissions, then the body.
 func TestOrderOfChecks(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, embedded.Config{})
@@ -137,7 +153,7 @@ func TestOrderOfChecks(t *testing.T) {
 	const bad = `{"email":`
 	ada.do("POST", "/invitations", bad, "Authorization", "").fails(401, "unauthorized")
 	if h := ada.do("GET", "/me", "", "Authorization", "").header.Get("WWW-Authenticate"); !strings.HasPrefix(h, "Bearer") {
-		t.Errorf("WWW-Authenticate: %q", h)
+		t.Errorf("WWW-Authenticate: got %q, want Bearer", h)
 	}
 	ada.do("GET", "/me", "", "Authorization", "Bearer pat_nobody").fails(401, "unauthorized")
 	ada.do("GET", "/me", "", "Authorization", "Basic YTpi").fails(401, "unauthorized")
@@ -145,7 +161,7 @@ func TestOrderOfChecks(t *testing.T) {
 	ada.do("GET", "/me", "", "Authorization", "", "X-API-Key", "pr_live_x").fails(401, "invalid_api_key")
 	ada.do("GET", "/me", "", "X-API-Key", "pr_live_x").fails(400, "bad_request")
 	if fields := ada.in("").do("POST", "/invitations", bad).fails(400, "validation_error"); fields["X-Workspace-ID"] == "" {
-		t.Errorf("no workspace: %v", fields)
+		t.Errorf("request without a workspace: got the invalid fields %v, want X-Workspace-ID", fields)
 	}
 	eve.do("POST", "/invitations", bad).fails(404, "not_found")
 	ada.in("research").do("GET", "/members", "").fails(404, "not_found") // an id, not a slug
@@ -164,13 +180,13 @@ func TestRouter(t *testing.T) {
 	r := ada.do("DELETE", "/changelog/x", "")
 	r.fails(405, "method_not_allowed")
 	if r.header.Get("Allow") != "GET, HEAD" {
-		t.Errorf("Allow: %s", r.header.Get("Allow"))
+		t.Errorf("Allow: got %q, want %q", r.header.Get("Allow"), "GET, HEAD")
 	}
 	if id := ada.do("GET", "/me", "", "X-Request-ID", "mine").header.Get("X-Request-ID"); id != "mine" {
-		t.Errorf("X-Request-ID: %s", id)
+		t.Errorf("X-Request-ID: got %q, want that of the request, %q", id, "mine")
 	}
 	if id := ada.do("GET", "/me", "", "X-Request-ID", strings.Repeat("x", 129)).header.Get("X-Request-ID"); len(id) != 27 {
-		t.Errorf("X-Request-ID for one that is too long: %s", id)
+		t.Errorf("X-Request-ID for one of 129 characters: got %q, want a new one of 27", id)
 	}
 	for _, path := range []string{"/healthz", "/readyz", "/openapi.json"} {
 		req, err := http.NewRequestWithContext(t.Context(), "GET", ada.s.url+path, nil)
@@ -179,7 +195,7 @@ func TestRouter(t *testing.T) {
 		}
 		resp, err := ada.s.http.Do(req)
 		if err != nil || resp.StatusCode != 200 {
-			t.Fatalf("%s: %v %v", path, resp, err)
+			t.Fatalf("GET %s: got %v, %v, want status 200", path, resp, err)
 		}
 		_ = resp.Body.Close()
 	}
@@ -194,20 +210,20 @@ func TestIfMatch(t *testing.T) {
 	rename(`"2"`).fails(412, "precondition_failed")
 	for _, tag := range []string{`W/"1"`, `1`, `"1`, `"1" "2"`, `"1",`, `"1", *`} {
 		if fields := rename(tag).fails(400, "validation_error"); fields["If-Match"] == "" {
-			t.Errorf("If-Match: %s: the fault does not name the header: %v", tag, fields)
+			t.Errorf("If-Match %s: got the invalid fields %v, want If-Match", tag, fields)
 		}
 	}
 	if got := ada.do("GET", "/workspaces/research", "").header.Get("ETag"); got != `"1"` {
-		t.Errorf("a refused change changed something: %s", got)
+		t.Errorf("ETag after refused changes: got %s, want %s", got, `"1"`)
 	}
 	rename(`*`).expect(200)
 	ada.do("PATCH", "/workspaces/research", `{"name":"y"}`, "If-Match", `"7", "2"`).expect(200)
 	ada.do("DELETE", "/workspaces/research?confirm_slug=research", "", "If-Match", `"2"`).fails(412, "precondition_failed")
 }
 
-// Every route of the description is there, and every one that is there is
-// described: what is not described fails the tests that use it.
-func TestEveryRouteIsThere(t *testing.T) {
+// Every route in openapi.yaml is implemented. The reverse is checked by the tests
+// that use a route: they fail if it is not described.
+func TestDescribedRoutesExist(t *testing.T) {
 	t.Parallel()
 	ada := newServer(t, embedded.Config{}).owner("ada@example.com", "research")
 	document, err := apicheck.Document()
@@ -218,13 +234,14 @@ func TestEveryRouteIsThere(t *testing.T) {
 		for method := range item.Operations() {
 			r := ada.do(method, strings.ReplaceAll(path, "{id}", "x"), "", "Authorization", "")
 			if r.status != 401 {
-				t.Errorf("%s %s: %d %s, want 401 without authentication", method, path, r.status, r.body)
+				t.Errorf("%s %s without authentication: got %d %s, want 401", method, path, r.status, r.body)
 			}
 		}
 	}
 }
 
-// 10 000 headers are refused by the server in front, not by a crash.
+// A request with 10 000 headers is refused by net/http, and the service still
+// responds.
 func TestManyHeaders(t *testing.T) {
 	t.Parallel()
 	ada := newServer(t, embedded.Config{}).owner("ada@example.com", "research")
@@ -239,7 +256,7 @@ func TestManyHeaders(t *testing.T) {
 	if err == nil {
 		defer func() { _ = resp.Body.Close() }()
 		if resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
-			t.Errorf("%d", resp.StatusCode)
+			t.Errorf("status: got %d, want %d", resp.StatusCode, http.StatusRequestHeaderFieldsTooLarge)
 		}
 	}
 	ada.do("GET", "/me", "").expect(200)

@@ -13,8 +13,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// Everything moves to the new master key while the service runs; from then on
-// the old one opens nothing and is not needed.
+// Reseal moves all values to the new master key while the service runs. After
+// that, the old key is not needed and cannot open any of them.
 func TestReseal(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -49,48 +49,48 @@ func TestReseal(t *testing.T) {
 		p.s = s
 		return &p
 	}
-	t.Run("stopped at once, and again", func(t *testing.T) {
+	t.Run("canceled, and then twice", func(t *testing.T) {
 		s := newServer(t, embedded.Config{DSN: file, MasterKey: second, PreviousMasterKeys: [][]byte{first}, CheckCredential: check})
-		stopped, stop := context.WithCancel(t.Context())
-		stop()
-		if err := s.Reseal(stopped); err == nil {
-			t.Error("a Reseal that was stopped says that it is done")
+		canceled, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := s.Reseal(canceled); err == nil {
+			t.Error("Reseal with a canceled context: got no error, want one")
 		}
 		for range 2 {
 			if err := s.Reseal(t.Context()); err != nil {
-				t.Fatal(err)
+				t.Fatalf("Reseal: got %v, want no error", err)
 			}
 		}
 		if r := invite(as(s)); r.text("token") != token || !r.replayed() {
-			t.Errorf("a kept answer was lost: %s", r.body)
+			t.Errorf("retry after Reseal: got %s, want the stored response with the token %s", r.body, token)
 		}
-		// Whoever gets the old key later finds nothing that it opens.
+		// No value is left that the old key can open.
 		if n := stale(t, file); n != 0 {
-			t.Errorf("%d values are sealed under another key than the proof", n)
+			t.Errorf("values sealed with another key than the proof: got %d, want none", n)
 		}
 	})
 	if err := open(t, embedded.Config{DSN: file, MasterKey: first}); err == nil || !strings.Contains(err.Error(), "master key") {
-		t.Errorf("the old key alone opens the database: %v", err)
+		t.Errorf("Open with the old key only: got %v, want an error about the master key", err)
 	}
-	t.Run("after, with the new key alone", func(t *testing.T) {
+	t.Run("after, with only the new key", func(t *testing.T) {
 		s := newServer(t, embedded.Config{DSN: file, MasterKey: second, CheckCredential: check, AllowLoopbackWebhooks: true})
 		as(s).do("POST", "/notification-channels/"+channel+"/test", "").expect(201)
-		told := hook.next()
+		request := hook.next()
 		for _, secret := range secrets {
-			told.event(t, secret)
+			request.event(t, secret)
 		}
 		as(s).do("POST", "/invitations", `{"email":"grace@example.com","role":"user"}`, idempotencyKey, "k").fails(409, "idempotency_key_reused")
 		for id, value := range values {
 			as(s).do("POST", "/credentials/"+id+"/check", "").expect(200)
 			if opened != value {
-				t.Fatalf("%s opens as %q, want %q", id, opened, value)
+				t.Fatalf("value of credential %s: got %q, want %q", id, opened, value)
 			}
 		}
 	})
 }
 
-// stale counts the sealed values whose key is not that of the master key's
-// proof.
+// stale returns the number of values sealed with another key than the proof of
+// the master key.
 func stale(t *testing.T, file string) (n int) {
 	t.Helper()
 	db, err := sql.Open("sqlite", file)
@@ -108,9 +108,9 @@ func stale(t *testing.T, file string) (n int) {
 	return n
 }
 
-// A value that does not open is named, the others move, and the previous key
-// stays needed.
-func TestResealNamesWhatDoesNotOpen(t *testing.T) {
+// If a value cannot be opened, the error of Reseal names it. The other values are
+// moved, and the previous key is still required.
+func TestResealNamesUnreadableValues(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "workspaces.db")
 	first, second := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
@@ -133,10 +133,10 @@ func TestResealNamesWhatDoesNotOpen(t *testing.T) {
 		s := newServer(t, embedded.Config{DSN: file, MasterKey: second, PreviousMasterKeys: [][]byte{first}})
 		err := s.Reseal(t.Context())
 		if err == nil || !strings.Contains(err.Error(), ids[1]) || strings.Contains(err.Error(), ids[2]) {
-			t.Errorf("%v, want an error that names %s alone", err, ids[1])
+			t.Errorf("Reseal: got %v, want an error that names %s and not %s", err, ids[1], ids[2])
 		}
 	})
 	if err := open(t, embedded.Config{DSN: file, MasterKey: second}); err == nil {
-		t.Error("the previous key is not missed, although a value needs it")
+		t.Error("Open without the previous key: got no error, want one because a value still needs it")
 	}
 }

@@ -15,7 +15,7 @@ import (
 	_ "modernc.org/sqlite"
 )
 
-// open opens a service on a file and closes it again, unless that fails.
+// open opens a service and closes it. It returns the error of either.
 func open(t *testing.T, cfg embedded.Config) error {
 	t.Helper()
 	s, err := embedded.Open(t.Context(), cfg)
@@ -36,40 +36,41 @@ func TestReopen(t *testing.T) {
 		p := *ada
 		p.s = newServer(t, embedded.Config{DSN: file})
 		if got := p.do("GET", "/workspaces/research", "").expect(200).text("id"); got != ada.workspace {
-			t.Errorf("%s, want %s", got, ada.workspace)
+			t.Errorf("workspace ID after reopening: got %s, want %s", got, ada.workspace)
 		}
 	})
 	info, err := os.Stat(file + ".key")
 	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("the key file: %v %v", info, err)
+		t.Errorf("key file: got %v, %v, want mode 0600", info, err)
 	}
 	leftovers, err := filepath.Glob(filepath.Join(filepath.Dir(file), "*.key.*"))
 	if err != nil || len(leftovers) > 0 {
-		t.Errorf("left over: %v %v", leftovers, err)
+		t.Errorf("temporary key files: got %v, %v, want none", leftovers, err)
 	}
 }
 
-// A database that does not open says why, and is as it was.
-func TestOpenRefuses(t *testing.T) {
+// If a database cannot be opened, the error names the reason and the file is not
+// changed.
+func TestOpenErrors(t *testing.T) {
 	t.Parallel()
 	key, other := make([]byte, 32), bytes.Repeat([]byte{1}, 32)
 	for name, c := range map[string]struct {
-		spoil func(t *testing.T, file string)
-		cfg   embedded.Config
-		says  string
+		damage func(t *testing.T, file string)
+		cfg    embedded.Config
+		want   string // in the error
 	}{
-		"no key file":       {func(t *testing.T, file string) { t.Helper(); remove(t, file+".key") }, embedded.Config{}, "restore"},
-		"another key":       {func(*testing.T, string) {}, embedded.Config{MasterKey: other}, "master key"},
-		"a short key":       {func(*testing.T, string) {}, embedded.Config{MasterKey: key[:31]}, "32 bytes"},
-		"a broken key file": {func(t *testing.T, file string) { t.Helper(); write(t, file+".key", "zz") }, embedded.Config{}, "must contain 32 bytes"},
-		"a file of text":    {func(t *testing.T, file string) { t.Helper(); write(t, file, strings.Repeat("hello ", 1000)) }, embedded.Config{}, "not a database"},
-		"a truncated file":  {func(t *testing.T, file string) { t.Helper(); truncate(t, file) }, embedded.Config{}, ""},
-		"another program's": {func(t *testing.T, file string) { t.Helper(); remove(t, file); execute(t, file, "CREATE TABLE a (b)") }, embedded.Config{}, "another program"},
+		"no key file":               {func(t *testing.T, file string) { t.Helper(); remove(t, file+".key") }, embedded.Config{}, "restore"},
+		"another key":               {func(*testing.T, string) {}, embedded.Config{MasterKey: other}, "master key"},
+		"a short key":               {func(*testing.T, string) {}, embedded.Config{MasterKey: key[:31]}, "32 bytes"},
+		"an invalid key file":       {func(t *testing.T, file string) { t.Helper(); write(t, file+".key", "zz") }, embedded.Config{}, "must contain 32 bytes"},
+		"a file of text":            {func(t *testing.T, file string) { t.Helper(); write(t, file, strings.Repeat("hello ", 1000)) }, embedded.Config{}, "not a database"},
+		"a truncated file":          {func(t *testing.T, file string) { t.Helper(); truncate(t, file) }, embedded.Config{}, ""},
+		"a file of another program": {func(t *testing.T, file string) { t.Helper(); remove(t, file); execute(t, file, "CREATE TABLE a (b)") }, embedded.Config{}, "another program"},
 		"a newer schema": {func(t *testing.T, file string) {
 			t.Helper()
 			execute(t, file, "INSERT INTO schema_versions (version_id, is_applied) VALUES (99999, 1)")
 		}, embedded.Config{}, "newer program"},
-		"a plan that is not": {func(*testing.T, string) {}, embedded.Config{DefaultPlan: "gold"}, "no plan"},
+		"an unknown plan": {func(*testing.T, string) {}, embedded.Config{DefaultPlan: "gold"}, "no plan"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -77,27 +78,30 @@ func TestOpenRefuses(t *testing.T) {
 			if err := open(t, embedded.Config{DSN: file}); err != nil {
 				t.Fatal(err)
 			}
-			c.spoil(t, file)
+			c.damage(t, file)
 			before := read(t, file)
 			c.cfg.DSN = file
 			err := open(t, c.cfg)
-			if err == nil || !strings.Contains(err.Error(), c.says) {
-				t.Errorf("%v, want an error that says %q", err, c.says)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("Open: got %v, want an error that contains %q", err, c.want)
 			}
 			if !bytes.Equal(before, read(t, file)) {
-				t.Error("the file has changed")
+				t.Error("file after Open: got other content, want it unchanged")
 			}
 		})
 	}
 	for _, dsn := range []string{":memory:", "file:x", "postgres://localhost/x"} {
-		if err := open(t, embedded.Config{DSN: dsn}); err == nil {
-			t.Errorf("%s was opened", dsn)
-		}
+		t.Run("DSN "+dsn, func(t *testing.T) {
+			t.Parallel()
+			if err := open(t, embedded.Config{DSN: dsn}); err == nil {
+				t.Errorf("Open of %s: got no error, want one", dsn)
+			}
+		})
 	}
 }
 
-// A database that is locked by another process is 503 for writers, and nothing
-// is acknowledged that is not kept.
+// If another process holds a lock on the database, writes return 503 with a
+// Retry-After header, and reads succeed.
 func TestLockedDatabase(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "workspaces.db")
@@ -106,14 +110,15 @@ func TestLockedDatabase(t *testing.T) {
 	r := ada.do("PATCH", "/workspaces/research", `{"name":"New"}`)
 	r.fails(503, "unavailable")
 	if r.header.Get("Retry-After") == "" {
-		t.Error("no Retry-After")
+		t.Error("Retry-After: got none, want one")
 	}
-	ada.do("GET", "/workspaces/research", "").expect(200) // readers do not wait
+	ada.do("GET", "/workspaces/research", "").expect(200) // reads do not wait
 	release()
 	ada.do("PATCH", "/workspaces/research", `{"name":"New"}`).expect(200)
 }
 
-// lock takes a database as a writer in another process would, until release.
+// lock acquires the write lock of a database as another process would, and holds
+// it until release is called.
 func lock(t *testing.T, file string) (release func()) {
 	t.Helper()
 	db, err := sql.Open("sqlite", file)
@@ -131,13 +136,13 @@ func lock(t *testing.T, file string) (release func()) {
 		t.Helper()
 		_, err := conn.ExecContext(t.Context(), "ROLLBACK")
 		if err := errors.Join(err, conn.Close(), db.Close()); err != nil {
-			t.Error(err)
+			t.Errorf("release of the lock: got %v, want no error", err)
 		}
 	}
 }
 
-// A cancelled call ends at once, and its database goes on.
-func TestCancelledCalls(t *testing.T) {
+// A call with a canceled context returns an error, and later calls succeed.
+func TestCanceledCalls(t *testing.T) {
 	t.Parallel()
 	databases(t, func(t *testing.T, cfg embedded.Config) {
 		s := newServer(t, cfg)
@@ -153,11 +158,11 @@ func TestCancelledCalls(t *testing.T) {
 		cancel()
 		for range 50 {
 			if _, err := c.Me(ctx); err == nil {
-				t.Fatal("a cancelled call succeeded")
+				t.Fatal("Me with a canceled context: got no error, want one")
 			}
 		}
 		if _, err := c.Workspaces.Create(t.Context(), &promptrails.CreateWorkspaceParams{Name: "W", Slug: "w"}); err != nil {
-			t.Error(err)
+			t.Errorf("Workspaces.Create: got %v, want no error", err)
 		}
 	})
 }

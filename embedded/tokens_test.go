@@ -9,8 +9,9 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// The token and the secret of a trigger are shown once, and are in no file: the
-// response that an idempotency key repeats is sealed.
+// The token and the secret of a trigger are never stored in plain text. They are
+// returned only when the trigger is created; the response that is stored for the
+// idempotency key is sealed.
 func TestTriggerTokensAreNotStored(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -19,11 +20,11 @@ func TestTriggerTokensAreNotStored(t *testing.T) {
 	made := ada.do("POST", "/triggers", body, idempotencyKey, "k").expect(201)
 	again := ada.do("POST", "/triggers", body, idempotencyKey, "k").expect(201)
 	if !again.replayed() || again.body != made.body {
-		t.Errorf("got %s, want the response %s again", again.body, made.body)
+		t.Errorf("retry: got %s, want the stored response %s", again.body, made.body)
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil || len(files) < 2 {
-		t.Fatalf("got the files %v, %v", files, err)
+		t.Fatalf("files: got %v, %v, want at least 2", files, err)
 	}
 	for _, file := range files {
 		content, err := os.ReadFile(file)
@@ -32,7 +33,7 @@ func TestTriggerTokensAreNotStored(t *testing.T) {
 		}
 		for _, field := range []string{"token", "secret"} {
 			if bytes.Contains(content, []byte(made.text(field))) {
-				t.Errorf("the %s is in %s", field, filepath.Base(file))
+				t.Errorf("%s: got the %s in plain text, want it sealed", filepath.Base(file), field)
 			}
 		}
 	}

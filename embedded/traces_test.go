@@ -12,7 +12,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// The report sums what the traces had masked, of a time and of an agent.
+// The report sums the masked values of traces, optionally of a period or an agent.
 func TestMaskedReport(t *testing.T) {
 	t.Parallel()
 	var clock clock
@@ -37,14 +37,17 @@ func TestMaskedReport(t *testing.T) {
 		"?agent_id=nothing":           `{"data":{"traces":0,"total":0,"detectors":{}}}`,
 		"?since=2030-01-01T00:00:00Z": `{"data":{"traces":0,"total":0,"detectors":{}}}`,
 	} {
-		if got := ada.do("GET", "/traces/pii-report"+query, "").expect(200).body; !sameJSON(t, got, want) {
-			t.Errorf("%q: got %s, want %s", query, got, want)
-		}
+		t.Run("query "+query, func(t *testing.T) {
+			if got := ada.do("GET", "/traces/pii-report"+query, "").expect(200).body; !sameJSON(t, got, want) {
+				t.Errorf("report: got %s, want %s", got, want)
+			}
+		})
 	}
 	ada.do("GET", "/traces/pii-report?q=x", "").fails(400, "validation_error")
 }
 
-// Totals are kept as traces come: a session counts once.
+// The summary has the totals of all traces. Sessions and models are counted only
+// once.
 func TestTraceSummary(t *testing.T) {
 	t.Parallel()
 	ada := newServer(t, embedded.Config{}).owner("ada@example.com", "research")
@@ -54,11 +57,12 @@ func TestTraceSummary(t *testing.T) {
 	}
 	summary := ada.do("GET", "/traces/summary", "").expect(200)
 	if summary.integer("total_traces") != 5 || summary.integer("unique_sessions") != 2 || summary.integer("unique_models") != 1 || summary.integer("total_tokens") == 0 {
-		t.Errorf("got %s, want 5 traces of 2 sessions", summary.body)
+		t.Errorf("summary: got %s, want 5 traces, 2 sessions, 1 model and some tokens", summary.body)
 	}
 }
 
-// sameJSON reports whether two texts are the same JSON, in any order of members.
+// sameJSON reports whether two texts are the same JSON, ignoring the order of
+// members.
 func sameJSON(t *testing.T, a, b string) bool {
 	t.Helper()
 	var x, y any

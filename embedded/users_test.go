@@ -12,6 +12,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
+// An access token is valid until it expires or is revoked.
 func TestAccessTokens(t *testing.T) {
 	t.Parallel()
 	databases(t, func(t *testing.T, cfg embedded.Config) {
@@ -21,12 +22,12 @@ func TestAccessTokens(t *testing.T) {
 		ada := s.person("ada@example.com")
 		ctx := t.Context()
 		if form := ada.user.AccessToken.Reveal(); !strings.HasPrefix(form, "pat_") || len(form) != 47 {
-			t.Errorf("a token of %d characters", len(form))
+			t.Errorf("access token: got %d characters, want 47 with the prefix pat_", len(form))
 		}
-		c.forward(time.Second) // the newest first
+		c.forward(time.Second) // tokens are listed newest first
 		issued, err := s.IssueAccessToken(ctx, ada.user.ID, time.Hour)
 		if err != nil || !issued.ExpiresAt.Equal(c.now().Add(time.Hour)) {
-			t.Fatalf("%+v, %v", issued, err)
+			t.Fatalf("IssueAccessToken: got %+v, %v, want a token that expires in an hour", issued, err)
 		}
 		as := func(token promptrails.Secret) *person {
 			p := *ada
@@ -35,56 +36,57 @@ func TestAccessTokens(t *testing.T) {
 		}
 		c.forward(time.Hour - time.Microsecond)
 		as(issued.Token).do("GET", "/me", "").expect(200)
-		c.forward(time.Microsecond) // at its end it has ended
+		c.forward(time.Microsecond) // at ExpiresAt the token is expired
 		as(issued.Token).do("GET", "/me", "").fails(401, "unauthorized")
 		ada.do("GET", "/me", "").expect(200)
 
 		tokens, err := s.AccessTokens(ctx, ada.user.ID)
 		if err != nil || len(tokens) != 2 || tokens[0].ID != issued.ID || !tokens[0].Token.IsZero() || !tokens[1].ExpiresAt.IsZero() {
-			t.Errorf("AccessTokens = %+v, %v", tokens, err)
+			t.Errorf("AccessTokens: got %+v, %v, want two, the newest first, without the tokens themselves", tokens, err)
 		}
 		if err := s.RevokeAccessToken(ctx, tokens[1].ID); err != nil {
 			t.Fatal(err)
 		}
 		ada.do("GET", "/me", "").fails(401, "unauthorized")
 
-		for what, err := range map[string]error{
-			"a token twice revoked": s.RevokeAccessToken(ctx, tokens[1].ID),
-			"a user that is not":    second(s.IssueAccessToken(ctx, "nobody", 0)),
-			"tokens of nobody":      second(s.AccessTokens(ctx, "nobody")),
+		for name, err := range map[string]error{
+			"RevokeAccessToken of a revoked token": s.RevokeAccessToken(ctx, tokens[1].ID),
+			"IssueAccessToken for an unknown user": second(s.IssueAccessToken(ctx, "unknown", 0)),
+			"AccessTokens of an unknown user":      second(s.AccessTokens(ctx, "unknown")),
 		} {
 			if !errors.Is(err, promptrails.ErrNotFound) {
-				t.Errorf("%s: %v", what, err)
+				t.Errorf("%s: got %v, want ErrNotFound", name, err)
 			}
 		}
 		if _, err := s.CreateUser(ctx, "ADA@example.com", ""); !errors.Is(err, promptrails.ErrConflict) {
-			t.Errorf("a second user of an address: %v", err)
+			t.Errorf("CreateUser with a taken email address: got %v, want ErrConflict", err)
 		}
-		if _, err := s.CreateUser(ctx, "nobody", ""); !errors.Is(err, promptrails.ErrValidation) {
-			t.Errorf("an address that is none: %v", err)
+		if _, err := s.CreateUser(ctx, "ada", ""); !errors.Is(err, promptrails.ErrValidation) {
+			t.Errorf("CreateUser with an invalid email address: got %v, want ErrValidation", err)
 		}
 		if _, err := s.IssueAccessToken(ctx, ada.user.ID, -time.Second); !errors.Is(err, promptrails.ErrValidation) {
-			t.Errorf("a negative ttl: %v", err)
+			t.Errorf("IssueAccessToken with a negative ttl: got %v, want ErrValidation", err)
 		}
 	})
 }
 
+// second returns its second argument.
 func second[T any](_ T, err error) error { return err }
 
-// People of one's own identity provider are known by the address that it
-// vouches for.
+// With AuthenticateUser, users are identified by the email address that the
+// identity provider returns. Tokens of the service are not passed to it.
 func TestAuthenticateUser(t *testing.T) {
 	t.Parallel()
 	name := "Ada"
-	asked := []string{}
+	tokens := []string{}
 	s := newServer(t, embedded.Config{AuthenticateUser: func(_ context.Context, token string) (string, string, error) {
-		asked = append(asked, token)
+		tokens = append(tokens, token)
 		switch token {
 		case "ada":
 			return "ada@example.com", name, nil
 		case "down":
 			return "", "", errors.New("the provider is down")
-		case "odd":
+		case "invalid":
 			return "no address", "", nil
 		default:
 			return "", "", promptrails.ErrUnauthorized
@@ -96,50 +98,50 @@ func TestAuthenticateUser(t *testing.T) {
 	id := as("ada").do("GET", "/me", "").expect(200).text("id")
 	name = "Ada Lovelace"
 	if r := as("ada").do("GET", "/me", "").expect(200); r.text("id") != id || r.text("name") != name {
-		t.Errorf("renamed by the provider: %s", r.body)
+		t.Errorf("me after the provider changes the name: got %s, want user %s named %s", r.body, id, name)
 	}
-	as("nobody").do("GET", "/me", "").fails(401, "unauthorized")
+	as("unknown").do("GET", "/me", "").fails(401, "unauthorized")
 	as("down").do("GET", "/me", "").fails(503, "unavailable")
-	as("odd").do("GET", "/me", "").fails(503, "unavailable")
-	before := len(asked)
+	as("invalid").do("GET", "/me", "").fails(503, "unavailable")
+	before := len(tokens)
 	as("pat_x").do("GET", "/me", "").fails(401, "unauthorized")
 	as("pr_x").do("GET", "/me", "").fails(401, "unauthorized")
-	if len(asked) != before {
-		t.Errorf("the provider was asked for %v", asked[before:])
+	if len(tokens) != before {
+		t.Errorf("tokens of the service passed to the provider: got %v, want none", tokens[before:])
 	}
 }
 
-// A forwarded address counts only behind a trusted proxy, and there the last
-// hop that is none.
-func TestCallersAddress(t *testing.T) {
+// A forwarded address is used only if the peer is a trusted proxy. The caller's
+// address is then the last hop that is not a trusted proxy.
+func TestClientAddress(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		trusted []netip.Prefix
 		header  string
 		want    string
 	}{
-		"nobody is trusted":    {nil, "203.0.113.9", "127.0.0.1"},
-		"the peer is trusted":  {[]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, "198.51.100.1, 203.0.113.9", "203.0.113.9"},
-		"a proxy before it":    {[]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")}, "198.51.100.1, ::ffff:203.0.113.9, 10.1.2.3", "203.0.113.9"},
+		"no trusted proxy":     {nil, "203.0.113.9", "127.0.0.1"},
+		"a trusted peer":       {[]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, "198.51.100.1, 203.0.113.9", "203.0.113.9"},
+		"two trusted proxies":  {[]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")}, "198.51.100.1, ::ffff:203.0.113.9, 10.1.2.3", "203.0.113.9"},
 		"with a port":          {[]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, "203.0.113.9:1234", "203.0.113.9"},
-		"nonsense":             {[]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, "198.51.100.1, what", "127.0.0.1"},
+		"an invalid hop":       {[]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, "198.51.100.1, invalid", "127.0.0.1"},
 		"no header":            {[]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, "", "127.0.0.1"},
-		"proxies all the way":  {[]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, "127.0.0.2, 127.0.0.3", "127.0.0.2"},
-		"an IPv6 hop, bracket": {[]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, "[2001:db8::1]:443", "2001:db8::1"},
+		"only trusted proxies": {[]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, "127.0.0.2, 127.0.0.3", "127.0.0.2"},
+		"an IPv6 hop":          {[]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, "[2001:db8::1]:443", "2001:db8::1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ada := newServer(t, embedded.Config{TrustedProxies: c.trusted}).owner("ada@example.com", "research")
 			ada.do("PATCH", "/workspaces/research", `{"name":"New"}`, "X-Forwarded-For", c.header).expect(200)
 			if log := ada.do("GET", "/changelog?limit=1", "").body; !strings.Contains(log, `"ip":"`+c.want+`"`) {
-				t.Errorf("want %s in %s", c.want, log)
+				t.Errorf("newest changelog entry: got %s, want the IP %s", log, c.want)
 			}
 		})
 	}
 }
 
-// A slug that was given up is free again after 30 days, and not before.
-func TestSlugsAreKept(t *testing.T) {
+// The slug of a deleted workspace can be used again after 30 days.
+func TestDeletedSlugsAreReserved(t *testing.T) {
 	t.Parallel()
 	databases(t, func(t *testing.T, cfg embedded.Config) {
 		var c clock

@@ -11,8 +11,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// The fields that the vendor's clients read of each kind of object, except for those
-// that may be absent (JavaScript 0.2 and the Go client of the API v2 line).
+// vendorFields lists the fields of each kind of object that the vendor's clients
+// read and that may not be omitted (JavaScript 0.2 and the Go client of API v2).
 var vendorFields = map[string][]string{
 	"agent":               {"id", "name", "type", "description", "status", "workspace_id", "config", "labels", "created_at", "updated_at"},
 	"agent version":       {"id", "agent_id", "version", "is_active", "message", "config", "created_at"},
@@ -41,7 +41,7 @@ var vendorFields = map[string][]string{
 	"approval":     {"id", "execution_id", "workspace_id", "checkpoint_name", "payload", "status", "created_at"},
 }
 
-// read returns the object, or the objects, of a response, after checking that each has
+// read returns the object or the objects of a response. It checks that each has
 // the fields that the vendor's clients read.
 func (r *reply) read(kind string) (objects []map[string]any) {
 	r.t.Helper()
@@ -50,21 +50,21 @@ func (r *reply) read(kind string) (objects []map[string]any) {
 	if err := json.Unmarshal(body.Data, &objects); err != nil {
 		objects = []map[string]any{nil}
 		if err := json.Unmarshal(body.Data, &objects[0]); err != nil {
-			r.t.Fatalf("%s: %s: %v", r.what, r.body, err)
+			r.t.Fatalf("%s: got the body %s, %v, want an object in data", r.what, r.body, err)
 		}
 	}
 	for _, object := range objects {
 		for _, field := range vendorFields[kind] {
 			if _, ok := object[field]; !ok {
-				r.t.Errorf("%s: got a %s without %s: %s", r.what, kind, field, r.body)
+				r.t.Errorf("%s: got %s, want a %s with the field %s", r.what, r.body, kind, field)
 			}
 		}
 	}
 	return objects
 }
 
-// ids returns the ids on a page, after checking its meta as both lines of clients read
-// it.
+// ids returns the IDs on a page. It checks that meta has the fields that both
+// versions of the vendor's clients read.
 func (r *reply) ids(kind string) (ids []string) {
 	r.t.Helper()
 	for _, object := range r.expect(200).read(kind) {
@@ -78,8 +78,8 @@ func (r *reply) ids(kind string) (ids []string) {
 	return ids
 }
 
-// The calls are written after the sources of the vendor's clients: their methods,
-// paths, queries and bodies.
+// The service accepts the requests of the vendor's clients. Their methods, paths,
+// queries and bodies are copied from the clients' source code.
 func TestVendorClients(t *testing.T) {
 	t.Parallel()
 	databases(t, func(t *testing.T, cfg embedded.Config) {
@@ -97,7 +97,7 @@ func TestVendorClients(t *testing.T) {
 				got = append(got, id)
 			}
 			if !slices.Equal(got, want) {
-				t.Errorf("GET %s: got %v, want %v", path, got, want)
+				t.Errorf("GET %s: got the IDs %v, want %v", path, got, want)
 			}
 		}
 		agent := create("/agents", `{"name":"Scout","type":"simple","description":"d","config":{"temperature":0.5}}`, "agent")
@@ -126,7 +126,7 @@ func TestVendorClients(t *testing.T) {
 				first := create(of.path+"/versions", of.body, of.kind)
 				second := create(of.path+"/versions", strings.NewReplacer("1.0.0", "2.0.0", "true", "false").Replace(of.body), of.kind)
 				if first["version"] != "1.0.0" || first["is_active"] != true || second["version"] != "2.0.0" || second["is_active"] != false || !strings.HasSuffix(of.path, second[of.member].(string)) {
-					t.Errorf("got %v and %v, want the first one active", first, second)
+					t.Errorf("%s 1.0.0 and 2.0.0: got %v and %v, want only the first active", of.kind, first, second)
 				}
 				lists(of.path+"/versions", of.kind, second["id"], first["id"])
 				for _, method := range []string{"POST", "PUT"} { // newer and older clients
@@ -136,7 +136,7 @@ func TestVendorClients(t *testing.T) {
 					}
 				}
 				if was := key.do("GET", of.path+"/versions/"+first["id"].(string), "").expect(200).read(of.kind)[0]; was["is_active"] != false {
-					t.Errorf("got %v, want the earlier version not active", was)
+					t.Errorf("%s 1.0.0: got %v, want it inactive", of.kind, was)
 				}
 			}
 		})
@@ -144,7 +144,7 @@ func TestVendorClients(t *testing.T) {
 			version := key.do("GET", path+"/versions", "").read("agent version")[1]["id"].(string)
 			made := key.do("POST", path+"/execute", `{"input":{"q":"hi"},"session_id":"s1","sync":true,"version_id":"`+version+`","metadata":{"from":"cli"}}`).expect(201).read("execution")[0]
 			if made["execution_id"] != made["id"] || made["status"] != "completed" || made["session_id"] != "s1" || made["version_id"] != version || made["cost"].(float64) <= 0 || made["simulated"] != true {
-				t.Errorf("got the execution %v", made)
+				t.Errorf("execution: got %v, want a completed, simulated one of session s1 and version %s with a cost", made, version)
 			}
 			second := key.do("POST", "/agents/"+other["id"].(string)+"/execute", `{"input":{}}`).expect(201).read("execution")[0]
 			key.do("GET", "/executions/"+made["id"].(string), "").expect(200).read("execution")
@@ -152,13 +152,13 @@ func TestVendorClients(t *testing.T) {
 			lists("/executions?session_id=s1&status=completed", "execution", made["id"])
 			lists("/executions?page=1&limit=20", "execution", second["id"], made["id"])
 			if tree := key.do("GET", "/executions/"+made["id"].(string)+"/tree", "").expect(200).read("execution")[0]; fmt.Sprint(tree["children"]) != "[]" {
-				t.Errorf("got the tree %v, want no children", tree)
+				t.Errorf("tree: got %v, want no children", tree)
 			}
 			key.do("POST", path+"/execute", `{"input":{},"version_id":"nothing"}`).fails(404, "not_found")
 
 			spans := key.do("GET", "/traces/"+made["trace_id"].(string), "").expect(200).read("span")
 			if len(spans) != 1 || spans[0]["trace_id"] != made["trace_id"] || spans[0]["execution_id"] != made["id"] {
-				t.Fatalf("got the spans %v of %v", spans, made)
+				t.Fatalf("spans: got %v, want one of %v", spans, made)
 			}
 			key.do("GET", "/traces/"+spans[0]["id"].(string), "").expect(200).read("span")
 			for _, filter := range []string{"trace_id=" + made["trace_id"].(string), "agent_id=" + agent["id"].(string), "session_id=s1", "kind=agent&session_id=s1&status=completed"} {
@@ -167,7 +167,7 @@ func TestVendorClients(t *testing.T) {
 			lists("/traces?kind=llm", "span")
 			summary := key.do("GET", "/traces/summary", "").expect(200).read("trace summary")[0]
 			if summary["total_traces"] != 2.0 || summary["unique_sessions"] != 1.0 || summary["unique_models"] != 1.0 || summary["total_tokens"] != made["total_tokens"].(float64)+second["total_tokens"].(float64) {
-				t.Errorf("got the summary %v of %v and %v", summary, made, second)
+				t.Errorf("summary: got %v, want the sums of %v and %v", summary, made, second)
 			}
 		})
 		t.Run("credentials", func(*testing.T) {
@@ -187,7 +187,7 @@ func TestVendorClients(t *testing.T) {
 			trigger := create("/triggers", `{"name":"hook","agent_id":"`+agent["id"].(string)+`","source":"webhook","source_config":{},"reply_config":{},"generate_secret":true}`, "trigger")
 			token, secret := trigger["token"].(string), trigger["secret"].(string)
 			if !strings.HasPrefix(token, trigger["token_prefix"].(string)) || len(token) < 40 || !strings.HasPrefix(secret, "whsec_") || trigger["has_secret"] != true || trigger["is_active"] != true {
-				t.Errorf("got the trigger %v, want a token, a secret, and it active", trigger)
+				t.Errorf("trigger: got %v, want an active one with a token and a secret", trigger)
 			}
 			create("/webhook-triggers", `{"name":"other","agent_id":"`+other["id"].(string)+`"}`, "trigger")
 			lists("/triggers?agent_id="+agent["id"].(string), "trigger", trigger["id"])
@@ -196,26 +196,26 @@ func TestVendorClients(t *testing.T) {
 				key.do("PATCH", "/triggers/"+trigger["id"].(string), `{"is_active":false}`).expect(200),
 			} {
 				if strings.Contains(r.body, token) || strings.Contains(r.body, secret) || strings.Contains(r.body, "generate_secret") {
-					t.Errorf("%s: got the token or the secret again: %s", r.what, r.body)
+					t.Errorf("%s: got %s, want neither the token nor the secret", r.what, r.body)
 				}
 			}
 			key.do("PATCH", "/triggers/"+trigger["id"].(string), `{"token":"mine"}`).fails(400, "validation_error")
 		})
 		t.Run("guardrails and memories", func(t *testing.T) {
 			if r := key.do("GET", path+"/guardrails?page=1&limit=1", "").expect(200); r.body != `{"data":[]}` {
-				t.Errorf("got %s, want no meta", r.body)
+				t.Errorf("guardrails: got %s, want an empty list without meta", r.body)
 			}
 			first := create(path+"/guardrails", `{"type":"input","scanner_type":"pii","action":"block","config":{}}`, "guardrail")
 			second := create(path+"/guardrails", `{"name":"n","type":"output","config":{}}`, "guardrail")
 			listed := key.do("GET", path+"/guardrails", "").expect(200)
 			if got := listed.read("guardrail"); len(got) != 2 || got[0]["id"] != second["id"] || strings.Contains(listed.body, `"meta"`) {
-				t.Errorf("got %s, want both guardrails, without meta", listed.body)
+				t.Errorf("guardrails: got %s, want both, the newest first, without meta", listed.body)
 			}
 			if r := key.do("GET", path+"/guardrails?page=2", "").expect(200); r.body != `{"data":[]}` {
-				t.Errorf("got %s, want nothing after the only page", r.body)
+				t.Errorf("guardrails, page 2: got %s, want an empty list", r.body)
 			}
 			if r := key.do("GET", path+"/guardrails?limit=1&page=2", "").expect(200); len(r.read("guardrail")) != 1 || !strings.Contains(r.body, first["id"].(string)) {
-				t.Errorf("got %s, want the first guardrail on page 2 of 1 each", r.body)
+				t.Errorf("guardrails, page 2 with limit 1: got %s, want %v", r.body, first["id"])
 			}
 			key.do("PATCH", "/guardrails/"+first["id"].(string), `{"action":"warn","is_active":false}`).expect(200).read("guardrail")
 			key.do("DELETE", "/guardrails/"+first["id"].(string), "").expect(204)
@@ -241,7 +241,7 @@ func TestVendorClients(t *testing.T) {
 			key.do("DELETE", path+"/memories", "").expect(204)
 			lists(path+"/memories", "memory")
 			if got := key.do("GET", path+"/guardrails", "").read("guardrail"); len(got) != 1 {
-				t.Errorf("got %v, want the guardrail left", got)
+				t.Errorf("guardrails after the memories are deleted: got %v, want one", got)
 			}
 		})
 		t.Run("scores", func(*testing.T) {
@@ -258,15 +258,15 @@ func TestVendorClients(t *testing.T) {
 			lists("/executions/approval-inbox", "execution", waiting.text("id"))
 			lists("/approvals?status=pending", "approval", approval)
 			if decided := key.do("POST", "/approvals/"+approval+"/decide", `{"decision":"approved","reason":"fine"}`).expect(200).read("approval")[0]; decided["status"] != "approved" || decided["reason"] != "fine" {
-				t.Errorf("got the approval %v, want it approved", decided)
+				t.Errorf("approval: got %v, want it approved with its reason", decided)
 			}
 			if ran := key.do("GET", "/executions/"+waiting.text("id"), "").read("execution")[0]; ran["status"] != "completed" {
-				t.Errorf("got the execution %v, want it completed", ran)
+				t.Errorf("execution after the approval: got %v, want it completed", ran)
 			}
 			for verb, want := range map[string]string{"approve": "completed", "deny": "cancelled", "cancel": "cancelled"} {
 				id := ada.waiting().text("id")
 				if got := key.do("POST", "/executions/"+id+"/"+verb, `{"reason":"r"}`).expect(200).read("execution")[0]; got["status"] != want || got["reason"] != "r" {
-					t.Errorf("%s: got %v, want it %s", verb, got, want)
+					t.Errorf("execution after %s: got %v, want it %s with its reason", verb, got, want)
 				}
 				key.do("POST", "/executions/"+id+"/"+verb, "").fails(409, "invalid_state")
 			}

@@ -13,7 +13,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/changelog"
 )
 
-// The chain's rule as a test vector: anyone can check it without this code.
+// A test vector for the hash of an entry, which can be verified without this
+// package.
 func TestSeal(t *testing.T) {
 	t.Parallel()
 	e := &changelog.Entry{
@@ -37,10 +38,10 @@ func TestSeal(t *testing.T) {
 	want := bytes.ReplaceAll([]byte(canonical), []byte("GENESIS"), []byte(hex.EncodeToString(sum[:])))
 	sum = sha256.Sum256(fmt.Appendf(nil, string(want), ""))
 	if hash != hex.EncodeToString(sum[:]) {
-		t.Errorf("hash %s", hash)
+		t.Errorf("hash: got %s, want %s", hash, hex.EncodeToString(sum[:]))
 	}
 	if diff := cmp.Diff(fmt.Sprintf(string(want), `"hash":"`+hash+`",`), string(document)); diff != "" {
-		t.Errorf("the document (-want +got):\n%s", diff)
+		t.Errorf("document (-want +got):\n%s", diff)
 	}
 }
 
@@ -53,14 +54,14 @@ func TestDiff(t *testing.T) {
 	}
 	const want = `{"b":{"from":"x","to":"y"},"gone":{"from":true,"to":null},"url":{"from":"https://…","to":"https://…"}}`
 	if string(got) != want {
-		t.Errorf("got %s, want %s", got, want)
+		t.Errorf("Diff: got %s, want %s", got, want)
 	}
 	if got, err := changelog.Diff(map[string]any{"map": large()}, map[string]any{"map": large()}); got != nil || err != nil {
-		t.Errorf("got %s, %v for what does not differ, want nil", got, err)
+		t.Errorf("Diff of equal maps: got %s, %v, want nil", got, err)
 	}
 }
 
-// large is a map that has no order of its own.
+// large returns a map with enough entries that its order of iteration varies.
 func large() map[string]bool {
 	m := map[string]bool{}
 	for i := range 20 {

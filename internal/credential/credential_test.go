@@ -1,6 +1,7 @@
 package credential_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -14,9 +15,12 @@ func TestMask(t *testing.T) {
 		"sk-a-value-of-thirty-two-letters": "sk-a****************ters", strings.Repeat("x", 1000): "xxxx****************xxxx",
 		"ééééééééüüüüüüüü": "éé************üü",
 	} {
-		if got := credential.Mask(value); got != want {
-			t.Errorf("%q is masked as %q, want %q", value, got, want)
-		}
+		t.Run(fmt.Sprintf("%.40s", value), func(t *testing.T) {
+			t.Parallel()
+			if got := credential.Mask(value); got != want {
+				t.Errorf("Mask(%q): got %q, want %q", value, got, want)
+			}
+		})
 	}
 }
 
@@ -32,7 +36,7 @@ func FuzzMask(f *testing.F) {
 			}
 		}
 		if shown > n/4 || n < 12 && shown > 0 || len(masked) > 24 {
-			t.Errorf("%q of %d characters is masked as %q", value, n, string(masked))
+			t.Errorf("Mask(%q): got %q, want at most a quarter of %d characters shown, none of fewer than 12, and at most 24 in all", value, string(masked), n)
 		}
 	})
 }
@@ -41,7 +45,7 @@ func TestCheck(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		kind, value string
-		wrong       bool
+		invalid     bool
 	}{
 		{"openai", "sk-abc", false},
 		{"openai", "sk-", true},
@@ -56,9 +60,12 @@ func TestCheck(t *testing.T) {
 		{"mysql", "user:pass@tcp(host:3306)/db", false},
 		{"my_own", "anything", false},
 	} {
-		valid, reason := credential.Check(c.kind, c.value)
-		if (valid != nil) != c.wrong || valid != nil && *valid || reason == "" || strings.Contains(reason, c.value) && len(c.value) > 6 {
-			t.Errorf("%s %q: %v %q", c.kind, c.value, valid, reason)
-		}
+		t.Run(c.kind+" "+c.value, func(t *testing.T) {
+			t.Parallel()
+			valid, reason := credential.Check(c.kind, c.value)
+			if (valid != nil) != c.invalid || valid != nil && *valid || reason == "" || strings.Contains(reason, c.value) && len(c.value) > 6 {
+				t.Errorf("Check: got valid set %t and the reason %q, want set %t (to false) and a reason without the value", valid != nil, reason, c.invalid)
+			}
+		})
 	}
 }

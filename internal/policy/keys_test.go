@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -21,27 +22,34 @@ func TestCovers(t *testing.T) {
 		{"agent_triggers:read", "webhook_triggers:read", true},
 		{"webhook_triggers:write", "agent_triggers:write", true},
 		{"webhook_triggers:write", "agent_triggers:read", false},
-		{"somebody:elses", "somebody:elses", true},
+		{"unknown:scope", "unknown:scope", true},
 		{"members:*", "members:read", false},
 		{"", "members:read", false},
 		{"members:read", "*", false},
 		{"*", "*", true},
 	} {
-		if got := policy.Covers(strings.Fields(c.granted), c.required); got != c.want {
-			t.Errorf("%q covers %q: %t", c.granted, c.required, got)
-		}
+		t.Run(fmt.Sprintf("%s by %s", c.required, c.granted), func(t *testing.T) {
+			t.Parallel()
+			if got := policy.Covers(strings.Fields(c.granted), c.required); got != c.want {
+				t.Errorf("Covers(%q, %q): got %t, want %t", c.granted, c.required, got, c.want)
+			}
+		})
 	}
-	if policy.CoversAll([]string{"members:read"}, []string{"members:read", "members:write"}) || !policy.CoversAll([]string{"members:read"}, nil) {
-		t.Error("CoversAll does not look at each")
+	if policy.CoversAll([]string{"members:read"}, []string{"members:read", "members:write"}) {
+		t.Error("CoversAll with a scope that is not granted: got true, want false")
+	}
+	if !policy.CoversAll([]string{"members:read"}, nil) {
+		t.Error("CoversAll without scopes: got false, want true")
 	}
 }
 
+// addresses parses a list of addresses that are separated by spaces.
 func addresses(t *testing.T, list string) (prefixes []netip.Prefix) {
 	t.Helper()
 	for s := range strings.FieldsSeq(list) {
 		p, err := policy.ParseAddresses(s)
 		if err != nil {
-			t.Fatal(s, err)
+			t.Fatalf("ParseAddresses(%q): got %v, want no error", s, err)
 		}
 		prefixes = append(prefixes, p)
 	}
@@ -51,9 +59,12 @@ func addresses(t *testing.T, list string) (prefixes []netip.Prefix) {
 func TestAddresses(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"", "10.1.2.3/8", "10.1.2.3/33", "fe80::1%eth0", "fe80::/10%eth0", "example.com", "10.0.0.0/08", "::ffff:0:0/90", "::ffff:10.1.2.3/104", " 10.0.0.1"} {
-		if p, err := policy.ParseAddresses(s); err == nil {
-			t.Errorf("%q is %s", s, p)
-		}
+		t.Run("invalid "+s, func(t *testing.T) {
+			t.Parallel()
+			if p, err := policy.ParseAddresses(s); err == nil {
+				t.Errorf("ParseAddresses(%q): got %s, want an error", s, p)
+			}
+		})
 	}
 	for _, c := range []struct {
 		list, ip string
@@ -69,12 +80,15 @@ func TestAddresses(t *testing.T) {
 		{"2001:db8::/32", "2001:db8::1%eth0", true},
 		{"203.0.113.9", "203.0.113.8", false},
 	} {
-		if got := policy.AllowsIP(addresses(t, c.list), netip.MustParseAddr(c.ip)); got != c.want {
-			t.Errorf("%s in %q: %t", c.ip, c.list, got)
-		}
+		t.Run(fmt.Sprintf("allows %s in %s", c.ip, c.list), func(t *testing.T) {
+			t.Parallel()
+			if got := policy.AllowsIP(addresses(t, c.list), netip.MustParseAddr(c.ip)); got != c.want {
+				t.Errorf("AllowsIP(%q, %s): got %t, want %t", c.list, c.ip, got, c.want)
+			}
+		})
 	}
 	if policy.AllowsIP(addresses(t, "0.0.0.0/0"), netip.Addr{}) {
-		t.Error("no address at all is allowed")
+		t.Error("AllowsIP with the zero Addr: got true, want false")
 	}
 	for _, c := range []struct {
 		list, outer string
@@ -88,18 +102,22 @@ func TestAddresses(t *testing.T) {
 		{"10.0.0.1 11.0.0.1", "10.0.0.0/8", false},
 		{"2001:db8::1", "0.0.0.0/0", false},
 	} {
-		if got := policy.AddressesWithin(addresses(t, c.list), addresses(t, c.outer)); got != c.want {
-			t.Errorf("%q within %q: %t", c.list, c.outer, got)
-		}
+		t.Run(fmt.Sprintf("%s within %s", c.list, c.outer), func(t *testing.T) {
+			t.Parallel()
+			if got := policy.AddressesWithin(addresses(t, c.list), addresses(t, c.outer)); got != c.want {
+				t.Errorf("AddressesWithin(%q, %q): got %t, want %t", c.list, c.outer, got, c.want)
+			}
+		})
 	}
 }
 
+// origins parses a list of origins that are separated by spaces.
 func origins(t *testing.T, list string) (all []policy.Origin) {
 	t.Helper()
 	for s := range strings.FieldsSeq(list) {
 		o, err := policy.ParseOrigin(s)
 		if err != nil {
-			t.Fatal(s, err)
+			t.Fatalf("ParseOrigin(%q): got %v, want no error", s, err)
 		}
 		all = append(all, o)
 	}
@@ -109,9 +127,12 @@ func origins(t *testing.T, list string) (all []policy.Origin) {
 func TestOrigins(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"", "*", "null", "example.com", "ftp://example.com", "https://", "https://*", "https://*.com", "https://a.*.com", "https://example.com/", "https://example.com/a", "https://u@example.com", "https://example.com?", "https://example.com:", "https://example.com.", "https://.example.com", "https://*.*.example.com", "https://a,b.example.com"} {
-		if _, err := policy.ParseOrigin(s); err == nil {
-			t.Errorf("%q was taken", s)
-		}
+		t.Run("invalid "+s, func(t *testing.T) {
+			t.Parallel()
+			if _, err := policy.ParseOrigin(s); err == nil {
+				t.Errorf("ParseOrigin(%q): got no error, want one", s)
+			}
+		})
 	}
 	const wild = "https://*.example.com"
 	for _, c := range []struct {
@@ -138,9 +159,12 @@ func TestOrigins(t *testing.T) {
 		{wild, []string{"https://a.example.com/"}, false},
 		{"http://localhost:3000", []string{"http://localhost:3000"}, true},
 	} {
-		if got := policy.AllowsOrigin(origins(t, c.list), c.sent); got != c.want {
-			t.Errorf("%q with %q: %t", c.list, c.sent, got)
-		}
+		t.Run(fmt.Sprintf("allows %q in %s", c.sent, c.list), func(t *testing.T) {
+			t.Parallel()
+			if got := policy.AllowsOrigin(origins(t, c.list), c.sent); got != c.want {
+				t.Errorf("AllowsOrigin(%q, %q): got %t, want %t", c.list, c.sent, got, c.want)
+			}
+		})
 	}
 	for _, c := range []struct {
 		list, outer string
@@ -154,9 +178,12 @@ func TestOrigins(t *testing.T) {
 		{"", wild, false},
 		{wild, "", true},
 	} {
-		if got := policy.OriginsWithin(origins(t, c.list), origins(t, c.outer)); got != c.want {
-			t.Errorf("%q within %q: %t", c.list, c.outer, got)
-		}
+		t.Run(fmt.Sprintf("%s within %s", c.list, c.outer), func(t *testing.T) {
+			t.Parallel()
+			if got := policy.OriginsWithin(origins(t, c.list), origins(t, c.outer)); got != c.want {
+				t.Errorf("OriginsWithin(%q, %q): got %t, want %t", c.list, c.outer, got, c.want)
+			}
+		})
 	}
 }
 
@@ -170,14 +197,14 @@ func FuzzAddresses(f *testing.F) {
 			return
 		}
 		if again, err := policy.ParseAddresses(p.String()); err != nil || again != p {
-			t.Errorf("%q is %s, which reads as %s (%v)", entry, p, again, err)
+			t.Errorf("ParseAddresses(%q), parsed from %q: got %s, %v, want the same prefix", p.String(), entry, again, err)
 		}
 		list := []netip.Prefix{p}
 		if !policy.AllowsIP(list, p.Addr()) || !policy.AddressesWithin(list, list) {
-			t.Errorf("%s is not in itself", p)
+			t.Errorf("AllowsIP and AddressesWithin of %s in itself: got false, want true", p)
 		}
 		if addr, err := netip.ParseAddr(ip); err == nil && policy.AllowsIP(list, addr) != policy.AllowsIP(list, addr.Unmap()) {
-			t.Errorf("%s counts as another address than %s", addr, addr.Unmap())
+			t.Errorf("AllowsIP(%s, %s): got %t, want the same as for %s", p, addr, policy.AllowsIP(list, addr), addr.Unmap())
 		}
 	})
 }
@@ -193,15 +220,15 @@ func FuzzOrigins(f *testing.F) {
 		}
 		list := []policy.Origin{o}
 		if !policy.OriginsWithin(list, list) {
-			t.Errorf("%q is not within itself", entry)
+			t.Errorf("OriginsWithin(%q, %q): got false, want true", entry, entry)
 		}
 		if strings.Contains(entry, "*") == policy.AllowsOrigin(list, []string{entry}) {
-			t.Errorf("%q and itself as an origin: %t", entry, !strings.Contains(entry, "*"))
+			t.Errorf("AllowsOrigin(%q, %q): got %t, want %t", entry, entry, strings.Contains(entry, "*"), !strings.Contains(entry, "*"))
 		}
 		if policy.AllowsOrigin(list, []string{sent}) {
 			host := strings.TrimPrefix(strings.ToLower(entry[strings.Index(entry, "://")+3:]), "*")
 			if name, _, _ := strings.Cut(host, ":"); !strings.Contains(strings.ToLower(sent), name) {
-				t.Errorf("%q allows %q", entry, sent)
+				t.Errorf("AllowsOrigin(%q, %q): got true, want false", entry, sent)
 			}
 		}
 	})

@@ -14,22 +14,32 @@ func TestPlans(t *testing.T) {
 	for plan, want := range map[string][]int64{
 		"free": {500, 1, 3, 1, 0}, "starter": {10_000, 5, 15, 5, 2}, "pro": {100_000, 20, 50, 25, 10}, "enterprise": {-1, -1, -1, -1, -1}, "gold": {0, 0, 0, 0, 0},
 	} {
-		var got []int64
-		for _, limit := range []string{policy.MonthlyExecutions, policy.TeamMembers, policy.ActiveAgents, policy.DataSources, policy.NotificationChannels} {
-			got = append(got, policy.Max(plan, limit))
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s: %s", plan, diff)
-		}
+		t.Run(plan, func(t *testing.T) {
+			t.Parallel()
+			var got []int64
+			for _, limit := range []string{policy.MonthlyExecutions, policy.TeamMembers, policy.ActiveAgents, policy.DataSources, policy.NotificationChannels} {
+				got = append(got, policy.Max(plan, limit))
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("limits (-want +got):\n%s", diff)
+			}
+		})
 	}
-	if policy.HasFeature("free", "memory") || !policy.HasFeature("pro", "memory") || policy.HasFeature("starter", "approvals") || !policy.HasFeature("enterprise", "approvals") {
-		t.Error("a plan has the features of the cheaper ones, and no more")
+	for _, c := range []struct {
+		plan, feature string
+		want          bool
+	}{{"free", "memory", false}, {"pro", "memory", true}, {"starter", "approvals", false}, {"enterprise", "approvals", true}} {
+		if got := policy.HasFeature(c.plan, c.feature); got != c.want {
+			t.Errorf("HasFeature(%q, %q): got %t, want %t", c.plan, c.feature, got, c.want)
+		}
 	}
 	if diff := cmp.Diff([]string{"pro", "enterprise"}, policy.PlansWith("data_masking")); diff != "" {
-		t.Error(diff)
+		t.Errorf("PlansWith(data_masking) (-want +got):\n%s", diff)
 	}
 }
 
+// A period is a calendar month. If a month does not have the day on which the
+// first period began, the period begins on its last day.
 func TestPeriod(t *testing.T) {
 	t.Parallel()
 	day := func(s string) time.Time {
@@ -48,9 +58,12 @@ func TestPeriod(t *testing.T) {
 		{"2024-02-29 12:00", "2025-02-28 12:00", "2025-02-28 12:00", "2025-03-29 12:00"},
 		{"2025-12-31 00:00", "2027-01-01 00:00", "2026-12-31 00:00", "2027-01-31 00:00"},
 	} {
-		start, end := policy.Period(day(c.began), day(c.at))
-		if !start.Equal(day(c.start)) || !end.Equal(day(c.end)) {
-			t.Errorf("%s at %s: %s to %s", c.began, c.at, start, end)
-		}
+		t.Run(c.began+" at "+c.at, func(t *testing.T) {
+			t.Parallel()
+			start, end := policy.Period(day(c.began), day(c.at))
+			if !start.Equal(day(c.start)) || !end.Equal(day(c.end)) {
+				t.Errorf("Period: got %s to %s, want %s to %s", start, end, c.start, c.end)
+			}
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
 	"testing"
@@ -19,17 +20,22 @@ func TestMayChangeRole(t *testing.T) {
 	for _, actor := range roles {
 		for _, target := range roles {
 			for _, to := range roles {
-				if got := policy.MayChangeRole(actor, target, to); got != allowed[[3]string{actor, target, to}] {
-					t.Errorf("%s makes %s %s: %t", actor, target, to, got)
-				}
+				t.Run(fmt.Sprintf("%s changes %s to %s", actor, target, to), func(t *testing.T) {
+					t.Parallel()
+					if got := policy.MayChangeRole(actor, target, to); got != allowed[[3]string{actor, target, to}] {
+						t.Errorf("MayChangeRole(%s, %s, %s): got %t, want %t", actor, target, to, got, !got)
+					}
+				})
 			}
 		}
 	}
 	if policy.IsRole("king") || policy.AtLeast("king", "user") {
-		t.Error("king is a role")
+		t.Error("IsRole and AtLeast with the unknown role king: got true, want false")
 	}
 }
 
+// The client's address is the last one in the header that is not a trusted proxy.
+// Only headers of trusted proxies are used.
 func TestClientIP(t *testing.T) {
 	t.Parallel()
 	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
@@ -37,10 +43,10 @@ func TestClientIP(t *testing.T) {
 		proxies policy.Proxies
 		peer    string
 		header  []string // name, value, …
-		want    string   // empty: none
+		want    string   // empty: no address
 	}{
 		"no proxy":                  {policy.Proxies{}, "198.51.100.7:1", []string{"X-Forwarded-For", "203.0.113.9"}, "198.51.100.7"},
-		"a peer that is no proxy":   {policy.Proxies{Prefixes: trusted}, "198.51.100.7:1", []string{"X-Forwarded-For", "203.0.113.9"}, "198.51.100.7"},
+		"an untrusted peer":         {policy.Proxies{Prefixes: trusted}, "198.51.100.7:1", []string{"X-Forwarded-For", "203.0.113.9"}, "198.51.100.7"},
 		"a proxy":                   {policy.Proxies{Prefixes: trusted}, "10.0.0.1:1", []string{"X-Forwarded-For", "192.0.2.1, 203.0.113.9, 10.0.0.2"}, "203.0.113.9"},
 		"another header":            {policy.Proxies{Prefixes: trusted}, "10.0.0.1:1", []string{"Forwarded", "for=203.0.113.9", "X-Real-IP", "203.0.113.9"}, "10.0.0.1"},
 		"Forwarded":                 {policy.Proxies{Prefixes: trusted, Header: "Forwarded"}, "10.0.0.1:1", []string{"Forwarded", `for=192.0.2.1, For="[2001:db8::1]:4711";proto=https;by=10.0.0.1, for=10.0.0.2`}, "2001:db8::1"},
@@ -72,7 +78,7 @@ func TestClientIP(t *testing.T) {
 				got = ip.String()
 			}
 			if got != c.want {
-				t.Errorf("got %q, want %q", got, c.want)
+				t.Errorf("ClientIP: got %q, want %q", got, c.want)
 			}
 		})
 	}
@@ -87,12 +93,12 @@ func FuzzClientIP(f *testing.F) {
 		for _, header := range policy.ForwardedHeaders {
 			p, h := policy.Proxies{Prefixes: trusted, Header: header}, http.Header{header: {value}}
 			if got := p.ClientIP("198.51.100.7:1", h); got.String() != "198.51.100.7" {
-				t.Errorf("%s of a peer that is no proxy is believed: got %s", header, got)
+				t.Errorf("%s %q of an untrusted peer: got %s, want the peer's address", header, value, got)
 			}
 			if got := p.ClientIP("[::ffff:127.0.0.1]:1", h); got.Zone() != "" || got.Is4In6() {
-				t.Errorf("%s %q: got %s, want a plain address", header, value, got)
+				t.Errorf("%s %q: got %s, want an address without zone and not IPv4-mapped", header, value, got)
 			}
-			if header == "X-Real-Ip" { // it is not appended to
+			if header == "X-Real-Ip" { // proxies do not append to it
 				continue
 			}
 			h.Add(header, map[string]string{"Forwarded": "for=203.0.113.9"}[header]+map[string]string{"X-Forwarded-For": "203.0.113.9"}[header])

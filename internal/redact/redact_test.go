@@ -15,7 +15,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/redact"
 )
 
-// forms are the ways in which programs write a secret into a text.
+// forms are encodings in which programs write a secret into a text.
 var forms = map[string]func(string) string{
 	"plain": func(s string) string { return s },
 	"JSON":  func(s string) string { b, _ := json.Marshal(s); return string(b) },
@@ -24,17 +24,17 @@ var forms = map[string]func(string) string{
 		b, _ = json.Marshal(string(b))
 		return string(b)
 	},
-	"Go":              func(s string) string { return fmt.Sprintf("%q", s) },
-	"a query":         url.QueryEscape,
-	"a path":          url.PathEscape,
-	"HTML":            html.EscapeString,
-	"HTML of JSON":    func(s string) string { b, _ := json.Marshal(s); return html.EscapeString(string(b)) },
-	"base64":          func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) },
-	"URL base64":      func(s string) string { return base64.URLEncoding.EncodeToString([]byte(s)) },
-	"Basic":           func(s string) string { return base64.StdEncoding.EncodeToString([]byte("api:" + s)) },
-	"base64 behind 2": func(s string) string { return base64.StdEncoding.EncodeToString([]byte("ab" + s + "c")) },
-	"hex":             func(s string) string { return hex.EncodeToString([]byte(s)) },
-	"upper-case hex":  func(s string) string { return strings.ToUpper(hex.EncodeToString([]byte(s))) },
+	"Go":             func(s string) string { return fmt.Sprintf("%q", s) },
+	"a query":        url.QueryEscape,
+	"a path":         url.PathEscape,
+	"HTML":           html.EscapeString,
+	"HTML of JSON":   func(s string) string { b, _ := json.Marshal(s); return html.EscapeString(string(b)) },
+	"base64":         func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) },
+	"URL base64":     func(s string) string { return base64.URLEncoding.EncodeToString([]byte(s)) },
+	"Basic":          func(s string) string { return base64.StdEncoding.EncodeToString([]byte("api:" + s)) },
+	"base64 after 2": func(s string) string { return base64.StdEncoding.EncodeToString([]byte("ab" + s + "c")) },
+	"hex":            func(s string) string { return hex.EncodeToString([]byte(s)) },
+	"upper-case hex": func(s string) string { return strings.ToUpper(hex.EncodeToString([]byte(s))) },
 	"lines": func(s string) string {
 		var b strings.Builder
 		for i, c := range s {
@@ -45,8 +45,8 @@ var forms = map[string]func(string) string{
 		}
 		return b.String()
 	},
-	"cut at the end": func(s string) string { return s[:len(s)*2/3] },
-	"cut, and said":  func(s string) string { return s[:len(s)*2/3] + "... (truncated)" },
+	"cut at the end":  func(s string) string { return s[:len(s)*2/3] },
+	"cut with a note": func(s string) string { return s[:len(s)*2/3] + "... (truncated)" },
 	"cut at the front": func(s string) string {
 		return s[len(s)/3:]
 	},
@@ -61,15 +61,16 @@ var secrets = map[string]string{
 	"with a space": "correct horse battery staple",
 }
 
-func TestEveryFormOfEverySecret(t *testing.T) {
+// Secrets are redacted in every encoding.
+func TestEncodedSecretsAreRedacted(t *testing.T) {
 	t.Parallel()
 	for kind, secret := range secrets {
 		for name, form := range forms {
 			t.Run(kind+" as "+name, func(t *testing.T) {
 				t.Parallel()
 				written := form(secret)
-				if strings.Contains(name, "front") && kind == "not ASCII" {
-					t.Skip("the cut would fall into a character")
+				if name == "cut at the front" && kind == "not ASCII" {
+					t.Skip("the cut would split a character")
 				}
 				text := "before it " + written
 				if !strings.HasPrefix(name, "cut") {
@@ -77,12 +78,12 @@ func TestEveryFormOfEverySecret(t *testing.T) {
 				}
 				got := redact.New("other", secret).Clean(text)
 				if !strings.HasPrefix(got, "before it ") || !strings.Contains(got, redact.Mark) {
-					t.Fatalf("Clean(%q) = %q, want the secret replaced and the rest kept", text, got)
+					t.Fatalf("Clean(%q): got %q, want the secret replaced and the rest unchanged", text, got)
 				}
 				shown, _, _ := strings.Cut(written, "...")
 				for i := 0; i+12 <= len(shown); i++ {
 					if part := shown[i : i+12]; strings.Contains(got, part) {
-						t.Fatalf("Clean(%q) = %q, which still holds %q", text, got, part)
+						t.Fatalf("Clean(%q): got %q, want it without %q", text, got, part)
 					}
 				}
 			})
@@ -90,25 +91,29 @@ func TestEveryFormOfEverySecret(t *testing.T) {
 	}
 }
 
-func TestTextWithoutSecretsIsKept(t *testing.T) {
+func TestTextWithoutSecretsIsUnchanged(t *testing.T) {
 	t.Parallel()
 	r := redact.New("postgres://app:S3cr3tPass@db:5432/x", "ab", "")
 	for _, text := range []string{"", "postgres is down", "the name must be 1 to 100 characters", `{"a":"\u0026 100% &amp; \\"}`, "ab", "\xff\xfe", "%", "\\", "&"} {
-		if got := r.Clean(text); got != text {
-			t.Errorf("Clean(%q) = %q, want it as it was", text, got)
-		}
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			if got := r.Clean(text); got != text {
+				t.Errorf("Clean(%q): got %q, want the text unchanged", text, got)
+			}
+		})
 	}
 }
 
+// Short secrets are redacted only if they occur as a whole.
 func TestShortSecretsAreRedactedWhole(t *testing.T) {
 	t.Parallel()
 	if got, want := redact.New("pass").Clean("the word pass, and passage, but not pas"), "the word [redacted], and [redacted]age, but not pas"; got != want {
-		t.Errorf("got %q, want %q", got, want)
+		t.Errorf("Clean: got %q, want %q", got, want)
 	}
 }
 
-// Whatever surrounds a secret, it never comes through.
-func TestNoSecretComesThrough(t *testing.T) {
+// Secrets are redacted in any surrounding text.
+func TestSurroundedSecretsAreRedacted(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		secret := rapid.StringMatching(`[!-~]{16,80}`).Draw(t, "secret")
@@ -117,7 +122,7 @@ func TestNoSecretComesThrough(t *testing.T) {
 		written := forms[name](secret)
 		got := redact.New(secret).Clean(before + " " + written + " " + after)
 		if strings.Contains(got, written) || strings.Contains(got, secret) {
-			t.Fatalf("%q in %q", written, got)
+			t.Fatalf("Clean: got %q, want it without %q and %q", got, written, secret)
 		}
 	})
 }
@@ -129,7 +134,7 @@ func FuzzClean(f *testing.F) {
 	f.Fuzz(func(t *testing.T, secret, text string) {
 		got := redact.New(secret).Clean(text)
 		if len(secret) >= 16 && strings.TrimSpace(secret) == secret && strings.Contains(got, secret) && !strings.Contains(redact.Mark, secret) {
-			t.Errorf("Clean(%q) of %q = %q", text, secret, got)
+			t.Errorf("Clean(%q): got %q, want it without %q", text, got, secret)
 		}
 	})
 }

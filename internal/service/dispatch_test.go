@@ -11,13 +11,13 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// Deliveries are kept for 30 days. A channel whose deliveries are gone is
-// looked at no more.
+// Deliveries are deleted after 30 days. A channel without deliveries is no longer
+// due.
 func TestPruneDeliveries(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	var after atomic.Int64
-	s := newService(t, func() time.Time { return now.Add(time.Duration(after.Load())) })
+	var elapsed atomic.Int64
+	s := newService(t, func() time.Time { return now.Add(time.Duration(elapsed.Load())) })
 	err := s.Store.Write(t.Context(), func(g *store.Global) error {
 		if err := g.CreateUser(&promptrails.User{ID: "u", Email: "ada@example.com"}, now); err != nil {
 			return err
@@ -41,36 +41,36 @@ func TestPruneDeliveries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	left := func() (deliveries, channels int) {
+	count := func() (deliveries, dueChannels int) {
 		err := s.Store.Read(t.Context(), func(g *store.Global) error {
 			page, err := g.Workspace("w").Deliveries("c", "", store.Paging{Limit: 10})
 			if err != nil {
 				return err
 			}
 			due, err := g.DueChannels(nil, 10)
-			deliveries, channels = len(page), len(due)
+			deliveries, dueChannels = len(page), len(due)
 			return err
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return deliveries, channels
+		return deliveries, dueChannels
 	}
 	for _, c := range []struct {
 		after time.Duration
 		want  int
 	}{{30*24*time.Hour - time.Microsecond, 2}, {30 * 24 * time.Hour, 1}, {30*24*time.Hour + time.Hour, 0}} {
-		after.Store(int64(c.after))
+		elapsed.Store(int64(c.after))
 		if err := s.Prune(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if n, _ := left(); n != c.want {
-			t.Errorf("after %s %d deliveries are left, want %d", c.after, n, c.want)
+		if n, _ := count(); n != c.want {
+			t.Errorf("deliveries after %s: got %d, want %d", c.after, n, c.want)
 		}
 	}
-	after.Store(int64(32 * 24 * time.Hour))
+	elapsed.Store(int64(32 * 24 * time.Hour))
 	s.dispatcher.wake()
-	for _, channels := left(); channels > 0; _, channels = left() {
+	for _, due := count(); due > 0; _, due = count() {
 		runtime.Gosched()
 	}
 }

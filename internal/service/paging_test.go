@@ -7,6 +7,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
+// A cursor is either invalid or exactly the one that was issued for its position.
 func FuzzCursor(f *testing.F) {
 	l, err := newListing("members", "w", promptrails.ListOptions{})
 	if err != nil {
@@ -18,7 +19,7 @@ func FuzzCursor(f *testing.F) {
 	f.Fuzz(func(t *testing.T, cursor string) {
 		position, ok := l.open(cursor)
 		if ok && l.cursor(*position) != cursor {
-			t.Errorf("%q opens, but is not what was made", cursor)
+			t.Errorf("cursor of %+v: got %q, want %q", *position, l.cursor(*position), cursor)
 		}
 	})
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// What is past its time is deleted, not only passed over.
+// Expired outcomes and freed slugs are deleted.
 func TestPrune(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -47,15 +47,15 @@ func TestPrune(t *testing.T) {
 		err := s.Store.Read(ctx, func(g *store.Global) error {
 			_, err := g.Outcome(plain)
 			if (err == nil) != c.plain {
-				t.Errorf("after %s the outcome is there: %v", c.after, err)
+				t.Errorf("outcome after %s: got %v, want it stored: %t", c.after, err, c.plain)
 			}
 			o, err := g.Outcome(secret)
 			if (err == nil && o.Body != nil) != c.secretBody {
-				t.Errorf("after %s the secret answer is there: %v", c.after, err)
+				t.Errorf("body of the secret outcome after %s: got %v, want it stored: %t", c.after, err, c.secretBody)
 			}
 			freed, err := g.SlugFreedSince("slug", time.Time{})
 			if freed != c.freed {
-				t.Errorf("after %s the slug is freed: %t", c.after, freed)
+				t.Errorf("SlugFreedSince after %s: got %t, want %t", c.after, freed, c.freed)
 			}
 			return err
 		})
@@ -65,6 +65,7 @@ func TestPrune(t *testing.T) {
 	}
 }
 
+// newService returns a service in memory, which is closed at the end of the test.
 func newService(t *testing.T, now func() time.Time) *Service {
 	t.Helper()
 	ring, err := seal.NewRing(make([]byte, seal.KeySize))
@@ -81,7 +82,7 @@ func newService(t *testing.T, now func() time.Time) *Service {
 	}
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
-			t.Error(err)
+			t.Errorf("Close: got %v, want no error", err)
 		}
 	})
 	return s

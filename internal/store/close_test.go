@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A caller that goes away in the middle of a transaction leaves no connection in
-// use, which Close would not wait for.
+// A transaction whose context is canceled returns its connection before Read
+// returns. Otherwise Close would not wait for it.
 func TestCanceledTransactionReturnsItsConnection(t *testing.T) {
 	t.Parallel()
 	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "workspaces.db"), func([]byte) error { return nil })
@@ -17,23 +17,23 @@ func TestCanceledTransactionReturnsItsConnection(t *testing.T) {
 	}
 	defer func() {
 		if err := s.Close(); err != nil {
-			t.Error(err)
+			t.Errorf("Close: got %v, want no error", err)
 		}
 	}()
-	gone := errors.New("the caller is gone")
+	failed := errors.New("failed")
 	for range 1000 {
 		ctx, cancel := context.WithCancel(t.Context())
 		err = s.Read(ctx, func(g *Global) error {
 			cancel()
-			for range 100 { // long enough for a rollback in another goroutine to begin
+			for range 100 { // until a rollback in another goroutine begins
 				if _, err := g.tx.Exec("SELECT 1"); err != nil {
 					break
 				}
 			}
-			return gone
+			return failed
 		})
-		if !errors.Is(err, gone) {
-			t.Fatalf("got %v, want %v", err, gone)
+		if !errors.Is(err, failed) {
+			t.Fatalf("Read: got %v, want %v", err, failed)
 		}
 		if got := s.reader.Stats().InUse; got != 0 {
 			t.Fatalf("got %d connections in use after Read, want 0", got)

@@ -16,8 +16,8 @@ import (
 
 var moment = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// twins opens a store with two workspaces, whose rows have the same ids: only
-// the workspace tells them apart.
+// twins opens a store with the workspaces a and b. Their rows have the same IDs
+// and differ only in the workspace.
 func twins(t *testing.T) *Store {
 	t.Helper()
 	s, err := Open(t.Context(), "", func([]byte) error { return nil })
@@ -26,7 +26,7 @@ func twins(t *testing.T) *Store {
 	}
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
-			t.Error(err)
+			t.Errorf("Close: got %v, want no error", err)
 		}
 	})
 	err = s.Write(t.Context(), func(g *Global) error {
@@ -43,7 +43,7 @@ func twins(t *testing.T) *Store {
 			if err := fill(x, id); err != nil {
 				return fmt.Errorf("fill %s: %w", id, err)
 			}
-			if id == "b" { // somebody who is in one of them alone
+			if id == "b" { // a member of only one of them
 				if err := x.CreateMember(&promptrails.Member{ID: "m3", UserID: "w", Role: promptrails.RoleUser, Version: 1, JoinedAt: moment}); err != nil {
 					return err
 				}
@@ -57,6 +57,7 @@ func twins(t *testing.T) *Store {
 	return s
 }
 
+// fill creates one row of each kind in a workspace.
 func fill(x *Tx, in string) error {
 	for _, create := range []func() error{
 		func() error {
@@ -100,12 +101,13 @@ func channel(in string) *Channel {
 	return c
 }
 
-// That of a is due before that of b.
+// delivery returns a delivery. The one in a is due before the one in b.
 func delivery(in string) *Delivery {
 	at := moment.Add(time.Duration(in[0])*time.Hour - 1000*time.Hour)
 	return &Delivery{Body: []byte("in-" + in), Delivery: promptrails.Delivery{ID: "d", ChannelID: "h", WebhookID: "in-" + in, Event: "channel.test", Status: "pending", NextAttemptAt: at, CreatedAt: moment}}
 }
 
+// onlyIn returns detectors that occur in only one workspace.
 func onlyIn(in string) map[promptrails.Detector]bool {
 	return map[promptrails.Detector]bool{promptrails.Detector("in-" + in): true}
 }
@@ -132,7 +134,7 @@ func agent(in string) *Resource {
 	return &Resource{ID: "r", Kind: "agents", Name: "in-" + in, Status: "active", CreatedBy: "u", Version: 1, CreatedAt: moment, UpdatedAt: moment, Document: `"in-` + in + `"`, References: []string{"c"}}
 }
 
-// That of b is the second of its session.
+// trace returns a trace. Both workspaces have one in a session of the same ID.
 func trace(in string) *Resource {
 	r := agent(in)
 	r.ID, r.Kind, r.References = "tr", "traces", nil
@@ -150,16 +152,16 @@ func memory(in string) *Resource {
 	return r
 }
 
-// rows returns everything that is stored of a workspace.
+// rows returns all stored rows of a workspace as text.
 func rows(t *testing.T, s *Store, workspace string) string {
 	t.Helper()
 	var out strings.Builder
-	var alone string
-	err := s.reader.QueryRowContext(t.Context(), "SELECT coalesce(group_concat(id || ' is in ' || workspace_count), '') FROM users WHERE id IN (SELECT user_id FROM members WHERE workspace_id = ?) AND id <> 'u' AND id <> 'v'", workspace).Scan(&alone)
+	var counts string
+	err := s.reader.QueryRowContext(t.Context(), "SELECT coalesce(group_concat(id || ' is in ' || workspace_count), '') FROM users WHERE id IN (SELECT user_id FROM members WHERE workspace_id = ?) AND id <> 'u' AND id <> 'v'", workspace).Scan(&counts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintln(&out, alone)
+	fmt.Fprintln(&out, counts)
 	for _, table := range []string{
 		"workspaces", "counters", "members", "invitations", "changelog", "credentials", "api_keys", "resources", "resource_references", "invoices", "transactions", "usage_crossings", "notification_channels", "notification_deliveries", "data_masking", "masking_overrides",
 	} {
@@ -185,7 +187,7 @@ func rows(t *testing.T, s *Store, workspace string) string {
 			}
 			fmt.Fprint(&out, table)
 			for _, v := range values {
-				fmt.Fprintf(&out, " %v", *v.(*any)) //nolint:forcetypeassert // as made above
+				fmt.Fprintf(&out, " %v", *v.(*any)) //nolint:forcetypeassert // created above
 			}
 			fmt.Fprintln(&out)
 		}
@@ -197,8 +199,7 @@ func rows(t *testing.T, s *Store, workspace string) string {
 	return out.String()
 }
 
-// A write in one workspace leaves the other as it is, although their rows have
-// the same ids.
+// A write in one workspace does not change another one with the same IDs.
 func TestWritesStayInTheirWorkspace(t *testing.T) {
 	t.Parallel()
 	later := moment.Add(time.Minute)
@@ -281,7 +282,7 @@ func TestWritesStayInTheirWorkspace(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := twins(t)
-			mine, theirs := rows(t, s, "a"), rows(t, s, "b")
+			before, other := rows(t, s, "a"), rows(t, s, "b")
 			err := s.Write(t.Context(), func(g *Global) error {
 				return write(g.Workspace("a"))
 			})
@@ -289,29 +290,29 @@ func TestWritesStayInTheirWorkspace(t *testing.T) {
 				t.Fatal(err)
 			}
 			after := rows(t, s, "a")
-			if after == mine {
-				t.Error("nothing was written")
+			if after == before {
+				t.Error("workspace a: got no change, want one")
 			}
 			if name == "DeleteResource" && strings.Contains(after, "under/") {
-				t.Error("what stood under it is still counted")
+				t.Errorf("workspace a: got %s, want no counters of nested objects", after)
 			}
-			if after := rows(t, s, "b"); after != theirs {
-				t.Errorf("the other workspace has changed from\n%sto\n%s", theirs, after)
+			if after := rows(t, s, "b"); after != other {
+				t.Errorf("workspace b: got\n%swant it unchanged\n%s", after, other)
 			}
 		})
 	}
 }
 
-// What is read in one workspace is of that one, although rows of the other have
-// the same ids.
+// A read in one workspace returns only its rows, even if another workspace has
+// rows with the same IDs.
 func TestReadsStayInTheirWorkspace(t *testing.T) {
 	t.Parallel()
 	s := twins(t)
 	all := Paging{Limit: 10}
-	var strange int
-	err := s.reader.QueryRowContext(t.Context(), "SELECT count(*) FROM members m JOIN workspaces w ON w.id = m.workspace_id WHERE m.workspace_created_at <> w.created_at").Scan(&strange)
-	if err != nil || strange != 0 {
-		t.Errorf("%d members have the time of another workspace: %v", strange, err)
+	var wrong int
+	err := s.reader.QueryRowContext(t.Context(), "SELECT count(*) FROM members m JOIN workspaces w ON w.id = m.workspace_id WHERE m.workspace_created_at <> w.created_at").Scan(&wrong)
+	if err != nil || wrong != 0 {
+		t.Errorf("members with the creation time of another workspace: got %d, %v, want none", wrong, err)
 	}
 	for name, read := range map[string]func(*Tx) (any, error){
 		"Workspace": func(x *Tx) (any, error) { return x.Workspace() },
@@ -398,7 +399,7 @@ func TestReadsStayInTheirWorkspace(t *testing.T) {
 			due, err := x.global.DueChannels(nil, 10)
 			i := slices.IndexFunc(due, func(c ChannelRef) bool { return c.Workspace == x.workspace })
 			if err == nil && !due[i].At.Equal(d.NextAttemptAt) {
-				err = fmt.Errorf("the channel of %s is due at %s, its delivery at %s", x.workspace, due[i].At, d.NextAttemptAt)
+				err = fmt.Errorf("due time of the channel in %s: got %s, want that of its delivery, %s", x.workspace, due[i].At, d.NextAttemptAt)
 			}
 			return nil, err
 		},
@@ -412,23 +413,25 @@ func TestReadsStayInTheirWorkspace(t *testing.T) {
 		},
 		"ChangelogEntry": func(x *Tx) (any, error) { v, err := x.ChangelogEntry("e"); return string(v), err },
 	} {
-		// With its twin or alone, it makes no difference.
+		// The result is the same whether the other workspace exists or not.
 		for in, twin := range map[string]string{"a": "b", "b": "a"} {
-			alone := twins(t)
-			if err := alone.Write(t.Context(), func(g *Global) error {
-				return g.Workspace(twin).DeleteWorkspace()
-			}); err != nil {
-				t.Fatal(err)
-			}
-			got, want := result(t, s, in, read), result(t, alone, in, read)
-			if got != want || strings.Contains(got, "in-"+twin) {
-				t.Errorf("%s: %s beside a twin, %s alone", name, got, want)
-			}
+			t.Run(name+" in "+in, func(t *testing.T) {
+				single := twins(t)
+				if err := single.Write(t.Context(), func(g *Global) error {
+					return g.Workspace(twin).DeleteWorkspace()
+				}); err != nil {
+					t.Fatal(err)
+				}
+				got, want := result(t, s, in, read), result(t, single, in, read)
+				if got != want || strings.Contains(got, "in-"+twin) {
+					t.Errorf("result: got %s, want %s as without workspace %s", got, want, twin)
+				}
+			})
 		}
 	}
 }
 
-// result reads in a workspace.
+// result returns the result of a read in a workspace as JSON.
 func result(t *testing.T, s *Store, in string, read func(*Tx) (any, error)) string {
 	t.Helper()
 	var text []byte
@@ -441,7 +444,7 @@ func result(t *testing.T, s *Store, in string, read func(*Tx) (any, error)) stri
 		return err
 	})
 	if err != nil {
-		t.Error(err)
+		t.Errorf("read in workspace %s: got %v, want no error", in, err)
 	}
 	return string(text)
 }

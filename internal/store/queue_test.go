@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Writers are served in the order of their arrival.
+// Writers enter in the order of their arrival.
 func TestQueueIsFair(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -24,24 +24,24 @@ func TestQueueIsFair(t *testing.T) {
 		for i := range 100 {
 			waiting.Go(func() {
 				if err := q.enter(t.Context()); err != nil {
-					t.Error(err)
+					t.Errorf("enter: got %v, want no error", err)
 				}
 				mu.Lock()
 				served = append(served, i)
 				mu.Unlock()
 				q.leave()
 			})
-			synctest.Wait() // it waits now
+			synctest.Wait() // until it is in the queue
 		}
 		q.leave()
 		waiting.Wait()
 		if !slices.IsSorted(served) || len(served) != 100 {
-			t.Errorf("served %v, want the order of arrival", served)
+			t.Errorf("order: got %v, want all 100 in the order of arrival", served)
 		}
 	})
 }
 
-// Nobody waits for longer than the bound, nor more than a set number.
+// At most maxWriters wait, each for at most maxWriteWait.
 func TestQueueIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -54,30 +54,30 @@ func TestQueueIsBounded(t *testing.T) {
 		for range maxWriters {
 			waiting.Go(func() {
 				if err := q.enter(t.Context()); !errors.Is(err, ErrBusy) || time.Since(started) != maxWriteWait {
-					t.Errorf("got %v after %s, want ErrBusy after %s", err, time.Since(started), maxWriteWait)
+					t.Errorf("enter: got %v after %s, want ErrBusy after %s", err, time.Since(started), maxWriteWait)
 				}
 			})
 		}
 		synctest.Wait()
 		if err := q.enter(t.Context()); !errors.Is(err, ErrBusy) || time.Since(started) != 0 {
-			t.Errorf("one too many: got %v after %s, want ErrBusy at once", err, time.Since(started))
+			t.Errorf("enter with a full queue: got %v after %s, want ErrBusy immediately", err, time.Since(started))
 		}
 		waiting.Wait()
-		ended, cancel := context.WithCancel(t.Context())
+		canceled, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := q.enter(ended); !errors.Is(err, context.Canceled) {
-			t.Errorf("an ended context: got %v", err)
+		if err := q.enter(canceled); !errors.Is(err, context.Canceled) {
+			t.Errorf("enter with a canceled context: got %v, want context.Canceled", err)
 		}
 		q.leave()
 		if err := q.enter(t.Context()); err != nil {
-			t.Errorf("once it is free: %v", err)
+			t.Errorf("enter after leave: got %v, want no error", err)
 		}
 	})
 }
 
-// A database that is found locked fails all that waited for it, and not each of
-// them after a lock's timeout of its own.
-func TestLockedDatabaseFailsTheQueue(t *testing.T) {
+// If the database is locked, all waiting writers fail together, instead of each
+// after its own lock timeout.
+func TestLockedDatabaseFailsWaitingWriters(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue()
@@ -89,16 +89,16 @@ func TestLockedDatabaseFailsTheQueue(t *testing.T) {
 		for range 50 {
 			waiting.Go(func() {
 				if err := q.enter(t.Context()); !errors.Is(err, ErrBusy) || time.Since(started) != 5*time.Second {
-					t.Errorf("got %v after %s, want ErrBusy after 5s", err, time.Since(started))
+					t.Errorf("enter: got %v after %s, want ErrBusy after 5s", err, time.Since(started))
 				}
 			})
 		}
-		time.Sleep(5 * time.Second) // as the first one waits for the lock
+		time.Sleep(5 * time.Second) // the time that the first writer waits for the lock
 		q.foundLocked()
 		q.leave()
 		waiting.Wait()
 		if err := q.enter(t.Context()); err != nil {
-			t.Errorf("who comes later tries again: got %v", err)
+			t.Errorf("enter after the queue failed: got %v, want no error", err)
 		}
 	})
 }

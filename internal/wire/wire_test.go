@@ -13,8 +13,11 @@ func TestIsExact(t *testing.T) {
 		"9007199254740993": false, "9007199254740994": false, "-9007199254740994": false, "1e300": false, "1e999": false, "1e-400": false,
 		"0.1000000000000000055": false, "1e99999999999": false,
 	} {
-		if wire.IsExact(number) != want {
-			t.Errorf("IsExact(%s) is not %t", number, want)
-		}
+		t.Run(number, func(t *testing.T) {
+			t.Parallel()
+			if got := wire.IsExact(number); got != want {
+				t.Errorf("IsExact(%s): got %t, want %t", number, got, want)
+			}
+		})
 	}
 }
