@@ -274,8 +274,8 @@ func TestScopeCheckWithoutServerSupport(t *testing.T) {
 				time.Sleep(time.Hour)
 			}
 			s.checkCalls(t, 1, 3)
-			if lines := strings.Count(log.String(), "\n"); lines != 1 || !strings.Contains(log.String(), "unchecked") {
-				t.Errorf("log after a lookup with %d: got %d lines, want 1 that contains \"unchecked\":\n%s", code, lines, &log)
+			if lines := strings.Count(log.String(), "\n"); lines != 1 || !strings.Contains(log.String(), "disabled") {
+				t.Errorf("log after a lookup with %d: got %d lines, want 1 that contains \"disabled\":\n%s", code, lines, &log)
 			}
 		})
 	}
