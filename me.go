@@ -11,8 +11,8 @@ type User struct {
 
 var opMe = operation{"Me", "GET", "/me", "", acrossWorkspaces | personOnly}
 
-// Me returns the person whose access token the client holds. With an API key
-// the answer is a 403 user_token_required, [ErrForbidden].
+// Me returns the person whose access token the client uses. With an API key it
+// returns a 403 user_token_required, which is [ErrForbidden].
 func (c *Client) Me(ctx context.Context, opts ...RequestOption) (*User, error) {
 	return one[User](ctx, c, call{op: opMe, opts: opts})
 }

@@ -7,14 +7,14 @@ import (
 	"maps"
 )
 
-// pageSize is how many items All asks for at a time, unless told otherwise.
+// pageSize is the default number of items that All requests at a time.
 const pageSize = 100
 
 // ListOptions selects a page of a list. It is a part of the parameters of every
-// List method. Negative numbers are a [*ValidationError].
+// List method. A negative number returns a [*ValidationError].
 type ListOptions struct {
-	Page  int    `url:"page,omitempty"`  // from 1; newer servers give a cursor too, which is better
-	Limit int    `url:"limit,omitempty"` // items a page: 1 to 100, 20 by default
+	Page  int    `url:"page,omitempty"`  // from 1; prefer a cursor if the server returns one
+	Limit int    `url:"limit,omitempty"` // items in a page: 1 to 100, 20 by default
 	After string `url:"after,omitempty"` // the NextCursor of an earlier page
 }
 
@@ -32,7 +32,7 @@ type Meta struct {
 	Page       int    `json:"page,omitzero"`
 	Limit      int    `json:"limit,omitzero"`
 	Pages      int    `json:"pages,omitzero"`
-	NextCursor string `json:"next_cursor,omitzero"` // for ListOptions.After; empty on the last page, and where the server has no cursors
+	NextCursor string `json:"next_cursor,omitzero"` // for ListOptions.After; empty on the last page, or if the server has no cursors
 }
 
 // list sends a call whose response is a page of a list.
@@ -58,22 +58,21 @@ func whole[T any](ctx context.Context, c *Client, call call) ([]*T, error) {
 	case err != nil:
 		return nil, err
 	case page.Meta.NextCursor != "" || page.Meta.Pages > 1 || page.Meta.Total > len(page.Items):
-		return nil, &Error{Operation: call.op.String(), Code: CodeInternal, Message: fmt.Sprintf("the list is not complete: %d items came", len(page.Items))}
+		return nil, &Error{Operation: call.op.String(), Code: CodeInternal, Message: fmt.Sprintf("the list is incomplete: received %d items", len(page.Items))}
 	}
 	return page.Items, nil
 }
 
-// all returns a sequence over every item of a list. It may be ranged over more
-// than once, each time from the beginning.
+// all returns a sequence of all items of a list. Each range over it begins at the
+// first item.
 func all[T any](ctx context.Context, c *Client, call call, params any) iter.Seq2[*T, error] {
-	query, err := encodeQuery(params) // now: the caller may change params later
+	query, err := encodeQuery(params) // before the caller can change params
 	return eachItem(ctx, call.opts, err, func() func(context.Context) iter.Seq[fetched[T]] {
 		return newWalk[T](c, call, maps.Clone(query)).pagesOf
 	})
 }
 
-// fetched is a page, or the error that replaces it, and an error that follows
-// its items.
+// fetched is a page or its error, and an error that follows its items.
 type fetched[T any] struct {
 	page     *Page[T]
 	hasMeta  bool
@@ -82,8 +81,7 @@ type fetched[T any] struct {
 	ends     error
 }
 
-// eachItem yields the items of the pages that begin returns, a new sequence of
-// them for each range.
+// eachItem yields the items of pages. It calls begin for each range.
 func eachItem[T any](ctx context.Context, opts []RequestOption, err error, begin func() func(context.Context) iter.Seq[fetched[T]]) iter.Seq2[*T, error] {
 	options := newRequestOptions(opts)
 	switch {
@@ -123,23 +121,23 @@ func eachItem[T any](ctx context.Context, opts []RequestOption, err error, begin
 	}
 }
 
-// ahead runs a sequence of pages up to n of them ahead of the consumer, in a
-// goroutine that has ended when the loop over it has.
+// ahead fetches up to n pages in advance, in a goroutine that ends with the loop over
+// the returned sequence.
 func ahead[T any](ctx context.Context, n int, pages func(context.Context) iter.Seq[fetched[T]]) iter.Seq[fetched[T]] {
 	if n == 0 {
 		return pages(ctx)
 	}
 	return func(yield func(fetched[T]) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		// The end of the caller's context is an item, which must arrive: the
-		// goroutine drops an item only when the loop has ended.
+		// If the caller's context ends, its error must arrive: the goroutine drops
+		// a page only after the loop has ended.
 		ended := make(chan struct{})
-		// One page waits in the goroutine's hand, the rest in the channel.
+		// The goroutine holds one page, and the channel the others.
 		queue := make(chan fetched[T], n-1)
 		defer func() {
 			close(ended)
 			cancel()
-			for range queue { // until the goroutine has closed it
+			for range queue { // until the goroutine closes it
 			}
 		}()
 		go func() {
@@ -172,9 +170,8 @@ func ahead[T any](ctx context.Context, n int, pages func(context.Context) iter.S
 	}
 }
 
-// recovered runs fn in a goroutine of the package. A panic, such as one of the
-// caller's transport, becomes the error of the call that it happened in: nothing
-// else could recover it, and it would end the process.
+// recovered runs fn in a goroutine of the package. A panic, for example of the
+// caller's transport, is returned as an error: the caller could not recover it.
 func recovered(fn func() error) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {

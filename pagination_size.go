@@ -2,18 +2,18 @@ package promptrails
 
 import "sync"
 
-// growAfter is how many pages of one size are read before a larger one is tried
+// growAfter is the number of pages of one size after which a larger size is tried
 // again.
 const growAfter = 8
 
-// sizer is the size of the pages that an iteration asks for: the caller's, or a
-// smaller one after a page was larger than [WithMaxResponseSize] allows. It is
-// safe for concurrent use.
+// sizer is the size of the pages that an iteration requests: the caller's, or a
+// smaller size after a page exceeded [WithMaxResponseSize]. It is safe for concurrent
+// use.
 type sizer struct {
 	mu   sync.Mutex
-	most int // the caller's
+	most int // of the caller
 	now  int
-	good int // pages of the size now
+	good int // pages of the current size
 }
 
 func newSizer(limit int) *sizer { return &sizer{most: limit, now: limit} }
@@ -24,12 +24,11 @@ func (s *sizer) limit() int {
 	return s.now
 }
 
-// upTo returns a sizer for pages of at most limit items, not larger than those
-// in use now.
+// upTo returns a sizer for pages of at most limit items, which are not larger than
+// the current ones.
 func (s *sizer) upTo(limit int) *sizer { return newSizer(min(limit, s.limit())) }
 
-// shrink halves a size that was too large. It reports false for a page of one
-// item.
+// shrink halves a size that was too large. It returns false for a page of one item.
 func (s *sizer) shrink(tooLarge int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -37,7 +36,7 @@ func (s *sizer) shrink(tooLarge int) bool {
 	return tooLarge > 1
 }
 
-// grow counts a page that fit, and doubles the size after enough of them.
+// grow counts a page within the limit, and doubles the size after growAfter of them.
 func (s *sizer) grow() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

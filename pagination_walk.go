@@ -15,36 +15,36 @@ import (
 
 // Bounds of the iteration over a list.
 const (
-	maxEmptyPages = 10      // with a cursor, one after the other
+	maxEmptyPages = 10      // with a cursor, in a row
 	maxPasses     = 4       // over a list whose pages overlap
-	maxSeen       = 100_000 // ids that are remembered, to return each once
+	maxSeen       = 100_000 // ids that are stored, to return each item once
 )
 
-// walk goes over the pages of a list: by cursor if the server offers one, else
-// by number. A list by number is read until it is known to be complete, and is
-// an error if that cannot be known.
+// walk reads the pages of a list: by cursor if the server returns one, and otherwise
+// by number. It reads a list by number until the list is known to be complete, or
+// returns an error.
 type walk[T any] struct {
 	client *Client
 	call   call
 	query  url.Values
 	size   *sizer
 	cursor cursorGuard
-	before map[uint64]struct{} // items of the page before, by cursor
+	before map[uint64]struct{} // items of the previous page, by cursor
 	now    map[uint64]struct{}
 
 	// By number.
-	first    int  // the caller's page
-	number   int  // of the page that is requested
+	first    int  // page of the caller
+	number   int  // of the requested page
 	asked    int  // its limit
 	came     int  // items of the first page
-	whole    bool // that page did not have as many as its limit: it may be everything
-	sized    bool // the server is known to obey limit
-	fixed    bool // the pages of the server have one size, whatever limit says
-	probed   int  // the page before the one that askFrom asked for, by number; 0: none
+	whole    bool // the first page had fewer items than its limit: it may be the whole list
+	sized    bool // the server respects limit
+	fixed    bool // the server ignores limit
+	probed   int  // number of the page before the one that askFrom requested; 0: there is none
 	pass     pass
 	passes   int
-	pages    int // as the first page says
-	total    int // of the pass before; 0: not known
+	pages    int // reported by the first page
+	total    int // of the previous pass; 0: unknown
 	steady   bool
 	distinct int // items that were returned
 	seen     map[uint64]int
@@ -55,11 +55,11 @@ type walk[T any] struct {
 // pass is one reading of all pages by number.
 type pass struct {
 	begun    bool
-	total    int  // as its pages say; 0: not known
-	pages    int  // likewise
-	moved    bool // one of them changed meanwhile
-	items    int  // different ones
-	overlaps bool // an item came twice
+	total    int  // reported by its pages; 0: unknown
+	pages    int  // reported by its pages; 0: unknown
+	moved    bool // total or pages changed during the pass
+	items    int  // distinct
+	overlaps bool // an item was received twice
 }
 
 func newWalk[T any](c *Client, call call, query url.Values) *walk[T] {
@@ -102,8 +102,7 @@ func (w *walk[T]) fetch(ctx context.Context) (f fetched[T]) {
 	return f
 }
 
-// next sets the query for the page after this one, and reports whether there is
-// one.
+// next sets the query for the following page, and reports whether there is one.
 func (w *walk[T]) next(ctx context.Context, f *fetched[T]) (more bool, err error) {
 	w.size.grow()
 	came := len(f.page.Items)
@@ -111,7 +110,7 @@ func (w *walk[T]) next(ctx context.Context, f *fetched[T]) (more bool, err error
 		w.dropRepeated(f.page)
 	}
 	if w.query.Has("after") && len(w.seen) > 0 {
-		w.dropSeen(f.page) // of what came by number
+		w.dropSeen(f.page) // items that were received by number
 	}
 	switch cursor := f.page.Meta.NextCursor; {
 	case cursor != "":
@@ -135,8 +134,8 @@ func (w *walk[T]) next(ctx context.Context, f *fetched[T]) (more bool, err error
 	}
 }
 
-// dropRepeated removes the items of the page before: a cursor that is an offset
-// returns some again after others were inserted.
+// dropRepeated removes the items of the previous page. If a cursor is an offset, an
+// insertion makes items move to the next page.
 func (w *walk[T]) dropRepeated(page *Page[T]) {
 	if w.now == nil {
 		w.before, w.now = map[uint64]struct{}{}, map[uint64]struct{}{}
@@ -151,8 +150,8 @@ func (w *walk[T]) dropRepeated(page *Page[T]) {
 	w.before, w.now = w.now, w.before
 }
 
-// cursorEnds returns an error if a page without a cursor is not known to be the
-// last one of a list with cursors.
+// cursorEnds returns an error if a page without a cursor may not be the last page of
+// a list with cursors.
 func (w *walk[T]) cursorEnds(f *fetched[T]) error {
 	meta := f.page.Meta
 	switch {
@@ -218,9 +217,8 @@ func (w *walk[T]) nextNumber(ctx context.Context, f *fetched[T]) (more bool, err
 	return true, nil
 }
 
-// caps reports whether the server has pages of a size of its own, so that the
-// caller's first page, which is short, begins before (page-1)*limit items: item
-// is its first one.
+// caps reports whether the server limits the size of pages. Then the short first page
+// of the caller begins before item (page-1)*limit.
 func (w *walk[T]) caps(ctx context.Context, item *T) (bool, error) {
 	limit, number := w.asked, w.number
 	w.ask(1, (number-1)*limit+1)
@@ -232,10 +230,10 @@ func (w *walk[T]) caps(ctx context.Context, item *T) (bool, error) {
 	return len(f.page.Items) != 1 || w.identity(f.page.Items[0]) != w.identity(item), nil
 }
 
-// askFrom requests the page that begins after that many items. A page that was
-// shorter than its limit need not be the last one, so that the size of the next
-// one is chosen such that it begins where that one ended. A server that ignores
-// limit returns items that came before: then its pages are read by their numbers.
+// askFrom requests the page that begins after a number of items. A page with fewer
+// items than its limit may not be the last one, so askFrom chooses a size for which
+// the next page begins at the end of that page. A server that ignores limit returns
+// items again; its pages are then read by their numbers.
 func (w *walk[T]) askFrom(offset int) {
 	limit := w.size.limit()
 	for limit > 1 && offset%limit != 0 {
@@ -249,7 +247,7 @@ func (w *walk[T]) ask(limit, number int) {
 	w.query.Set("page", strconv.Itoa(number))
 }
 
-// checkNumber finds a server whose pages never end.
+// checkNumber returns an error if the pages of the server do not end.
 func (w *walk[T]) checkNumber(meta Meta, came int) error {
 	if w.pages == 0 {
 		w.pages = meta.Pages
@@ -258,15 +256,15 @@ func (w *walk[T]) checkNumber(meta Meta, came int) error {
 	case came == 0 && meta.Pages > w.number:
 		return fmt.Errorf("page %d of %d is empty", w.number, meta.Pages)
 	case meta.Page != 0 && meta.Page != w.number:
-		return fmt.Errorf("page %d came for page %d", meta.Page, w.number)
+		return fmt.Errorf("received page %d for page %d", meta.Page, w.number)
 	case meta.Pages > w.number && w.asked == w.size.most && w.number > 2*w.pages+10:
-		return fmt.Errorf("page %d is followed by another, although there were %d in all when it began", w.number, w.pages)
+		return fmt.Errorf("page %d is followed by another page of %d", w.number, w.pages)
 	default:
 		return nil
 	}
 }
 
-// last reports whether meta says that this page is the last one.
+// last reports whether this is the last page by its meta.
 func (w *walk[T]) last(meta Meta) bool {
 	if meta.Total > 0 && w.first == 1 {
 		return w.pass.items >= meta.Total && w.number >= meta.Pages
@@ -274,8 +272,8 @@ func (w *walk[T]) last(meta Meta) bool {
 	return meta.Pages > 0 && w.number >= meta.Pages
 }
 
-// dropSeen removes the items that were returned before, and returns how many
-// came twice in this pass.
+// dropSeen removes items that were returned before. It returns how many were received
+// twice in this pass.
 func (w *walk[T]) dropSeen(page *Page[T]) (again int) {
 	page.Items = slices.DeleteFunc(page.Items, func(item *T) bool {
 		key := maphash.String(w.seed, w.identity(item))
@@ -297,10 +295,9 @@ func (w *walk[T]) dropSeen(page *Page[T]) (again int) {
 	return again
 }
 
-// endPass decides whether the list is complete. A pass whose pages did not
-// overlap, while the total stayed the same, has seen every item that was there
-// all the time. Otherwise the list is read again, for the items that moved from
-// one page to another.
+// endPass decides whether the list is complete. If the pages of a pass did not overlap
+// and the total did not change, the pass has every item that existed throughout.
+// Otherwise the list is read again, for items that moved from one page to another.
 func (w *walk[T]) endPass(ctx context.Context, f *fetched[T]) (more bool, err error) {
 	p := w.pass
 	w.steady = w.steady && !p.moved && (w.total == 0 || w.total == p.total)
@@ -327,7 +324,7 @@ func (w *walk[T]) endPass(ctx context.Context, f *fetched[T]) (more bool, err er
 	return true, nil
 }
 
-// shrink asks for a smaller page in place of one that was too large.
+// shrink requests a smaller page instead of one that was too large.
 func (w *walk[T]) shrink() bool {
 	offset := (w.number - 1) * w.asked
 	if !w.size.shrink(w.asked) {
@@ -346,21 +343,21 @@ func (w *walk[T]) fault(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &Error{Operation: w.call.op.String(), Code: CodeInternal, Message: "the list does not end: " + err.Error()}
+	return &Error{Operation: w.call.op.String(), Code: CodeInternal, Message: "invalid pagination: " + err.Error()}
 }
 
 func (w *walk[T]) incomplete(format string, args ...any) error {
 	return &Error{Operation: w.call.op.String(), Code: CodeInternal, Message: "the list may be incomplete: " + fmt.Sprintf(format, args...)}
 }
 
-// cursorGuard finds cursors that never end, in memory that does not grow.
+// cursorGuard detects cursors that do not end, in constant memory.
 type cursorGuard struct {
 	steps, mark int
 	seen        string // the cursor at the last power of two: Brent's algorithm
-	empty       int    // pages in a row without an item
+	empty       int    // empty pages in a row
 }
 
-// pause waits after an empty page, longer after each.
+// pause waits after an empty page, longer each time.
 func (g *cursorGuard) pause(ctx context.Context) error {
 	return sleep(ctx, 10*time.Millisecond<<g.empty)
 }
@@ -382,8 +379,8 @@ func (g *cursorGuard) check(cursor string, items int) error {
 	return nil
 }
 
-// identity returns a function that identifies an item: by its id, or, if it has
-// none, by all its fields.
+// identity returns a function that identifies an item by its id, or by all of its
+// fields if it has no id.
 func identity[T any]() func(*T) string {
 	var index []int
 	for _, name := range []string{"ID", "AgentID"} {

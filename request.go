@@ -26,19 +26,19 @@ type call struct {
 	opts  []RequestOption
 }
 
-// one sends a call whose answer is one object.
+// one sends a call and returns the object of its response.
 func one[T any](ctx context.Context, c *Client, call call) (*T, error) {
-	var answer object[T]
-	if err := c.send(ctx, call, &answer); err != nil {
+	var response object[T]
+	if err := c.send(ctx, call, &response); err != nil {
 		return nil, err
 	}
-	return answer.Data, nil
+	return response.Data, nil
 }
 
-// none sends a call whose answer has no body to speak of.
+// none sends a call whose response has no data.
 func none(ctx context.Context, c *Client, call call) error { return c.send(ctx, call, nil) }
 
-// omittedBody stands for parameters that the caller left nil but must give.
+// omittedBody is the body of a call whose required parameters are nil.
 type omittedBody struct{}
 
 func required[T any](params *T) any {
@@ -48,8 +48,8 @@ func required[T any](params *T) any {
 	return params
 }
 
-// send builds a request, sends it as often as the retry rules allow, and
-// decodes the answer into out; nil where none is expected.
+// send builds a request, sends it as often as the retry rules allow, and decodes the
+// response into out, which is nil if no data is expected.
 func (c *Client) send(ctx context.Context, call call, out receiver) error {
 	options := newRequestOptions(call.opts)
 	ex := &exchange{conn: c.conn, credentials: c.conn.credentials, op: call.op, ids: call.ids, body: call.body, out: out, response: options.response}
@@ -65,7 +65,7 @@ func (c *Client) send(ctx context.Context, call call, out receiver) error {
 	}
 	err = ex.run(ctx, req)
 	if call.op.has(changesKeys) {
-		c.conn.keyChanges.Add(1) // even if it failed: it may have been done
+		c.conn.keyChanges.Add(1) // even after an error: it may have been carried out
 	}
 	if _, ok := errors.AsType[*ScopeError](err); ok {
 		c.conn.scopes.forget()
@@ -117,14 +117,14 @@ func (c *Client) build(ctx context.Context, call call, options *requestOptions, 
 	return req, nil
 }
 
-// idempotencyKey is sent as any other header, since names of headers have no
-// case. net/http looks for the canonical name, and then repeats a request by
-// itself on a connection that died, where the server might not honour the key.
-// Under this name only the retry rules decide about a repetition.
+// idempotencyKey is the header's name in lower case, which servers treat alike.
+// If net/http finds the canonical name, it repeats a request on a connection that
+// was closed, even if the server does not honor the key. With this name, only the
+// retry rules decide.
 const idempotencyKey = "idempotency-key"
 
-// encode returns the body as JSON. A value of a type of the caller's follows the
-// rules of encoding/json.
+// encode returns the body as JSON. A value of a caller's own type follows the rules
+// of encoding/json.
 func (call call) encode() ([]byte, error) {
 	encode := wire.Encode
 	if call.op.has(callerBody) {
@@ -133,7 +133,7 @@ func (call call) encode() ([]byte, error) {
 	payload, err := encode(call.body)
 	switch {
 	case errors.Is(err, wire.ErrRedacted):
-		return nil, invalid("body", "holds the text "+wire.Redacted+" instead of a secret; give the secret itself")
+		return nil, invalid("body", "contains the text "+wire.Redacted+" instead of a secret; give the secret itself")
 	case err != nil:
 		return nil, invalid("body", "cannot be sent as JSON: "+err.Error())
 	}
@@ -155,14 +155,14 @@ func (c *Client) url(call call) (*url.URL, error) {
 	return call.op.url(c.conn.base, call.ids, values)
 }
 
-// checkWorkspace refuses, before anything is sent, what the server could only
-// answer with a 400.
+// checkWorkspace returns an error if the server would refuse the workspace with
+// status 400.
 func (c *Client) checkWorkspace(op operation) error {
 	switch {
 	case c.workspace != "" && !policy.VisibleASCII(c.workspace):
 		return invalid("X-Workspace-ID", "must be visible ASCII characters (InWorkspace, WithWorkspace, PROMPTRAILS_WORKSPACE_ID)")
 	case c.workspace == "" && c.conn.credentials.person() && !op.has(acrossWorkspaces) && !op.has(anyWorkspace):
-		return invalid("X-Workspace-ID", "is missing: a person acts in one workspace; use InWorkspace, WithWorkspace or PROMPTRAILS_WORKSPACE_ID")
+		return invalid("X-Workspace-ID", "is required with an access token; use InWorkspace, WithWorkspace or PROMPTRAILS_WORKSPACE_ID")
 	default:
 		return nil
 	}
@@ -170,11 +170,11 @@ func (c *Client) checkWorkspace(op operation) error {
 
 var errTooLarge = errors.New("the response is larger than the limit of WithMaxResponseSize")
 
-// buffers holds the bytes of answers between reading and decoding. Nothing
-// decoded may alias them.
+// buffers holds the bytes of responses between reading and decoding. Decoded values
+// must not alias them.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// maxPooled keeps one large answer from being held for ever.
+// maxPooled keeps the buffer of a large response out of the pool.
 const maxPooled = 1 << 20
 
 func release(b *bytes.Buffer) {
@@ -184,8 +184,8 @@ func release(b *bytes.Buffer) {
 	}
 }
 
-// maxPresized bounds what a Content-Length, which may be wrong, allocates before
-// a byte is read.
+// maxPresized limits the memory that is allocated for a Content-Length, which may be
+// wrong, before a byte is read.
 const maxPresized = 1 << 20
 
 // readBody reads a response of at most limit bytes into a pooled buffer.

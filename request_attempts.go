@@ -141,7 +141,7 @@ func (ex *exchange) receive(ctx context.Context, r *http.Response) {
 	switch {
 	case errors.Is(err, errTooLarge) && isSuccess:
 		ex.invalid(r, ex.tooLarge(), err)
-	case errors.Is(err, errTooLarge): // a proxy's page, whose status is enough
+	case errors.Is(err, errTooLarge): // the page of a proxy; its status is enough
 		ex.refused(ctx, r, nil)
 	case err != nil:
 		ex.broken(ctx, err)

@@ -7,26 +7,26 @@ import (
 	"github.com/google/go-querystring/query"
 )
 
-// operation is one call of the API: what errors, logs and the test against the
-// OpenAPI document name it by.
+// operation is one call of the API. Errors and logs contain its method and path, and
+// a test compares it with openapi.yaml.
 type operation struct {
 	name   string // as in Go: Members.Get
 	method string
 	path   string // the template, below /api/v1: /members/{id}
-	scope  Scope  // what a key needs; empty where no key will do, or any
+	scope  Scope  // that an API key requires; empty: no key is accepted, or any
 	traits trait
 }
 
 type trait uint
 
 const (
-	acrossWorkspaces trait = 1 << iota // takes no X-Workspace-ID
-	personOnly                         // closed to every API key
-	revokes                            // it revokes something, whose status says so
-	anyWorkspace                       // sends X-Workspace-ID where there is one, and asks for none
-	changesKeys                        // may end or narrow an API key
-	callerBody                         // the body is of a type of the caller's
-	bySequence                         // the list has cursors, and no page numbers
+	acrossWorkspaces trait = 1 << iota // sends no X-Workspace-ID
+	personOnly                         // refuses API keys
+	revokes                            // sets the status revoked
+	anyWorkspace                       // X-Workspace-ID is optional
+	changesKeys                        // may revoke or restrict API keys
+	callerBody                         // the body has a caller's own type
+	bySequence                         // the list has cursors and no page numbers
 )
 
 func (op operation) String() string        { return op.method + " " + op.path }
@@ -34,8 +34,8 @@ func (op operation) has(t trait) bool      { return op.traits&t != 0 }
 func (op operation) mutates() bool         { return op.method != "GET" && op.method != "HEAD" }
 func (op operation) repeatsByItself() bool { return op.method != "POST" && op.method != "PATCH" }
 
-// url fills in the path template, below base. Each value becomes exactly one
-// escaped path element.
+// url returns base with the filled path template. Each value becomes one escaped
+// path element.
 func (op operation) url(base *url.URL, ids []string, values url.Values) (*url.URL, error) {
 	var b strings.Builder
 	for i, element := range strings.Split(op.path, "/") {
@@ -67,13 +67,13 @@ func (op operation) url(base *url.URL, ids []string, values url.Values) (*url.UR
 	return &u, nil
 }
 
-// validElement reports whether s can be one element of a path: not empty, not a
-// step up, without control characters.
+// validElement reports whether s can be a path element: not empty, "." or "..", and
+// without control characters.
 func validElement(s string) bool {
 	return strings.Trim(s, ".") != "" && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
-// encodeQuery returns params, a pointer to a struct or a nil one, as a query.
+// encodeQuery returns params, a pointer to a struct that may be nil, as a query.
 func encodeQuery(params any) (url.Values, error) {
 	switch p := params.(type) {
 	case nil:

@@ -18,7 +18,7 @@ type requestOptions struct {
 	idempotencyKey string
 	prefetch       int
 	response       *Response
-	err            error // the first option that was wrong
+	err            error // of the first invalid option
 }
 
 func newRequestOptions(opts []RequestOption) requestOptions {
@@ -37,9 +37,9 @@ func (o *requestOptions) fail(field, problem string) {
 	}
 }
 
-// WithIdempotencyKey names this POST, PATCH, PUT or DELETE instead of a key
-// made at random, so that a later run of the program can repeat it and have
-// it done once: 1 to 255 visible ASCII characters. It has no effect on a GET.
+// WithIdempotencyKey sets the Idempotency-Key of a POST, PATCH, PUT or DELETE,
+// which is random by default: 1 to 255 visible ASCII characters. A later run of the
+// program can repeat the request with the same key. It has no effect on a GET.
 func WithIdempotencyKey(key string) RequestOption {
 	return func(o *requestOptions) {
 		if !policy.VisibleASCII(key) || len(key) > 255 {
@@ -49,8 +49,8 @@ func WithIdempotencyKey(key string) RequestOption {
 	}
 }
 
-// WithRequestID names this request in the server's logs and in errors: 1 to 128
-// visible ASCII characters. Without it the server makes one.
+// WithRequestID sets the X-Request-ID, which the server logs and returns in errors:
+// 1 to 128 visible ASCII characters. By default, the server generates it.
 func WithRequestID(id string) RequestOption {
 	return func(o *requestOptions) {
 		if !policy.VisibleASCII(id) || len(id) > 128 {
@@ -60,19 +60,18 @@ func WithRequestID(id string) RequestOption {
 	}
 }
 
-// WithIfMatch lets a change happen only while the object has this version:
-// [ErrPreconditionFailed] when it has moved on.
+// WithIfMatch makes a change conditional on the version of the object. The call
+// returns [ErrPreconditionFailed] if the object has another version.
 func WithIfMatch(version int64) RequestOption {
 	return func(o *requestOptions) { o.header.Set("If-Match", strconv.Quote(strconv.FormatInt(version, 10))) }
 }
 
-// maxPrefetch bounds [WithPrefetch], and so the memory and the requests that one
-// iteration takes.
+// maxPrefetch is the limit of [WithPrefetch], and so of the memory and the concurrent
+// requests of one iteration.
 const maxPrefetch = 64
 
-// WithPrefetch sets how many pages All fetches ahead of the one that the caller
-// works on: 1 by default, 0 for none, 64 at most. It holds at most that many
-// pages and one.
+// WithPrefetch sets how many pages All fetches in advance: 1 by default, 0 to
+// disable it, and at most 64. All holds at most one page more than that.
 func WithPrefetch(pages int) RequestOption {
 	return func(o *requestOptions) {
 		if pages < 0 {
@@ -82,8 +81,8 @@ func WithPrefetch(pages int) RequestOption {
 	}
 }
 
-// WithHeader sets a header of the request. Those that authenticate, name the
-// workspace, frame the message or have an option of their own are refused.
+// WithHeader sets a header of the request. Headers that authenticate, select the
+// workspace, frame the message or have their own option are refused.
 func WithHeader(k, v string) RequestOption {
 	return func(o *requestOptions) {
 		key := textproto.CanonicalMIMEHeaderKey(k)
@@ -119,9 +118,8 @@ func validHeaderName(s string) bool {
 	return s != "" && strings.Trim(s, "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == ""
 }
 
-// WithResponse fills in r when a response was received, also if the call returns
-// an error. In All, r describes the page that an item came from, and is set
-// before the item is yielded.
+// WithResponse stores the response in r, even if the call returns an error. In All, r
+// describes the page of an item, and is set before the item is yielded.
 func WithResponse(r *Response) RequestOption {
 	return func(o *requestOptions) { o.response = r }
 }
@@ -133,11 +131,11 @@ type Response struct {
 	RequestID string
 	RateLimit RateLimit
 	Attempts  int
-	Replayed  bool // the server did this before, and repeats its response
+	Replayed  bool // the server returned the stored response of an earlier request
 }
 
-// RateLimit is what the server says of the caller's rate. It is all zero where
-// no limit is set.
+// RateLimit is the rate limit that the server reports. It is zero if there is no
+// limit.
 type RateLimit struct {
 	Limit     int
 	Remaining int

@@ -63,11 +63,11 @@ func (ex *exchange) doneBefore(e *Error) bool {
 // broken handles an attempt without a complete response.
 func (ex *exchange) broken(ctx context.Context, err error) {
 	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err // without the URL, whose query may hold a secret
+		err = u.Err // without the URL, as its query may contain a secret
 	}
 	ex.reached = ex.reached || ex.trace.mayHaveReached(err)
 	e := &Error{Code: CodeUnavailable, Message: "no response: " + err.Error() + ex.outcomeNote(), cause: err}
-	if text := err.Error(); ex.clean(text) != text { // net/http quotes what is not HTTP
+	if text := err.Error(); ex.clean(text) != text { // net/http quotes malformed responses
 		e.cause = errors.New(ex.clean(text))
 	}
 	ex.fail(e, nil)
@@ -79,8 +79,8 @@ func (ex *exchange) broken(ctx context.Context, err error) {
 	}
 }
 
-// repeat reports whether the retry rules ask for another attempt, and sets how
-// long to wait for it.
+// repeat reports whether the retry rules allow another attempt, and sets the wait
+// for it.
 func (ex *exchange) repeat(ctx context.Context, e *Error, after retryAfter) bool {
 	if e.Status == http.StatusUnauthorized && ex.credentials.rotates && !ex.renewed {
 		ex.renewed, ex.wait = true, 0

@@ -15,28 +15,28 @@ import (
 const (
 	firstPause    = 250 * time.Millisecond
 	longestPause  = 8 * time.Second
-	maxRetryAfter = time.Minute // the client does not wait for a server that asks for more
+	maxRetryAfter = time.Minute // a longer wait is returned as an error
 	minJitter     = 100 * time.Millisecond
 	maxJitter     = 5 * time.Second
 )
 
-// backoff returns the pause after that many attempts: full jitter over a range
+// backoff returns the pause after a number of attempts: a random part of a range
 // that doubles.
 func backoff(attempts int) time.Duration {
 	limit := longestPause
 	if shift := attempts - 1; shift < 5 {
 		limit = min(limit, firstPause<<shift)
 	}
-	return rand.N(limit) //nolint:gosec // jitter is no secret
+	return rand.N(limit) //nolint:gosec // not a secret
 }
 
-// jitter returns what is added to a wait that the server named, so that callers
-// that were told the same come back one after the other.
+// jitter returns a random addition to a Retry-After, which spreads the callers that
+// received the same one.
 func jitter(wait time.Duration) time.Duration {
-	return rand.N(min(max(wait/4, minJitter), maxJitter)) //nolint:gosec // jitter is no secret
+	return rand.N(min(max(wait/4, minJitter), maxJitter)) //nolint:gosec // not a secret
 }
 
-// retryAfter is when a server said to come back.
+// retryAfter is the Retry-After of a response.
 type retryAfter struct {
 	given bool
 	wait  time.Duration
@@ -44,8 +44,8 @@ type retryAfter struct {
 
 // parseRetryAfter reads both forms of Retry-After (RFC 9110, section 10.2.3). A
 // date is relative to the response's own Date, if it has one. A fraction of a
-// second is rounded up. A negative or malformed value counts as not given, and a
-// date in the past as 0.
+// second is rounded up. A negative or malformed value is ignored, and a date
+// in the past is 0.
 func parseRetryAfter(h http.Header, now time.Time) retryAfter {
 	text := strings.TrimSpace(h.Get("Retry-After"))
 	if at, err := http.ParseTime(text); err == nil {
@@ -60,7 +60,7 @@ func parseRetryAfter(h http.Header, now time.Time) retryAfter {
 	}
 	seconds, err := strconv.ParseInt(cmp.Or(whole, "0"), 10, 32)
 	if err != nil {
-		seconds = math.MaxInt32 // too many to hold, and to wait for
+		seconds = math.MaxInt32 // longer than any accepted wait
 	}
 	if strings.Trim(fraction, "0") != "" {
 		seconds++
@@ -68,10 +68,9 @@ func parseRetryAfter(h http.Header, now time.Time) retryAfter {
 	return retryAfter{true, time.Duration(seconds) * time.Second}
 }
 
-// retryBudget keeps retries from multiplying an outage, as the token bucket of
-// the AWS SDKs does: each retry takes from it, each response that is not a
-// failure of the server puts a little back, and once it is empty a call has one
-// attempt.
+// retryBudget is a token bucket that keeps retries from multiplying an outage, like
+// that of the AWS SDKs. Each retry takes tokens, each response that is not a server
+// failure returns some, and calls are not retried while it is empty.
 type retryBudget struct {
 	mu     sync.Mutex
 	tokens int

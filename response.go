@@ -14,20 +14,20 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// receiver is an envelope that an answer is decoded into, once.
+// receiver is an envelope that a response is decoded into.
 type receiver interface {
-	// check reports what the decoded answer lacks.
+	// check returns an error if the decoded response is incomplete.
 	check() error
 }
 
-// fault is the error that a 2xx response must not have.
+// fault is the member that a 2xx response must not have.
 type fault struct {
 	Error jsontext.Value `json:"error"`
 }
 
 func (f *fault) none() error {
 	if len(f.Error) > 0 && f.Error.Kind() != 'n' {
-		return errors.New("expected data, and an error came")
+		return errors.New("expected data, got an error")
 	}
 	return nil
 }
@@ -56,13 +56,13 @@ type paged[T any] struct {
 	page *Page[T]
 }
 
-// items tells a list that is null, which is empty, from one that is not there.
+// items distinguishes a list that is null, and so empty, from an omitted one.
 type items[T any] struct {
 	array   []T
 	present bool
 }
 
-// pagedMeta knows the older name of Pages as well, and a meta that is omitted.
+// pagedMeta also has the older name of Pages, and whether meta is present.
 type pagedMeta struct {
 	Meta
 	TotalPages int `json:"total_pages"`
@@ -107,7 +107,7 @@ func (p *paged[T]) check() error {
 	return nil
 }
 
-// anything is the envelope of [Client.Do], whose caller brings the target.
+// anything is the envelope of [Client.Do], which decodes into a value of the caller.
 type anything struct {
 	fault
 	Data target `json:"data"`
@@ -152,8 +152,8 @@ func (a *anything) check() error {
 	return nil
 }
 
-// decode decodes the body of a 2xx response, or checks that it confirms what
-// was asked for.
+// decode decodes the body of a 2xx response, or checks that it confirms the
+// request.
 func (ex *exchange) decode(r *http.Response, body []byte) error {
 	media, empty := r.Header.Get("Content-Type"), len(bytes.TrimSpace(body)) == 0
 	switch {
@@ -173,8 +173,8 @@ func (ex *exchange) decode(r *http.Response, body []byte) error {
 	return nil
 }
 
-// confirm accepts the 2xx responses that an API gives without data. A proxy that
-// answers with a page of its own, or with nothing, confirms nothing.
+// confirm accepts the 2xx responses without data that an API returns. The page of
+// a proxy, or an empty 200, is not a confirmation.
 func (ex *exchange) confirm(r *http.Response, body []byte, empty bool) error {
 	if empty {
 		if ex.op.name == "Do" || r.StatusCode == http.StatusNoContent || r.StatusCode == http.StatusResetContent || r.StatusCode == http.StatusAccepted {
@@ -182,18 +182,18 @@ func (ex *exchange) confirm(r *http.Response, body []byte, empty bool) error {
 		}
 		return fmt.Errorf("expected 204 or JSON, got an empty response with status %d", r.StatusCode)
 	}
-	var answer struct {
+	var confirmation struct {
 		Error   jsontext.Value `json:"error"`
 		Errors  jsontext.Value `json:"errors"`
 		Success jsontext.Value `json:"success"`
 		OK      jsontext.Value `json:"ok"`
 	}
-	if err := wire.Decode(body, &answer); err != nil {
+	if err := wire.Decode(body, &confirmation); err != nil {
 		return fmt.Errorf("%s, in the response %s", ex.show([]byte(err.Error())), ex.showBody(body))
 	}
-	denied := answer.Success.Kind() == 'f' || answer.OK.Kind() == 'f' ||
-		len(answer.Error) > 0 && answer.Error.Kind() != 'n' ||
-		len(answer.Errors) > 0 && answer.Errors.Kind() != 'n' && string(answer.Errors) != "[]"
+	denied := confirmation.Success.Kind() == 'f' || confirmation.OK.Kind() == 'f' ||
+		len(confirmation.Error) > 0 && confirmation.Error.Kind() != 'n' ||
+		len(confirmation.Errors) > 0 && confirmation.Errors.Kind() != 'n' && string(confirmation.Errors) != "[]"
 	if denied || bytes.Equal(bytes.TrimSpace(body), []byte("null")) {
 		return fmt.Errorf("expected a confirmation, got %s", ex.showBody(body))
 	}
@@ -202,8 +202,8 @@ func (ex *exchange) confirm(r *http.Response, body []byte, empty bool) error {
 
 func (ex *exchange) show(text []byte) string { return quote([]byte(ex.clean(string(text)))) }
 
-// showBody quotes a response, unless it may hold a secret that the server has
-// just made.
+// showBody quotes a response, unless it may contain a secret that the server has
+// created.
 func (ex *exchange) showBody(body []byte) string {
 	if trimmed := bytes.TrimSpace(body); ex.op.mutates() && len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '[') {
 		return fmt.Sprintf("of %d bytes", len(body))
@@ -211,8 +211,8 @@ func (ex *exchange) showBody(body []byte) string {
 	return ex.show(body[:min(len(body), maxErrorBody)])
 }
 
-// isJSON reports whether a media type is one of JSON. Its parameters do not
-// matter, and may be malformed.
+// isJSON reports whether a media type is a form of JSON. It ignores parameters,
+// which may be malformed.
 func isJSON(contentType string) bool {
 	media, _, _ := strings.Cut(contentType, ";")
 	return strings.Contains(strings.ToLower(media), "json")
