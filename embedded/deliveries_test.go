@@ -220,7 +220,7 @@ func TestURLOfAnotherChannel(t *testing.T) {
 	}
 	ada.do("POST", "/notification-channels/"+to+"/test", "").expect(201)
 	d := ada.deliveries(to, func(all []promptrails.Delivery) bool { return len(all[0].Attempts) == 1 })[0]
-	if got := d.Attempts[0].Error; got != "its URL or secret does not open under the master key" || len(hook.came) != 0 {
+	if got := d.Attempts[0].Error; got != "the URL or secret cannot be decrypted with the master key" || len(hook.came) != 0 {
 		t.Errorf("%s, and %d came", got, len(hook.came))
 	}
 }

@@ -9,29 +9,30 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// limitKeys are the limits of a plan, in the order in which they are told.
+// limitKeys are the limits of a plan, in the order of a response.
 var limitKeys = []promptrails.LimitKey{
 	promptrails.LimitMonthlyExecutions, promptrails.LimitTeamMembers, promptrails.LimitActiveAgents, promptrails.LimitDataSources, promptrails.LimitNotificationChannels,
 }
 
-// takePlace refuses where the plan has no place left beside those that are
-// used, and tells, once a period, that a limit has come near, or to, its end. It
-// runs in the transaction that takes the place.
+// takePlace returns an error if the plan does not allow one more unit of a limit.
+// If the unit reaches 80% or 100% of the limit, takePlace sends a notification, at
+// most one per percentage and period. It runs in the transaction that uses the
+// unit.
 func (x *Session) takePlace(limit promptrails.LimitKey, used int64, advice string) error {
 	s, err := x.tx.Subscription()
 	if err != nil {
 		return err
 	}
-	most := policy.Max(string(s.Plan), string(limit))
-	if most == policy.Unlimited {
+	maximum := policy.Max(string(s.Plan), string(limit))
+	if maximum == policy.Unlimited {
 		return nil
 	}
-	if used >= most {
-		return refuse(http.StatusPaymentRequired, promptrails.CodeQuotaExceeded, "the plan %s has %d %s", s.Plan, most, advice).
-			With(map[string]any{"limit": limit, "max": most, "used": used, "plan": s.Plan})
+	if used >= maximum {
+		return refuse(http.StatusPaymentRequired, promptrails.CodeQuotaExceeded, "the plan %s has %d %s", s.Plan, maximum, advice).
+			With(map[string]any{"limit": limit, "max": maximum, "used": used, "plan": s.Plan})
 	}
 	start, end := policy.Period(s.Began, x.now)
-	for _, percent := range policy.Crossings(used, used+1, most) {
+	for _, percent := range policy.Crossings(used, used+1, maximum) {
 		first, err := x.tx.Cross(string(limit), percent, start, x.now)
 		if err != nil {
 			return err
@@ -44,7 +45,7 @@ func (x *Session) takePlace(limit promptrails.LimitKey, used int64, advice strin
 			event = promptrails.EventUsageLimitReached
 		}
 		err = x.notify(x.tx, event, &promptrails.UsageEvent{
-			Limit: limit, Percent: percent, Used: used + 1, Max: most, Plan: s.Plan, PeriodStart: start, PeriodEnd: end,
+			Limit: limit, Percent: percent, Used: used + 1, Max: maximum, Plan: s.Plan, PeriodStart: start, PeriodEnd: end,
 		})
 		if err != nil {
 			return err
@@ -53,7 +54,7 @@ func (x *Session) takePlace(limit promptrails.LimitKey, used int64, advice strin
 	return nil
 }
 
-// needFeature refuses what the plan does not have.
+// needFeature returns an error if the plan does not include a feature.
 func (x *Session) needFeature(feature promptrails.Feature) error {
 	s, err := x.tx.Subscription()
 	if err != nil {
@@ -66,7 +67,7 @@ func (x *Session) needFeature(feature promptrails.Feature) error {
 		With(map[string]any{"feature": feature, "plan": s.Plan, "available_in": policy.PlansWith(string(feature))})
 }
 
-// used counts what is used of each limit that a plan sets.
+// used returns the usage of each limit. Pending invitations count as members.
 func (x *Session) used(s *store.Subscription) (map[promptrails.LimitKey]int64, error) {
 	w, err := x.tx.Workspace()
 	if err != nil {
@@ -97,8 +98,7 @@ func (x *Session) used(s *store.Subscription) (map[promptrails.LimitKey]int64, e
 	}, nil
 }
 
-// executionsIn counts the executions of the period that a moment is in: a new
-// one begins with none.
+// executionsIn returns the number of executions in the period that contains now.
 func executionsIn(s *store.Subscription, now time.Time) int64 {
 	if period, _ := policy.Period(s.Began, now); !period.Equal(s.ExecutionsPeriod) {
 		return 0

@@ -11,23 +11,23 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// maxReferences is how many a document may hold.
+// maxReferences is the maximum number of references in a document.
 const maxReferences = 1000
 
-// targets says what a field's name refers to: a kind, or the credentials.
+// targets maps the name of a field to the kind of object that it refers to.
 var targets = map[string]string{
 	"agent_id": "agents", "prompt_id": "prompts", "credential_id": "credentials", "data_source_id": "data-sources", "mcp_tool_id": "mcp-tools",
 	"guardrail_id": "guardrails", "execution_id": "executions", "session_id": "chat/sessions", "memory_id": "memories",
 	"trigger_id": "triggers", "approval_id": "approvals", "app_id": "apps",
 }
 
-// opaque are the members in which nothing is a reference.
+// opaque are the members that are not searched for references.
 var opaque = []string{"metadata", "schema", "input", "output"}
 
-// reference is an identifier that a document names.
+// reference is a reference from a document to another object.
 type reference struct{ field, kind, id string }
 
-// references finds what a document names, at any depth, in one pass.
+// references returns the references in a document, at any depth.
 func (d Document) references() ([]reference, error) {
 	var r referenceReader
 	for _, m := range d {
@@ -39,15 +39,14 @@ func (d Document) references() ([]reference, error) {
 	return r.found, nil
 }
 
-// referenceReader walks through a value.
+// referenceReader finds the references in a value.
 type referenceReader struct {
 	dec   *jsontext.Decoder
-	path  []string // the names of the members that the value is in
+	path  []string // the names of the members that contain the value
 	found []reference
 }
 
-// value reads the value of a member, or an element of it: what it names itself,
-// and what is in it.
+// value reads the value of the member with that name, or an element of it.
 func (r *referenceReader) value(name string) error {
 	if slices.Contains(opaque, name) {
 		return r.dec.SkipValue()
@@ -89,7 +88,7 @@ func (r *referenceReader) array(name string) error {
 		return err
 	}
 	for r.dec.PeekKind() != ']' {
-		element := "" // whose strings name something only directly in the list
+		element := "" // only strings directly in the list are references
 		if r.dec.PeekKind() == '"' {
 			element = name
 		}
@@ -107,16 +106,16 @@ func (r *referenceReader) add(kind string) error {
 		return err
 	}
 	if len(r.found) == maxReferences {
-		return BadRequest("the body names more than %d other objects", maxReferences)
+		return BadRequest("the body refers to more than %d other objects", maxReferences)
 	}
 	r.found = append(r.found, reference{strings.Join(r.path, "."), kind, token.String()})
 	return nil
 }
 
-// target is the kind that a member such as agent_id, or agent_ids, names.
+// target returns the kind that a member such as agent_id or agent_ids refers to.
 func target(name string) string { return targets[strings.TrimSuffix(name, "s")] }
 
-// resolve refuses what names something that is not in the workspace.
+// resolve returns an error if a reference does not exist in the workspace.
 func (x *Session) resolve(references []reference) error {
 	for _, r := range references {
 		exists, err := x.exists(r.kind, r.id)
