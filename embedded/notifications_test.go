@@ -217,7 +217,7 @@ func TestFailingChannelIsPaused(t *testing.T) {
 		t.Error(paused.body)
 	}
 	newest := ada.do("GET", "/changelog?limit=1", "").body
-	for _, part := range []string{`"actor":{"id":"","name":"system","type":"system"}`, `"is_active":{"from":true,"to":false}`, `"paused_reason":{"from":"","to":"nothing has come`} {
+	for _, part := range []string{`"actor":{"id":"","name":"system","type":"system"}`, `"is_active":{"from":true,"to":false}`, `"paused_reason":{"from":"","to":"all deliveries have failed`} {
 		if !strings.Contains(newest, part) {
 			t.Errorf("the changelog does not say %s: %s", part, newest)
 		}
