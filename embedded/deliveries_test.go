@@ -227,7 +227,7 @@ func TestURLOfAnotherChannel(t *testing.T) {
 	}
 	ada.do("POST", "/notification-channels/"+to+"/test", "").expect(201)
 	d := ada.deliveries(to, attempted(1))[0]
-	if got := d.Attempts[0].Error; got != "its URL or secret does not open under the master key" || len(hook.came) != 0 {
+	if got := d.Attempts[0].Error; got != "the URL or secret cannot be decrypted with the master key" || len(hook.came) != 0 {
 		t.Errorf("delivery: got the error %q and %d requests, want a decryption error and no request", got, len(hook.came))
 	}
 }

@@ -217,11 +217,11 @@ func TestFailingChannelIsPaused(t *testing.T) {
 	hook.next()
 	ada.deliveries(channel, func(all []promptrails.Delivery) bool { return len(all[0].Attempts) == 3 })
 	paused := ada.do("GET", "/notification-channels/"+channel, "")
-	if !strings.Contains(paused.body, `"is_active":false`) || !strings.Contains(paused.text("paused_reason"), "nothing has come through since 2026-01-02T03:04:05Z: the receiver returned status 503") {
+	if !strings.Contains(paused.body, `"is_active":false`) || !strings.Contains(paused.text("paused_reason"), "all deliveries have failed since 2026-01-02T03:04:05Z: the receiver returned status 503") {
 		t.Errorf("channel after three days of failures: got %s, want it paused with the reason", paused.body)
 	}
 	newest := ada.do("GET", "/changelog?limit=1", "").body
-	for _, part := range []string{`"actor":{"id":"","name":"system","type":"system"}`, `"is_active":{"from":true,"to":false}`, `"paused_reason":{"from":"","to":"nothing has come`} {
+	for _, part := range []string{`"actor":{"id":"","name":"system","type":"system"}`, `"is_active":{"from":true,"to":false}`, `"paused_reason":{"from":"","to":"all deliveries have failed`} {
 		if !strings.Contains(newest, part) {
 			t.Errorf("newest changelog entry: got %s, want %s in it", newest, part)
 		}
@@ -289,7 +289,7 @@ func TestSlack(t *testing.T) {
 	before := ada.sequence()
 	ada.do("PATCH", "/billing/subscription", `{"plan":"starter"}`, "If-Match", `"1"`).expect(200)
 	paused := ada.do("GET", "/notification-channels/"+made.text("id"), "")
-	if !strings.Contains(paused.body, `"is_active":false`) || paused.text("paused_reason") != "the plan starter has no Slack channels" || ada.sequence() != before+2 {
+	if !strings.Contains(paused.body, `"is_active":false`) || paused.text("paused_reason") != "the plan starter does not include Slack channels" || ada.sequence() != before+2 {
 		t.Errorf("Slack channel on starter: got %s and %d changelog entries, want it paused and 2", paused.body, ada.sequence()-before)
 	}
 	if r := ada.do("GET", "/notification-channels/"+webhook, ""); !strings.Contains(r.body, `"is_active":true`) {

@@ -12,7 +12,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// approvalPolicy says who may decide on the executions of an agent.
+// approvalPolicy determines who can decide on the executions of an agent.
 type approvalPolicy struct {
 	Mode      string   `json:"mode"`
 	MemberIDs []string `json:"member_ids"`
@@ -36,7 +36,7 @@ func approvalPolicyFault(v jsontext.Value) string {
 	case !slices.Contains([]string{decideAdmins, decideAssigned, decideAnyone}, p.Mode):
 		return "must have the mode admins, assigned or any_member"
 	case p.Mode == decideAssigned && len(p.MemberIDs) == 0:
-		return "must name member_ids: with the mode assigned only they decide"
+		return "must have member_ids if the mode is assigned"
 	case len(p.MemberIDs) > maxListSize:
 		return "must have at most 100 member_ids"
 	default:
@@ -52,9 +52,10 @@ func parsePolicy(v jsontext.Value) (p approvalPolicy, err error) {
 	return p, err
 }
 
-// mayRequireApproval refuses an approval policy if the plan has none, if it names
-// members of another workspace, and if a user would change that of an agent, which
-// binds the agent's own creator too.
+// mayRequireApproval checks whether the caller may set the approval policy in a
+// document. The plan must include approvals, and the policy's members must be in
+// the workspace. Only an admin may change the policy of an existing agent, even if
+// the caller created the agent.
 func (x *Session) mayRequireApproval(k Kind, isNew bool, d Document) error {
 	v := d.get("approval_policy")
 	if k.Name != agents && k.Name != versionsOf(agents) || v == nil {
@@ -81,8 +82,8 @@ func (x *Session) mayRequireApproval(k Kind, isNew bool, d Document) error {
 	return nil
 }
 
-// waitForApproval stores an execution that waits, with the approval that older
-// clients decide on.
+// waitForApproval stores an execution that waits for approval. It also creates an
+// approval, which older clients use to decide.
 func (x *Session) waitForApproval(r *store.Resource, execution Document, required jsontext.Value) (*Resource, error) {
 	k := kindByName(approvals)
 	approval := &store.Resource{ID: x.newID(), Kind: approvals, CreatedBy: r.CreatedBy, CreatedAt: x.now}
@@ -131,22 +132,24 @@ func (x *Session) ApprovalInbox(p *ListInboxQuery) (*Page[*Resource], error) {
 // maxReason is the maximum number of characters of a reason.
 const maxReason = 1000
 
-// Approve lets an execution that waits run.
+// Approve runs an execution that waits for approval.
 func (x *Session) Approve(id string, p *DecisionBody) (*Resource, error) {
 	return x.decide(id, "approved", p.Reason)
 }
 
-// Deny ends an execution that waits.
+// Deny cancels an execution that waits for approval.
 func (x *Session) Deny(id string, p *DecisionBody) (*Resource, error) {
 	return x.decide(id, "rejected", p.Reason)
 }
 
-// Cancel ends an execution that waits, for the person who started it or an admin.
+// Cancel cancels an execution that waits for approval. The caller must have
+// started it or be an admin.
 func (x *Session) Cancel(id string, p *DecisionBody) (*Resource, error) {
 	return x.decide(id, statusCancelled, p.Reason)
 }
 
-// decide applies a decision to an execution that waits, and to its approval.
+// decide applies a decision to an execution that waits for approval, and to its
+// approval.
 func (x *Session) decide(id, decision, reason string) (*Resource, error) {
 	if fault := textFault(reason, 0, maxReason); fault != "" {
 		return nil, invalid("reason", fault)
@@ -202,7 +205,8 @@ func (x *Session) resume(r *store.Resource, execution Document) (*Resource, erro
 	return served(r), x.trace(r, e)
 }
 
-// mayDecide refuses callers whom the policy of an execution does not name.
+// mayDecide returns an error if the approval policy of an execution does not allow
+// the caller to decide. Without a policy, only admins can.
 func (x *Session) mayDecide(required jsontext.Value) error {
 	p, err := parsePolicy(required)
 	if required == nil || err != nil {
@@ -212,7 +216,7 @@ func (x *Session) mayDecide(required jsontext.Value) error {
 	case p.Mode == decideAnyone:
 		return nil
 	case p.Mode == decideAssigned && (x.member == nil || !slices.Contains(p.MemberIDs, x.member.ID)):
-		return forbidden("only the members that the approval policy assigns decide on this execution")
+		return forbidden("only the members assigned by the approval policy can decide on this execution")
 	case p.Mode == decideAdmins && !policy.AtLeast(string(x.role()), policy.Admin):
 		return insufficientRole(promptrails.RoleAdmin, x.role())
 	default:
@@ -220,8 +224,8 @@ func (x *Session) mayDecide(required jsontext.Value) error {
 	}
 }
 
-// settleApproval stores a decision in the approval, and in the changelog also if
-// the approval was deleted meanwhile.
+// settleApproval stores a decision in the approval and in the changelog. If the
+// approval was deleted, it is only stored in the changelog.
 func (x *Session) settleApproval(id string, verdict Document) error {
 	r, err := x.tx.Resource(approvals, "", id)
 	if errors.Is(err, store.ErrNotFound) {
@@ -233,13 +237,13 @@ func (x *Session) settleApproval(id string, verdict Document) error {
 	return x.setMembers(r, verdict)
 }
 
-// ApprovalDecision is the body of a decision of older clients.
+// ApprovalDecision is the body of a decision by an older client.
 type ApprovalDecision struct {
 	Decision string `json:"decision"`
 	Reason   string `json:"reason"`
 }
 
-// DecideApproval decides on an approval, and on the execution that waits for it.
+// DecideApproval decides on an approval and on the execution that waits for it.
 func (x *Session) DecideApproval(id string, p *ApprovalDecision) (*Resource, error) {
 	bad := faults{}
 	if p.Decision != "approved" && p.Decision != "rejected" {
@@ -272,7 +276,7 @@ func (x *Session) DecideApproval(id string, p *ApprovalDecision) (*Resource, err
 		return nil, err
 	}
 	if document.get("decided_at").Kind() == '"' {
-		return nil, conflict(promptrails.CodeInvalidState, "the approval is %s already", r.Status).With(map[string]any{"status": r.Status})
+		return nil, conflict(promptrails.CodeInvalidState, "the approval is already %s", r.Status).With(map[string]any{"status": r.Status})
 	}
 	if err := x.match(r.Version); err != nil {
 		return nil, err
@@ -283,7 +287,8 @@ func (x *Session) DecideApproval(id string, p *ApprovalDecision) (*Resource, err
 	return served(r), err
 }
 
-// waitingFor returns the id of the execution if it waits for that approval, or "".
+// waitingFor returns executionID if that execution waits for the approval, and ""
+// otherwise.
 func (x *Session) waitingFor(approvalID, executionID string) (string, error) {
 	r, err := x.tx.Resource(executions, "", executionID)
 	if errors.Is(err, store.ErrNotFound) {

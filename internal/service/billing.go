@@ -13,7 +13,7 @@ func dollars(cents int64) promptrails.Money {
 	return promptrails.Money{Amount: cents, Currency: store.Currency}
 }
 
-// planNames are the names that people read.
+// planNames maps plan ids to display names.
 var planNames = map[string]string{"free": "Free", "starter": "Starter", "pro": "Pro", "enterprise": "Enterprise"}
 
 // Plans returns the catalogue.
@@ -27,8 +27,8 @@ func (x *Session) Plans(*struct{}) (*Page[*promptrails.Plan], error) {
 			ID: promptrails.PlanID(p.ID), Name: planNames[p.ID], Price: dollars(p.Price),
 			Limits: map[promptrails.LimitKey]*int64{}, Features: []promptrails.Feature{},
 		}
-		for key, most := range p.Limits {
-			plan.Limits[promptrails.LimitKey(key)] = orUnlimited(most)
+		for key, limit := range p.Limits {
+			plan.Limits[promptrails.LimitKey(key)] = orUnlimited(limit)
 		}
 		for _, f := range p.Features {
 			plan.Features = append(plan.Features, promptrails.Feature(f))
@@ -38,11 +38,12 @@ func (x *Session) Plans(*struct{}) (*Page[*promptrails.Plan], error) {
 	return page, nil
 }
 
-func orUnlimited(most int64) *int64 {
-	if most == policy.Unlimited {
+// orUnlimited returns a pointer to limit, or nil if it is [policy.Unlimited].
+func orUnlimited(limit int64) *int64 {
+	if limit == policy.Unlimited {
 		return nil
 	}
-	return &most
+	return &limit
 }
 
 // Subscription returns the workspace's subscription.
@@ -63,7 +64,7 @@ func (x *Session) shown(s *store.Subscription) *promptrails.Subscription {
 	}
 }
 
-// ChangePlan changes the plan at once.
+// ChangePlan changes the plan immediately.
 func (x *Session) ChangePlan(p *ChangePlanBody) (*promptrails.Subscription, error) {
 	to, ok := policy.PlanByID(string(p.Plan))
 	if !ok {
@@ -103,8 +104,8 @@ func (x *Session) ChangePlan(p *ChangePlanBody) (*promptrails.Subscription, erro
 	return x.shown(s), x.pauseSlack(s.Plan)
 }
 
-// fits refuses a plan that is too small for what is used. Executions do not
-// count: they end with their period.
+// fits returns an error if current usage exceeds a limit of a plan. It ignores
+// executions, because their count is reset with each period.
 func (x *Session) fits(s *store.Subscription, to policy.Plan) error {
 	used, err := x.used(s)
 	if err != nil {
@@ -112,18 +113,18 @@ func (x *Session) fits(s *store.Subscription, to policy.Plan) error {
 	}
 	var over []map[string]any
 	for _, key := range limitKeys {
-		if most := to.Limits[string(key)]; key != promptrails.LimitMonthlyExecutions && most != policy.Unlimited && used[key] > most {
-			over = append(over, map[string]any{"limit": key, "max": most, "used": used[key]})
+		if limit := to.Limits[string(key)]; key != promptrails.LimitMonthlyExecutions && limit != policy.Unlimited && used[key] > limit {
+			over = append(over, map[string]any{"limit": key, "max": limit, "used": used[key]})
 		}
 	}
 	if len(over) == 0 {
 		return nil
 	}
-	return conflict(promptrails.CodeOverLimit, "more is used than the plan %s has; details.limits names what, and how much", to.ID).
+	return conflict(promptrails.CodeOverLimit, "usage exceeds the limits of the plan %s; see details.limits", to.ID).
 		With(map[string]any{"limits": over, "plan": to.ID})
 }
 
-// Usage returns what is used of each limit.
+// Usage returns the usage of each limit and the features of the plan.
 func (x *Session) Usage() (*promptrails.Usage, error) {
 	s, err := x.tx.Subscription()
 	if err != nil {
@@ -145,7 +146,8 @@ func (x *Session) Usage() (*promptrails.Usage, error) {
 	return usage, nil
 }
 
-// Balance returns what is left for hosted models.
+// Balance returns the balance for hosted models. Available is rounded down to
+// cents.
 func (x *Session) Balance() (*promptrails.Balance, error) {
 	micros, updatedAt, err := x.tx.Balance()
 	if err != nil {
@@ -156,7 +158,7 @@ func (x *Session) Balance() (*promptrails.Balance, error) {
 
 const microsPerCent = 10_000
 
-// floorDiv divides, rounding down, below zero too.
+// floorDiv returns n/by rounded toward negative infinity.
 func floorDiv(n, by int64) int64 {
 	q := n / by
 	if n%by < 0 {
@@ -175,14 +177,14 @@ func (x *Session) Transactions(p *promptrails.ListTransactionsParams) (*Page[*pr
 	if err != nil {
 		return nil, err
 	}
-	i := l.store.Limit - 1 // finish asks for the last of a full page
+	i := l.store.Limit - 1 // finish only asks for the last row of a full page
 	return finish(l, rows, 0, func(*promptrails.Transaction) store.Position { return store.Position{At: sequences[i]} }), nil
 }
 
-// What a balance is topped up by at once, in cents.
+// The limits of one top-up, in cents.
 const (
-	leastTopUp = 100
-	mostTopUp  = 1_000_000
+	minTopUp = 100
+	maxTopUp = 1_000_000
 )
 
 // TopUp adds to the balance.
@@ -191,7 +193,7 @@ func (x *Session) TopUp(p *TopUpBody) (*promptrails.Transaction, error) {
 	if p.Amount.Currency != store.Currency {
 		bad.add("amount.currency", "must be "+store.Currency)
 	}
-	if p.Amount.Amount < leastTopUp || p.Amount.Amount > mostTopUp {
+	if p.Amount.Amount < minTopUp || p.Amount.Amount > maxTopUp {
 		bad.add("amount.amount", "must be 100 to 1000000 cents: 1.00 to 10,000.00")
 	}
 	if err := bad.err(); err != nil {

@@ -17,7 +17,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// secretOverlap is how long an earlier secret signs beside the new one.
+// secretOverlap is the time for which messages are also signed with the previous
+// secret.
 const secretOverlap = 24 * time.Hour
 
 // Channels returns a page of the channels.
@@ -42,7 +43,7 @@ func (x *Session) Channels(p *promptrails.ListChannelsParams) (*Page[*promptrail
 	}), nil
 }
 
-// Channel returns one channel.
+// Channel returns the channel with that id.
 func (x *Session) Channel(id string) (*promptrails.Channel, error) {
 	c, err := x.channel(id)
 	if err != nil {
@@ -66,20 +67,21 @@ func channelTypeFault(t promptrails.ChannelType) string {
 func eventsFault(events []promptrails.EventType) string {
 	for i, e := range events {
 		if !slices.Contains(promptrails.EventTypes(), e) {
-			return fmt.Sprintf("holds an unknown event; the events are %v", promptrails.EventTypes())
+			return fmt.Sprintf("contains an unknown event; the events are %v", promptrails.EventTypes())
 		}
 		if slices.Contains(events[:i], e) {
-			return "holds an event twice"
+			return "contains an event twice"
 		}
 	}
 	return ""
 }
 
-// ChannelURLFault looks a channel's URL up, outside of any transaction and for
-// a caller whose right is judged: what it leads to now must be public.
+// ChannelURLFault resolves the host of a channel's URL and returns an error if an
+// address is not public. It authorizes the caller before the look-up, and does
+// the look-up outside of a transaction.
 func (s *Service) ChannelURLFault(ctx context.Context, r *Request, url promptrails.Secret) error {
 	if url.IsZero() || s.Guard.URLFault(url.Reveal()) != "" {
-		return nil // which is told with all else that is wrong
+		return nil // reported later, with the other invalid fields
 	}
 	if err := s.Read(ctx, r, func(*Session) error { return nil }); err != nil {
 		return err
@@ -90,7 +92,8 @@ func (s *Service) ChannelURLFault(ctx context.Context, r *Request, url promptrai
 	return nil
 }
 
-// CreateChannel opens a channel.
+// CreateChannel creates a channel. The response to a webhook channel contains the
+// secret.
 func (x *Session) CreateChannel(p *promptrails.CreateChannelParams) (*promptrails.Channel, error) {
 	name := strings.TrimSpace(p.Name)
 	bad := faults{}
@@ -123,17 +126,17 @@ func (x *Session) CreateChannel(p *promptrails.CreateChannelParams) (*promptrail
 	if err := x.tx.CreateChannel(c); err != nil {
 		return nil, err
 	}
-	answer := c.Channel
-	answer.Secret = secret
-	return &answer, x.record(x.tx, promptrails.ActionCreated, channelRef(c), nil, channelFields(c))
+	shown := c.Channel
+	shown.Secret = secret
+	return &shown, x.record(x.tx, promptrails.ActionCreated, channelRef(c), nil, channelFields(c))
 }
 
-// listed returns events as they are answered: as a list, if an empty one.
+// listed returns a copy of events that is not nil.
 func listed(events []promptrails.EventType) []promptrails.EventType {
 	return append([]promptrails.EventType{}, events...)
 }
 
-// needChannel refuses a type of channel that the plan lacks.
+// needChannel returns an error if the plan does not include a type of channel.
 func (x *Session) needChannel(t promptrails.ChannelType) error {
 	if t == promptrails.ChannelSlack {
 		return x.needFeature(promptrails.FeatureSlack)
@@ -141,14 +144,14 @@ func (x *Session) needChannel(t promptrails.ChannelType) error {
 	return nil
 }
 
-// newChannelSecret gives a webhook another secret.
+// newChannelSecret sets a new secret for a webhook and returns it.
 func (x *Session) newChannelSecret(c *store.Channel) promptrails.Secret {
 	secret := newSigningSecret()
 	c.SealedSecret = x.seal(c, "secret", secret)
 	return promptrails.NewSecret(secret)
 }
 
-// newSigningSecret returns a secret for signatures, of 256 random bits.
+// newSigningSecret returns a secret of 256 random bits for signatures.
 func newSigningSecret() string {
 	var random [32]byte
 	_, _ = rand.Read(random[:]) // never fails
@@ -200,8 +203,7 @@ func (x *Session) UpdateChannel(id string, p *UpdateChannelBody) (*promptrails.C
 	return &c.Channel, x.changeChannel(c, before)
 }
 
-// changeChannel stores a channel that has changed; one that has not is left as
-// it is.
+// changeChannel stores a channel if it differs from before.
 func (x *Session) changeChannel(c *store.Channel, before map[string]any) error {
 	after := channelFields(c)
 	if changes, err := changelog.Diff(before, after); err != nil || changes == nil {
@@ -209,21 +211,21 @@ func (x *Session) changeChannel(c *store.Channel, before map[string]any) error {
 	}
 	c.Version++
 	c.UpdatedAt = x.now
-	x.notified = true // what waited for an active channel may go
+	x.notified = true // pending deliveries may be due now
 	if err := x.tx.UpdateChannel(c); err != nil {
 		return err
 	}
 	return x.record(x.tx, promptrails.ActionUpdated, channelRef(c), before, after)
 }
 
-// pauseChannel stops a channel, and says why.
+// pauseChannel deactivates a channel and records the reason.
 func (x *Session) pauseChannel(c *store.Channel, reason string) error {
 	before := channelFields(c)
 	c.IsActive, c.PausedReason = false, reason
 	return x.changeChannel(c, before)
 }
 
-// pauseSlack stops the Slack channels of a plan that lacks them.
+// pauseSlack pauses the Slack channels if the plan does not include them.
 func (x *Session) pauseSlack(plan promptrails.PlanID) error {
 	if policy.HasFeature(string(plan), string(promptrails.FeatureSlack)) {
 		return nil
@@ -236,15 +238,15 @@ func (x *Session) pauseSlack(plan promptrails.PlanID) error {
 		if c.Type != promptrails.ChannelSlack {
 			continue
 		}
-		if err := x.pauseChannel(c, fmt.Sprintf("the plan %s has no Slack channels", plan)); err != nil {
+		if err := x.pauseChannel(c, fmt.Sprintf("the plan %s does not include Slack channels", plan)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// RotateChannelSecret gives a webhook a new secret; the earlier one signs
-// beside it for a while.
+// RotateChannelSecret creates a new secret for a webhook and returns the channel
+// with it. Messages are signed with both secrets for 24 hours.
 func (x *Session) RotateChannelSecret(id string) (*promptrails.Channel, error) {
 	c, err := x.channel(id)
 	if err != nil {
@@ -263,12 +265,12 @@ func (x *Session) RotateChannelSecret(id string) (*promptrails.Channel, error) {
 	if err := x.changeChannel(c, before); err != nil {
 		return nil, err
 	}
-	answer := c.Channel
-	answer.Secret = secret
-	return &answer, nil
+	shown := c.Channel
+	shown.Secret = secret
+	return &shown, nil
 }
 
-// DeleteChannel removes a channel, and its deliveries.
+// DeleteChannel deletes a channel and its deliveries.
 func (x *Session) DeleteChannel(id string) error {
 	c, err := x.channel(id)
 	if err != nil {
@@ -283,6 +285,7 @@ func (x *Session) DeleteChannel(id string) error {
 	return x.record(x.tx, promptrails.ActionDeleted, channelRef(c), channelFields(c), nil)
 }
 
+// channelPlace returns the additional data of a channel's sealed value.
 func channelPlace(c *store.Channel, column string) seal.Place {
 	return seal.Place{Workspace: c.WorkspaceID, Table: "notification_channels", Column: column, Row: c.ID}
 }
@@ -300,8 +303,8 @@ func channelRef(c *store.Channel) changelog.Ref {
 	return changelog.Ref{Type: string(promptrails.ResourceNotificationChannel), ID: c.ID, Name: c.Name}
 }
 
-// channelFields is what the changelog tells of a channel: of its URL scheme and
-// host, of its secret that it changed.
+// channelFields returns the fields of a channel in the changelog. Of the URL it
+// shows the scheme and host, of the secret only whether it changed.
 func channelFields(c *store.Channel) map[string]any {
 	return map[string]any{
 		"name": c.Name, "type": c.Type, "events": c.Events, "is_active": c.IsActive, "paused_reason": c.PausedReason,

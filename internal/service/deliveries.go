@@ -8,8 +8,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// notify puts an event into the queue of each channel that wants it, in the
-// transaction of what it tells of: neither is ever there without the other.
+// notify adds a delivery to each active channel that subscribes to an event. It
+// runs in the transaction of the change, so that both are committed or neither.
 func (x *Session) notify(tx *store.Tx, event promptrails.EventType, data any) error {
 	channels, err := tx.ActiveChannels()
 	if err != nil {
@@ -34,14 +34,15 @@ func (x *Session) enqueue(tx *store.Tx, c *store.Channel, event promptrails.Even
 	return x.send(tx, &store.Delivery{Delivery: promptrails.Delivery{ID: id, WebhookID: id, ChannelID: c.ID, Event: event}, Body: body})
 }
 
-// send adds a delivery that is due at once.
+// send adds a delivery that is due immediately.
 func (x *Session) send(tx *store.Tx, d *store.Delivery) (*promptrails.Delivery, error) {
 	d.Status, d.Attempts, d.NextAttemptAt, d.CreatedAt = promptrails.DeliveryPending, []promptrails.DeliveryAttempt{}, x.now, x.now
 	x.notified = true
 	return &d.Delivery, tx.CreateDelivery(d)
 }
 
-// TestChannel sends a channel a test, whatever the events that it wants.
+// TestChannel sends a test event to an active channel, even if the channel does
+// not subscribe to it.
 func (x *Session) TestChannel(id string) (*promptrails.Delivery, error) {
 	c, err := x.activeChannel(id)
 	if err != nil {
@@ -61,7 +62,8 @@ func (x *Session) activeChannel(id string) (*store.Channel, error) {
 	return c, nil
 }
 
-// Redeliver sends again what was delivered, or has failed.
+// Redeliver sends a delivered or failed delivery again, as a new delivery with
+// the same webhook id.
 func (x *Session) Redeliver(id string) (*promptrails.Delivery, error) {
 	d, err := x.tx.Delivery(id)
 	if err != nil {
@@ -77,7 +79,7 @@ func (x *Session) Redeliver(id string) (*promptrails.Delivery, error) {
 	return x.send(x.tx, d)
 }
 
-// Deliveries returns a page of what was sent over a channel.
+// Deliveries returns a page of the deliveries of a channel.
 func (x *Session) Deliveries(channelID string, p *promptrails.ListDeliveriesParams) (*Page[*promptrails.Delivery], error) {
 	switch p.Status {
 	case "", promptrails.DeliveryPending, promptrails.DeliveryDelivered, promptrails.DeliveryFailed:

@@ -14,22 +14,23 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// How much is sent at once. A channel has one delivery under way at a time, so
-// that a slow receiver holds up its own alone, and a workspace no more than its
-// share.
+// The maximum numbers of concurrent attempts, in total and for each workspace. A
+// channel has at most one, so that a slow receiver only delays its own
+// deliveries.
 const (
 	maxSending          = 64
 	maxSendingWorkspace = 16
 )
 
-// pauses stand between the attempts of a delivery, of which there is one more;
-// each is drawn from a fifth less to a fifth more.
+// pauses are the pauses between the attempts of a delivery, each with a random
+// jitter of up to 20%. The number of attempts is len(pauses)+1.
 var pauses = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 15 * time.Minute, time.Hour, 4 * time.Hour, 12 * time.Hour}
 
-// A channel over which nothing has come through for so long is paused.
+// failingFor is the time after which a channel is paused if all its attempts
+// fail.
 const failingFor = 3 * 24 * time.Hour
 
-// dispatcher sends what is due.
+// dispatcher sends the deliveries that are due.
 type dispatcher struct {
 	sender *notify.Sender
 	woken  chan struct{}
@@ -39,20 +40,22 @@ func newDispatcher(g notify.Guard) *dispatcher {
 	return &dispatcher{sender: notify.NewSender(g), woken: make(chan struct{}, 1)}
 }
 
-// wake says that there may be more to send.
+// wake wakes the dispatcher, because there may be more to send.
 func (d *dispatcher) wake() {
 	select {
 	case d.woken <- struct{}{}:
-	default: // it knows
+	default: // already woken
 	}
 }
 
-// sending is what is under way.
+// sending holds the channels with a running attempt, and the number of attempts
+// for each workspace.
 type sending struct {
 	channels   map[string]bool
 	workspaces map[string]int
 }
 
+// full returns the workspaces with the maximum number of attempts.
 func (s *sending) full() (workspaces []string) {
 	for w, n := range s.workspaces {
 		if n >= maxSendingWorkspace {
@@ -71,8 +74,8 @@ func (s *sending) end(c store.ChannelRef) {
 	}
 }
 
-// dispatch sends until ctx ends. What is due, the database knows: nothing is
-// lost with the process.
+// dispatch sends deliveries until ctx is cancelled. The queue is in the database
+// and survives restarts.
 func (s *Service) dispatch(ctx context.Context) {
 	under := &sending{channels: map[string]bool{}, workspaces: map[string]int{}}
 	ended := make(chan store.ChannelRef)
@@ -104,16 +107,17 @@ func (s *Service) dispatch(ctx context.Context) {
 	}
 }
 
-// patience is how long the dispatcher looks away at most while something
-// waits: the service's clock may be another than the one that timers run by.
+// patience is the maximum interval between checks while deliveries are pending.
+// Timers cannot be used for longer waits, because the service's clock may differ
+// from theirs.
 const patience = time.Second
 
-// startDue starts what is due and not under way, and returns how long to wait
-// before the next look; 0: for ever.
+// startDue starts the attempts that are due. It returns the time to wait before
+// the next check, or 0 to wait until the dispatcher is woken.
 func (s *Service) startDue(ctx context.Context, under *sending, start func(store.ChannelRef)) (wait time.Duration) {
 	free := maxSending - len(under.channels)
 	if free == 0 {
-		return 0 // until one ends
+		return 0 // until an attempt finishes
 	}
 	var due []store.ChannelRef
 	err := s.Store.Read(ctx, func(g *store.Global) (err error) {
@@ -125,7 +129,7 @@ func (s *Service) startDue(ctx context.Context, under *sending, start func(store
 		return patience
 	}
 	if len(due) == 0 {
-		return 0 // until something is to be sent
+		return 0 // until there is a delivery
 	}
 	now := s.Now()
 	for _, c := range due {
@@ -149,18 +153,19 @@ func (s *Service) failed(ctx context.Context, err error) {
 	}
 }
 
-// attempt sends the delivery of a channel that has been due for longest, and
-// notes what came of it. A process that ends in between sends it again.
+// attempt sends the delivery of a channel that has been due the longest and
+// records the result. If the process stops in between, the delivery is sent
+// again.
 func (s *Service) attempt(ctx context.Context, c store.ChannelRef) {
 	channel, d, message, err := s.prepare(ctx, c)
 	if err == nil {
 		at := s.Now().UTC().Truncate(time.Microsecond)
-		result := &notify.Result{Fault: "its URL or secret does not open under the master key"}
+		result := &notify.Result{Fault: "the URL or secret cannot be decrypted with the master key"}
 		if message != nil {
 			result = s.dispatcher.sender.Send(ctx, message)
 		}
 		if ctx.Err() != nil {
-			return // the service ends, and the receiver is not to blame
+			return // the service is shutting down; the receiver did not fail
 		}
 		err = s.note(ctx, channel, d, at, result)
 	}
@@ -169,15 +174,16 @@ func (s *Service) attempt(ctx context.Context, c store.ChannelRef) {
 	}
 	if err != nil {
 		s.failed(ctx, err)
-		select { // and not at once again
+		select { // wait before the next attempt
 		case <-ctx.Done():
 		case <-time.After(patience):
 		}
 	}
 }
 
-// prepare reads what is to be sent: no message where it does not open, and
-// [store.ErrNotFound] where there is nothing any more.
+// prepare reads the next delivery of a channel. The message is nil if the URL or
+// the secret cannot be decrypted. prepare returns [store.ErrNotFound] if the
+// channel does not exist or is not active, or if no delivery is due.
 func (s *Service) prepare(ctx context.Context, ref store.ChannelRef) (channel *store.Channel, d *store.Delivery, m *notify.Message, err error) {
 	err = s.Store.Read(ctx, func(g *store.Global) error {
 		x := s.asSystem(g, ref.Workspace)
@@ -223,9 +229,9 @@ func (x *Session) message(c *store.Channel, d *store.Delivery) (*notify.Message,
 	return m, nil
 }
 
-// note keeps what came of an attempt: the end of the delivery, or when it is
-// tried again. A channel has one delivery under way, so that nobody else has
-// changed it meanwhile; it may be gone.
+// note stores the result of an attempt: the final status of the delivery or the
+// time of the next attempt. A channel has only one running attempt, so no other
+// attempt has changed the delivery. The delivery may have been deleted.
 func (s *Service) note(ctx context.Context, c *store.Channel, d *store.Delivery, at time.Time, r *notify.Result) error {
 	d.Attempts = append(d.Attempts, promptrails.DeliveryAttempt{At: at, StatusCode: r.StatusCode, Error: r.Fault, DurationMS: r.Duration.Milliseconds()})
 	switch n := len(d.Attempts); {
@@ -244,14 +250,14 @@ func (s *Service) note(ctx context.Context, c *store.Channel, d *store.Delivery,
 			return err
 		}
 		if r.Fault == "" && c.FailingSince.IsZero() {
-			return nil // as it was before
+			return nil // the channel's state does not change
 		}
 		return x.judgeChannel(c.ID, r)
 	})
 }
 
-// reschedule is for a channel whose delivery is not there any more. It may be
-// gone itself, or its workspace.
+// reschedule updates the schedule of a channel after its delivery was deleted.
+// The channel or its workspace may have been deleted too.
 func (s *Service) reschedule(ctx context.Context, c store.ChannelRef) error {
 	err := s.Store.Write(ctx, func(g *store.Global) error { return g.Workspace(c.Workspace).Schedule(c.ID) })
 	if errors.Is(err, store.ErrNotFound) {
@@ -261,11 +267,11 @@ func (s *Service) reschedule(ctx context.Context, c store.ChannelRef) error {
 }
 
 func jittered(d time.Duration) time.Duration {
-	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64())) //nolint:gosec // spreads load, keeps no secret
+	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64())) //nolint:gosec // not used for secrets
 }
 
-// judgeChannel keeps since when nothing has come through over a channel, and
-// pauses one over which that has been so for long.
+// judgeChannel records since when the attempts of a channel fail. It pauses the
+// channel after 3 days of failures, or if the receiver returned 410 Gone.
 func (x *Session) judgeChannel(id string, r *notify.Result) error {
 	c, err := x.tx.Channel(id)
 	if err != nil {
@@ -275,11 +281,11 @@ func (x *Session) judgeChannel(id string, r *notify.Result) error {
 	case r.Fault == "":
 		c.FailingSince = time.Time{}
 	case r.StatusCode == http.StatusGone && c.IsActive:
-		return x.pauseChannel(c, "the receiver answered 410 Gone")
+		return x.pauseChannel(c, "the receiver returned status 410 Gone")
 	case c.FailingSince.IsZero():
 		c.FailingSince = x.now
 	case c.IsActive && x.now.Sub(c.FailingSince) >= failingFor:
-		return x.pauseChannel(c, fmt.Sprintf("nothing has come through since %s: %s", c.FailingSince.Format(time.RFC3339), r.Fault))
+		return x.pauseChannel(c, fmt.Sprintf("all deliveries have failed since %s: %s", c.FailingSince.Format(time.RFC3339), r.Fault))
 	default:
 		return nil
 	}

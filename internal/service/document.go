@@ -10,8 +10,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// Document is a JSON object whose members are kept as they came: in their
-// order, and byte for byte, but for white space between the tokens.
+// Document is a JSON object. It preserves the order of the members and their
+// values byte for byte, except for white space between tokens.
 type Document []Field
 
 // Field is one member of a document.
@@ -30,7 +30,7 @@ func (d *Document) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return err
 }
 
-// parseDocument reads an object that is well formed.
+// parseDocument parses a well-formed object.
 func parseDocument(object jsontext.Value) (Document, error) {
 	var d Document
 	err := wire.EachMember(object, func(name string, _, value jsontext.Value) error {
@@ -56,7 +56,7 @@ func (d Document) MarshalJSONTo(enc *jsontext.Encoder) error {
 	return enc.WriteToken(jsontext.EndObject)
 }
 
-// get returns a member's value, or nil.
+// get returns the value of a member, or nil if it does not exist.
 func (d Document) get(name string) jsontext.Value {
 	if i := slices.IndexFunc(d, func(m Field) bool { return m.Name == name }); i >= 0 {
 		return d[i].Value
@@ -64,7 +64,7 @@ func (d Document) get(name string) jsontext.Value {
 	return nil
 }
 
-// text returns a member that is a string, or "".
+// text returns the value of a string member, or "".
 func (d Document) text(name string) string {
 	var s string
 	if v := d.get(name); v.Kind() != '"' || json.Unmarshal(v, &s) != nil {
@@ -73,8 +73,8 @@ func (d Document) text(name string) string {
 	return s
 }
 
-// with returns the document with another value of a member, in the place of
-// the one that it had.
+// with returns a copy of the document with a member set to value. An existing
+// member keeps its position.
 func (d Document) with(name string, value jsontext.Value) Document {
 	d = slices.Clone(d)
 	if i := slices.IndexFunc(d, func(m Field) bool { return m.Name == name }); i >= 0 {
@@ -84,7 +84,7 @@ func (d Document) with(name string, value jsontext.Value) Document {
 	return append(d, Field{name, value})
 }
 
-// or returns the document with a member that it may lack.
+// or returns the document with a member set to value if it does not exist.
 func (d Document) or(name string, value jsontext.Value) Document {
 	if d.get(name) != nil {
 		return d
@@ -92,15 +92,15 @@ func (d Document) or(name string, value jsontext.Value) Document {
 	return append(slices.Clip(d), Field{name, value})
 }
 
-// merge returns the document with the members of another one, each in the place
-// of the one that it replaces.
+// merge returns a copy of the document with the members of patch. A replaced
+// member keeps its position.
 func (d Document) merge(patch Document) Document {
 	merged := slices.Clone(d)
 	at := make(map[string]int, len(d))
 	for i, m := range d {
 		at[m.Name] = i
 	}
-	for _, m := range patch { // whose names differ
+	for _, m := range patch { // its names are unique
 		if i, ok := at[m.Name]; ok {
 			merged[i].Value = m.Value
 		} else {
@@ -115,17 +115,17 @@ func (d Document) without(names ...string) Document {
 	return slices.DeleteFunc(slices.Clone(d), func(m Field) bool { return slices.Contains(names, m.Name) })
 }
 
-// value encodes what has no secret in it.
+// value encodes v, which must not contain secrets.
 func value(v any) jsontext.Value {
 	encoded, err := wire.Encode(v)
 	if err != nil {
-		panic(err) // the service's own strings, numbers and times
+		panic(err) // cannot happen: v consists of strings, numbers and times
 	}
 	return encoded
 }
 
-// changes is the document as the changelog tells it: numbers that a reader
-// might round stand as strings.
+// changes returns the members of the document for the changelog. Numbers that a
+// decoder might round are strings.
 func (d Document) changes() map[string]any {
 	fields := map[string]any{}
 	for _, m := range d {
@@ -134,8 +134,8 @@ func (d Document) changes() map[string]any {
 	return fields
 }
 
-// exactNumbers writes the numbers of a value that a reader might round as
-// strings, with all their digits.
+// exactNumbers replaces the numbers in a value that a decoder might round by
+// strings with all their digits.
 func exactNumbers(v jsontext.Value) jsontext.Value {
 	var out []byte
 	last := 0
@@ -143,7 +143,7 @@ func exactNumbers(v jsontext.Value) jsontext.Value {
 	for {
 		token, err := dec.ReadToken()
 		if err != nil {
-			break // the end
+			break // end of the value
 		}
 		if token.Kind() != '0' {
 			continue
@@ -163,7 +163,7 @@ func exactNumbers(v jsontext.Value) jsontext.Value {
 	return append(out, v[last:]...)
 }
 
-// holdsNUL reports whether a text anywhere in a value holds NUL.
+// holdsNUL reports whether a string in a value contains NUL, at any depth.
 func holdsNUL(v jsontext.Value) bool {
 	if !strings.Contains(string(v), `\u0000`) {
 		return false

@@ -12,21 +12,21 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// Draft is a resource that a request creates or updates. The work that grows with the
-// size of its document is done here, before the transaction that stores it.
+// Draft is a resource that a request creates or updates. The work that grows with
+// the size of its document is done before the transaction that stores it.
 type Draft struct {
 	in      Collection
-	carried Document    // by the request
-	named   []reference // by the request
-	ready   *content    // of a new resource, or on a snapshot of the stored one
-	once    Document    // what only the response to the creation shows
+	carried Document    // the document in the request
+	named   []reference // the references in the request
+	ready   *content    // of a new resource, or merged into a snapshot of the stored one
+	once    Document    // members that are only in the response to the creation
 	current bool        // the new version becomes the current one
 }
 
 // content is a document as it will be stored.
 type content struct {
-	of         string // the resource's id, and the version that it was made from
-	version    int64
+	of         string // the id of the stored resource
+	version    int64  // the version of the stored resource
 	document   Document
 	encoded    []byte // its members, without the braces
 	members    map[string]string
@@ -77,8 +77,9 @@ func (c Collection) Patch(d Document) (*Draft, error) {
 	return &Draft{in: c, carried: d, named: named}, err
 }
 
-// mintToken gives a new trigger the token that calls it, and a secret for
-// signatures. Only their beginnings are stored: nothing here is called by them.
+// mintToken generates the token of a new trigger and, if withSecret is set, a
+// secret for signatures. Only the first 8 characters of the token are stored,
+// because the service does not accept calls of triggers.
 func (d *Draft) mintToken(document Document, withSecret bool) Document {
 	token := newToken("trg_").Reveal()
 	d.once = Document{{"token", value(token)}}
@@ -88,9 +89,9 @@ func (d *Draft) mintToken(document Document, withSecret bool) Document {
 	return document.with("token_prefix", value(token[:8])).with("has_secret", value(withSecret))
 }
 
-// Prepare merges an update into the resource as it is now. The transaction that
-// stores it does so itself if the resource has changed by then, and refuses what
-// is refused here.
+// Prepare merges an update into a snapshot of the resource. The transaction that
+// stores it merges again if the resource has changed. Prepare ignores errors,
+// because the transaction returns them.
 func (s *Service) Prepare(ctx context.Context, r *Request, d *Draft, id string) {
 	if r.Fault != nil {
 		return
@@ -105,7 +106,7 @@ func (s *Service) Prepare(ctx context.Context, r *Request, d *Draft, id string) 
 	}
 }
 
-// merged returns the content of a stored resource with what the request carries.
+// merged returns the content of a stored resource with the members of the request.
 func (d *Draft) merged(r *store.Resource) (*content, error) {
 	if d.ready != nil && d.ready.of == r.ID && d.ready.version == r.Version {
 		return d.ready, nil
@@ -126,13 +127,14 @@ func (d *Draft) merged(r *store.Resource) (*content, error) {
 		return nil, err
 	}
 	if len(merged.encoded) > maxDocument {
-		return nil, refuse(http.StatusRequestEntityTooLarge, promptrails.CodePayloadTooLarge, "with these fields the object would have more than %d bytes", maxDocument)
+		return nil, refuse(http.StatusRequestEntityTooLarge, promptrails.CodePayloadTooLarge, "the updated object would exceed %d bytes", maxDocument)
 	}
 	merged.of, merged.version = r.ID, r.Version
 	return merged, nil
 }
 
-// content returns a document as it will be stored, which was as before says.
+// content returns a document as it will be stored, with its references and its
+// changes from before.
 func (k Kind) content(d Document, before map[string]any) (c *content, err error) {
 	c = k.unlogged(d)
 	if c.references, err = d.references(); err != nil {
@@ -144,8 +146,7 @@ func (k Kind) content(d Document, before map[string]any) (c *content, err error)
 	return c, nil
 }
 
-// unlogged returns the content of a document that names nothing, and that no
-// changelog shows.
+// unlogged returns the content of a document without references and changes.
 func (k Kind) unlogged(d Document) *content {
 	object := value(d)
 	c := &content{document: d, encoded: object[1 : len(object)-1], members: map[string]string{}}
@@ -157,7 +158,7 @@ func (k Kind) unlogged(d Document) *content {
 	return c
 }
 
-// put makes what is stored, and served, of a resource.
+// put sets the content of a resource and increments its version.
 func (x *Session) put(r *store.Resource, c *content) {
 	r.Version++
 	r.UpdatedAt = x.now
@@ -171,6 +172,6 @@ func (x *Session) put(r *store.Resource, c *content) {
 	if !kindByName(r.Kind).isVersions() {
 		last = slices.Insert(last, 1, Field{"version", value(r.Version)})
 	}
-	// There is always a status.
+	// The content is not empty: it always has a status.
 	r.Document = string(slices.Concat(first[:len(first)-1], []byte{','}, c.encoded, []byte{','}, value(last)[1:]))
 }

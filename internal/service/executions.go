@@ -24,7 +24,7 @@ const (
 // maxSessionID is the maximum number of characters of a session's name.
 const maxSessionID = 200
 
-// Run is an execution that a request asks for. The work that grows with its input is
+// Run is a requested execution. The work that grows with the size of its input is
 // done on a snapshot, before the transaction that stores it.
 type Run struct {
 	agentID string
@@ -47,9 +47,9 @@ func NewRun(agentID string, p *ExecuteBody) (*Run, error) {
 	return &Run{agentID: agentID, body: p}, bad.err()
 }
 
-// PrepareRun asks the simulated model on a snapshot. The transaction that stores
-// the execution asks it again if the settings have changed by then, and refuses
-// what is refused here.
+// PrepareRun calls the simulated model with the masking settings of a snapshot.
+// The transaction that stores the execution calls it again if the settings have
+// changed. PrepareRun ignores errors, because the transaction returns them.
 func (s *Service) PrepareRun(ctx context.Context, r *Request, run *Run) {
 	if r.Fault != nil {
 		return
@@ -64,30 +64,29 @@ func (s *Service) PrepareRun(ctx context.Context, r *Request, run *Run) {
 	}
 }
 
-// exchange is what the simulated model was asked and answered, as the caller and
-// as the model saw it.
+// exchange is a call of the simulated model: the input and output of the caller,
+// and the masked ones of the model.
 type exchange struct {
 	settings       *promptrails.MaskingSettings
 	input, output  jsontext.Value
 	sent, received jsontext.Value
-	masked         map[promptrails.Detector]int // values that the provider did not see
+	masked         map[promptrails.Detector]int // values masked from the provider
 }
 
-// ask masks an input as settings say, and restores what the simulated model
-// answers: it repeats what it was sent, as models do.
+// ask masks an input and calls the simulated model, whose response repeats the
+// input.
 func ask(settings *promptrails.MaskingSettings, input jsontext.Value) (*exchange, error) {
 	sent, replaced, err := masking.New(settings).MaskJSON(input)
 	if err != nil {
 		return nil, err
 	}
 	return &exchange{
-		settings: settings, input: input, output: answerTo(input), sent: sent[0], received: answerTo(sent[0]), masked: replaced.Counts(),
+		settings: settings, input: input, output: simulate(input), sent: sent[0], received: simulate(sent[0]), masked: replaced.Counts(),
 	}, nil
 }
 
-// answerTo returns what the simulated model answers. It says that no model was asked.
-
-func answerTo(input jsontext.Value) jsontext.Value {
+// simulate returns the response of the simulated model.
+func simulate(input jsontext.Value) jsontext.Value {
 	return value(Document{
 		{"simulated", value(true)},
 		{"text", value("This output is simulated: no model was asked.")},
@@ -95,7 +94,7 @@ func answerTo(input jsontext.Value) jsontext.Value {
 	})
 }
 
-// exchange returns what the model was asked under the settings that hold now.
+// exchange returns the exchange under the current settings.
 func (x *Session) exchange(run *Run) (*exchange, error) {
 	settings, err := x.maskingOf(run.agentID)
 	if err != nil {
@@ -107,9 +106,9 @@ func (x *Session) exchange(run *Run) (*exchange, error) {
 	return ask(settings, run.body.Input)
 }
 
-// Execute records an execution of an agent. The output is simulated, and says
-// so; so are its cost, tokens and duration. An execution that needs an approval
-// waits for it.
+// Execute stores an execution of an agent. The output, cost, tokens and duration
+// are simulated, and the execution is marked as simulated. If an approval policy
+// applies, the execution waits for approval.
 func (x *Session) Execute(run *Run) (*Resource, error) {
 	agent, err := x.agent(run.agentID)
 	if err != nil {
@@ -173,9 +172,10 @@ func (x *Session) Execute(run *Run) (*Resource, error) {
 	return served(r), x.trace(r, e)
 }
 
-// null is the JSON value.
+// null is the JSON value null.
 var null = jsontext.Value("null")
 
+// orNull encodes a text, or null if it is empty.
 func orNull(text string) jsontext.Value {
 	if text == "" {
 		return null
@@ -183,7 +183,7 @@ func orNull(text string) jsontext.Value {
 	return value(text)
 }
 
-// completed returns an execution with its outcome.
+// completed returns a completed execution with the output and usage of e.
 func (x *Session) completed(execution Document, e *exchange) Document {
 	usage := usageOf(e)
 	outcome := Document{
@@ -197,8 +197,8 @@ func (x *Session) completed(execution Document, e *exchange) Document {
 	return execution.merge(append(outcome, usage.document()...))
 }
 
-// trace records what the provider saw of an execution that has completed, and
-// takes its cost from the balance.
+// trace stores the trace of a completed execution, with the masked input and
+// output, and subtracts the cost from the balance.
 func (x *Session) trace(r *store.Resource, e *exchange) error {
 	execution, err := parseDocument(jsontext.Value(r.Document))
 	if err != nil {
@@ -245,8 +245,8 @@ func (x *Session) trace(r *store.Resource, e *exchange) error {
 	})
 }
 
-// usage is what an execution consumes: simulated, by the size of what is sent and
-// received.
+// usage is the simulated usage of an execution, computed from the sizes of the
+// input and the output.
 type usage struct {
 	prompt, completion int // tokens
 	millis             int
@@ -256,9 +256,9 @@ type usage struct {
 // The rates of a simulated execution.
 const (
 	executionCost  = 1000 // millionths of a dollar
-	inputCost      = 2    // a byte of input
+	inputCost      = 2    // millionths of a dollar per byte of input
 	bytesPerToken  = 4
-	millisPerToken = 10 // of the output
+	millisPerToken = 10 // per token of output
 )
 
 func usageOf(e *exchange) usage {
@@ -267,7 +267,7 @@ func usageOf(e *exchange) usage {
 	return u
 }
 
-// document returns the members that executions and traces have.
+// document returns the usage as members of executions and traces.
 func (u usage) document() Document {
 	cost := strings.TrimRight(fmt.Sprintf("%d.%06d", u.costMicros/1e6, u.costMicros%1e6), "0")
 	return Document{
@@ -280,8 +280,8 @@ func (u usage) document() Document {
 	}
 }
 
-// countExecution takes one execution of the period that runs now; a new period
-// counts from 0.
+// countExecution adds an execution to the usage of the current period. It returns
+// an error if the limit of the plan is used up.
 func (x *Session) countExecution() error {
 	s, err := x.tx.Subscription()
 	if err != nil {
@@ -296,8 +296,8 @@ func (x *Session) countExecution() error {
 	return x.tx.UpdateSubscription(s)
 }
 
-// ExecutionTree returns an execution with those that it started: none, since no
-// agent runs here that would start another.
+// ExecutionTree returns an execution with its child executions. The list of
+// children is always empty, because simulated agents do not start executions.
 func (x *Session) ExecutionTree(id string) (*Resource, error) {
 	r, err := x.resource(Collection{Kind: kindByName(executions)}, id)
 	if err != nil {

@@ -29,17 +29,17 @@ func (x *Session) Invoices(p *promptrails.ListInvoicesParams) (*Page[*promptrail
 	}), nil
 }
 
-// Invoice returns one invoice.
+// Invoice returns the invoice with that id.
 func (x *Session) Invoice(id string) (*promptrails.Invoice, error) {
 	i, err := x.tx.Invoice(id)
 	return i, orNotFound(err, "invoice")
 }
 
-// invoiceChange invoices what a change of plan costs now. Nothing is invoiced
-// twice for the same days: of a period that is paid, only what a plan costs
-// above the highest price paid, for the days that are left. That holds after a
-// change to free too, whose paid period resumes. Without a paid period a new one
-// begins, and is invoiced in full.
+// invoiceChange invoices a change of plan. In a period that is already paid, it
+// only invoices the difference to the highest price paid, prorated for the rest
+// of the period, so that no time is invoiced twice. This also applies after a
+// change to the free plan, when the paid period resumes. Without a paid period, a
+// change from the free plan starts a new period, which is invoiced in full.
 func (x *Session) invoiceChange(s *store.Subscription, from, to policy.Plan) error {
 	if to.Price == 0 {
 		return nil
@@ -47,7 +47,7 @@ func (x *Session) invoiceChange(s *store.Subscription, from, to policy.Plan) err
 	if paid := x.now.Before(s.InvoicedUntil); !paid && from.Price == 0 {
 		s.Began = x.now
 		start, end := policy.Period(s.Began, x.now)
-		s.InvoicedUntil, s.PaidPrice = end, to.Price // and executions count from 0, since they are of another period
+		s.InvoicedUntil, s.PaidPrice = end, to.Price // a new period also resets the executions
 		return x.invoice("Plan "+planNames[to.ID], dollars(to.Price), start, end)
 	}
 	if to.Price <= s.PaidPrice {
@@ -62,16 +62,15 @@ func (x *Session) invoiceChange(s *store.Subscription, from, to policy.Plan) err
 	return x.invoice("Plan "+planNames[to.ID]+" in place of "+planNames[from.ID]+", for what is left of the period", left, x.now, end)
 }
 
-// invoice issues an invoice, which is settled at once.
-func (x *Session) invoice(what string, amount promptrails.Money, start, end time.Time) error {
+// invoice creates an invoice with one line. It is paid immediately.
+func (x *Session) invoice(description string, amount promptrails.Money, start, end time.Time) error {
 	return x.tx.CreateInvoice(&promptrails.Invoice{
 		ID: x.newID(), Status: promptrails.InvoicePaid, Total: amount, PeriodStart: start, PeriodEnd: end, IssuedAt: x.now, PaidAt: x.now,
-		Lines: []promptrails.InvoiceLine{{Description: what, Quantity: 1, Amount: amount}},
+		Lines: []promptrails.InvoiceLine{{Description: description, Quantity: 1, Amount: amount}},
 	})
 }
 
-// settle invoices the periods that have begun since the last one that was
-// invoiced.
+// settle invoices the periods that have begun since the last invoiced period.
 func (x *Session) settle() error {
 	s, err := x.tx.Subscription()
 	if err != nil || !due(s, x.now) {
@@ -88,7 +87,8 @@ func (x *Session) settle() error {
 	return x.tx.UpdateSubscription(s)
 }
 
-// due reports whether a paid plan has begun a period that is not invoiced.
+// due reports whether a paid plan has a period that has begun and is not
+// invoiced.
 func due(s *store.Subscription, now time.Time) bool {
 	plan, _ := policy.PlanByID(string(s.Plan))
 	return plan.Price > 0 && !now.Before(later(s.Began, s.InvoicedUntil))
@@ -101,8 +101,8 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// Settle invoices what is due in the workspace of a request that is let in, so
-// that what the request reads is up to date.
+// Settle invoices the periods that are due in the workspace of a request, so that
+// the request reads current data. It authorizes the request first.
 func (s *Service) Settle(ctx context.Context, r *Request) error {
 	var isDue bool
 	err := s.Read(ctx, r, func(x *Session) error {

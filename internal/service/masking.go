@@ -11,7 +11,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/masking"
 )
 
-// Masking returns the workspace's settings.
+// Masking returns the workspace's settings. Before the first change, masking is
+// disabled and the version is 1.
 func (x *Session) Masking() (*promptrails.MaskingSettings, error) {
 	s, err := x.tx.Masking()
 	if errors.Is(err, store.ErrNotFound) {
@@ -21,12 +22,13 @@ func (x *Session) Masking() (*promptrails.MaskingSettings, error) {
 	return s, err
 }
 
-// labels are the detectors without a pattern: they are for columns of data
-// sources that are marked by hand.
+// labels are the detectors without a pattern. They are for columns of data
+// sources that are labelled manually.
 var labels = []promptrails.Detector{promptrails.DetectorName, promptrails.DetectorAddress}
 
-// merged are the detectors that are known, each on or off: as it is given, else
-// as it was, else on. Labels are among them only if they were given.
+// merged returns the state of all detectors: that in given if it is set,
+// otherwise that in was, and otherwise on. Labels are omitted unless they are in
+// given or was.
 func merged(was, given map[promptrails.Detector]bool) map[promptrails.Detector]bool {
 	all := map[promptrails.Detector]bool{}
 	for _, d := range labels {
@@ -56,8 +58,8 @@ func detectorFaults(given map[promptrails.Detector]bool) error {
 	return bad.err()
 }
 
-// mayEnable refuses what turns masking on where the plan lacks it. What is on
-// already may stay.
+// mayEnable returns an error if masking is turned on and the plan does not
+// include it. Masking that is already on can stay on.
 func (x *Session) mayEnable(was, is bool) error {
 	if is && !was {
 		return x.needFeature(promptrails.FeatureDataMasking)
@@ -95,7 +97,7 @@ func (x *Session) UpdateMasking(p *promptrails.UpdateMaskingParams) (*promptrail
 	return s, x.record(x.tx, promptrails.ActionUpdated, changelog.Ref{Type: string(promptrails.ResourceDataMasking), ID: x.workspaceID()}, before, after)
 }
 
-// MaskingOverrides returns a page of the agents' own settings.
+// MaskingOverrides returns a page of the settings of agents.
 func (x *Session) MaskingOverrides(p *promptrails.ListMaskingOverridesParams) (*Page[*promptrails.MaskingOverride], error) {
 	l, err := newListing("masking-overrides", x.workspaceID(), p.ListOptions)
 	if err != nil {
@@ -113,7 +115,7 @@ func (x *Session) MaskingOverrides(p *promptrails.ListMaskingOverridesParams) (*
 	}), nil
 }
 
-// SetMaskingOverride gives an agent settings of its own, or changes them.
+// SetMaskingOverride creates or changes the settings of an agent.
 func (x *Session) SetMaskingOverride(agentID string, p *promptrails.SetMaskingOverrideParams) (*promptrails.MaskingOverride, error) {
 	if err := detectorFaults(p.Detectors); err != nil {
 		return nil, err
@@ -128,7 +130,7 @@ func (x *Session) SetMaskingOverride(agentID string, p *promptrails.SetMaskingOv
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		if p.Enabled == nil {
-			return nil, invalid("enabled", "must be given: the agent has no settings of its own yet")
+			return nil, invalid("enabled", "is required, because the agent has no settings yet")
 		}
 		action, o = promptrails.ActionCreated, &promptrails.MaskingOverride{AgentID: agentID, CreatedAt: x.now}
 	case err != nil:
@@ -162,7 +164,8 @@ func (x *Session) SetMaskingOverride(agentID string, p *promptrails.SetMaskingOv
 	return o, x.record(x.tx, action, overrideRef(agent), before, after)
 }
 
-// DeleteMaskingOverride lets the workspace's settings hold for an agent again.
+// DeleteMaskingOverride deletes the settings of an agent. The workspace's settings
+// apply to it again.
 func (x *Session) DeleteMaskingOverride(agentID string) error {
 	agent, err := x.agent(agentID)
 	if err != nil {
@@ -185,7 +188,7 @@ func (x *Session) dropOverride(agent *store.Resource, o *promptrails.MaskingOver
 	return x.record(x.tx, promptrails.ActionDeleted, overrideRef(agent), maskingFields(o.Enabled, merged(o.Detectors, nil)), nil)
 }
 
-// endOverride is for an agent that ends: its settings end with it.
+// endOverride deletes the settings, if any, of an agent that is being deleted.
 func (x *Session) endOverride(agent *store.Resource) error {
 	o, err := x.tx.MaskingOverride(agent.ID)
 	if errors.Is(err, store.ErrNotFound) {
@@ -205,8 +208,8 @@ func maskingFields(enabled bool, detectors map[promptrails.Detector]bool) map[st
 	return map[string]any{"enabled": enabled, "detectors": maps.Clone(detectors)}
 }
 
-// maskingOf returns the settings that hold for an agent, or for the workspace if
-// none is named.
+// maskingOf returns the settings that apply to an agent, or those of the workspace
+// if agentID is empty.
 func (x *Session) maskingOf(agentID string) (*promptrails.MaskingSettings, error) {
 	s, err := x.Masking()
 	if err != nil || agentID == "" {
@@ -222,7 +225,7 @@ func (x *Session) maskingOf(agentID string) (*promptrails.MaskingSettings, error
 	return &promptrails.MaskingSettings{Enabled: o.Enabled, Detectors: merged(o.Detectors, nil)}, nil
 }
 
-// PreviewMasking masks a text as an execution would now.
+// PreviewMasking masks a text with the current settings, as an execution does.
 func (x *Session) PreviewMasking(p *PreviewMaskingBody) (*promptrails.MaskingPreview, error) {
 	if p.AgentID != "" {
 		if _, err := x.agent(p.AgentID); err != nil {

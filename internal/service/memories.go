@@ -11,18 +11,18 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// MemorySearch is the body of a search in an agent's memories.
+// MemorySearch is the body of a request that searches an agent's memories.
 type MemorySearch struct {
 	Query     string   `json:"query"`
 	Limit     *int     `json:"limit"`
-	Threshold *float64 `json:"threshold"` // the least share of the query's words that a memory has
+	Threshold *float64 `json:"threshold"` // minimum fraction of the query's words in a memory
 }
 
-// maxSearched is how many memories a search looks at: the newest.
+// maxSearched is the maximum number of memories that are searched, newest first.
 const maxSearched = 1000
 
-// SearchMemories returns the memories of an agent that have words of the query:
-// those with the most of them first, then the newest.
+// SearchMemories returns the memories of an agent that contain words of the query.
+// They are ordered by the number of matching words, then newest first.
 func (x *Session) SearchMemories(agentID string, p *MemorySearch) ([]*Resource, error) {
 	bad, limit, threshold := faults{}, defaultLimit, 0.0
 	bad.add("query", textFault(p.Query, 1, 1000))
@@ -65,7 +65,7 @@ func (x *Session) SearchMemories(agentID string, p *MemorySearch) ([]*Resource, 
 	return found, nil
 }
 
-// words returns the different words of a text, in lower case.
+// words returns the set of words in a text, in lower case.
 func words(text string) map[string]bool {
 	found := map[string]bool{}
 	for _, word := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) }) {
@@ -74,7 +74,7 @@ func words(text string) map[string]bool {
 	return found
 }
 
-// shareOf returns how many of the words, as a share of all of them, a text has.
+// shareOf returns the fraction of the query's words that are in text.
 func shareOf(query, text map[string]bool) float64 {
 	n := 0
 	for word := range query {

@@ -10,13 +10,13 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// resealBatch is how many values move in one transaction: other writers wait
-// for no more than that.
+// resealBatch is the maximum number of values resealed in one transaction. It
+// limits the time that other writers wait.
 const resealBatch = 200
 
-// Reseal moves everything that is sealed under a previous master key to the
-// current one. The proof goes last: as long as it needs a previous key, so may
-// something else.
+// Reseal seals all values under the current master key that are sealed under a
+// previous key of the key ring. The proof is resealed last: after that, no value
+// requires a previous key.
 func (s *Service) Reseal(ctx context.Context) error {
 	faults := []error{s.resealOutcomes(ctx)}
 	for _, column := range store.SealedColumns() {
@@ -37,8 +37,8 @@ func (s *Service) Reseal(ctx context.Context) error {
 	})
 }
 
-// resealColumn passes over each value once, and over those that do not open,
-// which it names in the end.
+// resealColumn reseals the values of a column in one pass. It skips the values
+// that cannot be opened and reports them in the returned error.
 func (s *Service) resealColumn(ctx context.Context, column store.SealedColumn) error {
 	var broken []error
 	var last store.SealedRow
@@ -51,13 +51,13 @@ func (s *Service) resealColumn(ctx context.Context, column store.SealedColumn) e
 				return err
 			}
 			for _, row := range rows {
-				at := seal.Place{Workspace: row.Workspace, Table: column.Table, Column: column.Name, Row: row.ID}
-				plain, err := s.Ring.Open(at, row.Value)
+				place := seal.Place{Workspace: row.Workspace, Table: column.Table, Column: column.Name, Row: row.ID}
+				plain, err := s.Ring.Open(place, row.Value)
 				if err != nil {
 					failed = append(failed, fmt.Errorf("%s.%s of the row %s: %w", column.Table, column.Name, row.ID, err))
 					continue
 				}
-				row.Value = s.Ring.Seal(at, plain)
+				row.Value = s.Ring.Seal(place, plain)
 				if err := g.Replace(column, row); err != nil {
 					return err
 				}
@@ -75,8 +75,8 @@ func (s *Service) resealColumn(ctx context.Context, column store.SealedColumn) e
 	}
 }
 
-// resealOutcomes moves the answers that are kept for replays. One that does not
-// open is of no use to anybody, and is dropped.
+// resealOutcomes reseals the responses that are stored for replays. It deletes
+// those that cannot be opened.
 func (s *Service) resealOutcomes(ctx context.Context) error {
 	for {
 		var keys []store.OutcomeKey

@@ -8,11 +8,12 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// maxSpans is how many spans of one trace are returned. An execution has one.
+// maxSpans is the maximum number of spans returned for a trace. An execution has
+// one span.
 const maxSpans = 100
 
-// Trace returns the span of that id, or the list of the spans of the trace of that
-// trace_id.
+// Trace returns the span with that id or, if there is none, the list of the spans
+// with that trace_id.
 func (x *Session) Trace(id string) (any, error) {
 	span, err := x.Resource(Collection{Kind: kindByName(traces)}, id)
 	if err == nil || AsRefusal(err).Status != http.StatusNotFound {
@@ -25,18 +26,18 @@ func (x *Session) Trace(id string) (any, error) {
 	return servedAll(spans), nil
 }
 
-// TraceSummary is what the traces of a workspace add up to.
+// TraceSummary holds totals over the traces of a workspace.
 type TraceSummary struct {
 	Traces         int     `json:"total_traces"`
 	Tokens         int     `json:"total_tokens"`
 	Cost           float64 `json:"total_cost"` // dollars
 	AverageMillis  float64 `json:"avg_duration_ms"`
-	Errors         int     `json:"error_count"` // no simulated execution fails
+	Errors         int     `json:"error_count"` // always 0: simulated executions do not fail
 	UniqueModels   int     `json:"unique_models"`
 	UniqueSessions int     `json:"unique_sessions"`
 }
 
-// SummarizeTraces adds the traces up.
+// SummarizeTraces returns the totals over the traces of the workspace.
 func (x *Session) SummarizeTraces() (*TraceSummary, error) {
 	t, err := x.tx.TraceTotals()
 	if err != nil {
@@ -48,7 +49,7 @@ func (x *Session) SummarizeTraces() (*TraceSummary, error) {
 	}, nil
 }
 
-// MaskedReport returns how many values the traces had masked.
+// MaskedReport returns the number of masked values in the traces.
 func (x *Session) MaskedReport(p *MaskedReportQuery) (*promptrails.MaskingReport, error) {
 	counts, n, err := x.tx.Masked(&store.MaskedFilter{Since: p.Since, Until: p.Until, AgentID: p.AgentID})
 	if err != nil {
