@@ -270,7 +270,7 @@ func TestScopeCheckAtAServerThatCannotTell(t *testing.T) {
 				time.Sleep(time.Hour)
 			}
 			s.wants(t, 1, 3)
-			if lines := strings.Count(log.String(), "\n"); lines != 1 || !strings.Contains(log.String(), "unchecked") {
+			if lines := strings.Count(log.String(), "\n"); lines != 1 || !strings.Contains(log.String(), "scope check disabled") {
 				t.Errorf("%d lines: %s", lines, &log)
 			}
 		})

@@ -69,7 +69,7 @@ func TestAll(t *testing.T) {
 		"an empty page between": {[]http.HandlerFunc{list(`,"meta":{"next_cursor":"c1"}`, "a"), list(`,"meta":{"next_cursor":"c2"}`), list(`,"meta":{"limit":100}`, "b")}, "a b", "limit=100 after=c1&limit=100 after=c2&limit=100", ""},
 		"a cursor that repeats": {[]http.HandlerFunc{list(`,"meta":{"next_cursor":"c1"}`, "a")}, "a", "", "repeats a cursor"},
 		"an empty page of nine": {[]http.HandlerFunc{list(`,"meta":{"page":1,"pages":9}`)}, "", "limit=100", "page 1 of 9 is empty"},
-		"the same page always":  {[]http.HandlerFunc{list(`,"meta":{"page":1,"pages":9}`, "a")}, "a", "", "page 1 came for page 2"},
+		"the same page always":  {[]http.HandlerFunc{list(`,"meta":{"page":1,"pages":9}`, "a")}, "a", "", "requested page 2, received page 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

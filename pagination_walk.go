@@ -15,38 +15,38 @@ import (
 
 // Bounds of the iteration over a list.
 const (
-	maxEmptyPages = 10      // with a cursor, one after the other
-	maxPasses     = 4       // over a list whose pages overlap
-	maxSeen       = 100_000 // ids that are remembered, to return each once
+	maxEmptyPages = 10      // consecutive empty pages with a cursor
+	maxPasses     = 4       // readings of a list whose pages overlap
+	maxSeen       = 100_000 // ids that are stored to find duplicates
 )
 
-// walk goes over the pages of a list: by cursor if the server offers one, else
-// by number. A list by number is read until it is known to be complete, and is
-// an error if that cannot be known.
+// walk iterates over the pages of a list, by cursor if the server has cursors and
+// by number otherwise. By number, it reads until the list is known to be complete
+// and returns an error if it cannot determine that.
 type walk[T any] struct {
 	client *Client
 	call   call
 	query  url.Values
 	size   *sizer
 	cursor cursorGuard
-	before map[uint64]struct{} // items of the page before, by cursor
-	now    map[uint64]struct{}
+	before map[uint64]struct{} // items of the previous page, with cursors
+	now    map[uint64]struct{} // items of the current page, with cursors
 
-	// By number.
-	first    int  // the caller's page
-	number   int  // of the page that is requested
-	asked    int  // its limit
-	came     int  // items of the first page
-	whole    bool // that page did not have as many as its limit: it may be everything
-	sized    bool // the server is known to obey limit
-	fixed    bool // the pages of the server have one size, whatever limit says
-	probed   int  // the page before the one that askFrom asked for, by number; 0: none
+	// Without cursors.
+	first    int  // the page that the caller requested
+	number   int  // of the page being requested
+	asked    int  // limit of the page being requested
+	came     int  // number of items of the first page
+	whole    bool // the size of the first page differs from its limit, so it may be the whole list
+	sized    bool // the server is known to honour limit
+	fixed    bool // the server ignores or caps limit
+	probed   int  // the last page before askFrom requested another one; 0 if unset
 	pass     pass
 	passes   int
-	pages    int // as the first page says
-	total    int // of the pass before; 0: not known
-	steady   bool
-	distinct int // items that were returned
+	pages    int  // from the meta of the first page
+	total    int  // from the previous pass; 0 if unknown
+	steady   bool // the total has not changed
+	distinct int  // number of items that were returned
 	seen     map[uint64]int
 	seed     maphash.Seed
 	identity func(*T) string
@@ -55,11 +55,11 @@ type walk[T any] struct {
 // pass is one reading of all pages by number.
 type pass struct {
 	begun    bool
-	total    int  // as its pages say; 0: not known
-	pages    int  // likewise
-	moved    bool // one of them changed meanwhile
-	items    int  // different ones
-	overlaps bool // an item came twice
+	total    int  // from the meta of its pages; 0 if unknown
+	pages    int  // from the meta of its pages; 0 if unknown
+	moved    bool // total or pages changed during the pass
+	items    int  // number of distinct items
+	overlaps bool // an item was received twice
 }
 
 func newWalk[T any](c *Client, call call, query url.Values) *walk[T] {
@@ -102,8 +102,7 @@ func (w *walk[T]) fetch(ctx context.Context) (f fetched[T]) {
 	return f
 }
 
-// next sets the query for the page after this one, and reports whether there is
-// one.
+// next sets the query for the next page and reports whether there is one.
 func (w *walk[T]) next(ctx context.Context, f *fetched[T]) (more bool, err error) {
 	w.size.grow()
 	came := len(f.page.Items)
@@ -111,7 +110,7 @@ func (w *walk[T]) next(ctx context.Context, f *fetched[T]) (more bool, err error
 		w.dropRepeated(f.page)
 	}
 	if w.query.Has("after") && len(w.seen) > 0 {
-		w.dropSeen(f.page) // of what came by number
+		w.dropSeen(f.page) // items that were received by number
 	}
 	switch cursor := f.page.Meta.NextCursor; {
 	case cursor != "":
@@ -135,8 +134,8 @@ func (w *walk[T]) next(ctx context.Context, f *fetched[T]) (more bool, err error
 	}
 }
 
-// dropRepeated removes the items of the page before: a cursor that is an offset
-// returns some again after others were inserted.
+// dropRepeated removes items that were in the previous page. If the server's
+// cursor is an offset, insertions make it return items again.
 func (w *walk[T]) dropRepeated(page *Page[T]) {
 	if w.now == nil {
 		w.before, w.now = map[uint64]struct{}{}, map[uint64]struct{}{}
@@ -151,23 +150,23 @@ func (w *walk[T]) dropRepeated(page *Page[T]) {
 	w.before, w.now = w.now, w.before
 }
 
-// cursorEnds returns an error if a page without a cursor is not known to be the
-// last one of a list with cursors.
+// cursorEnds returns an error if f, a page without a next cursor, cannot be
+// confirmed to be the last page of a list with cursors.
 func (w *walk[T]) cursorEnds(f *fetched[T]) error {
 	meta := f.page.Meta
 	switch {
 	case !f.hasMeta:
-		return w.incomplete("the response has no meta, which would say whether there are more items")
+		return w.incomplete("the response has no meta")
 	case !w.query.Has("after") && (meta.Pages > 1 || meta.Total > len(f.page.Items)):
-		return w.incomplete("%d items came, the server says %d, and it gives no cursor", len(f.page.Items), meta.Total)
+		return w.incomplete("received %d of %d items and no cursor", len(f.page.Items), meta.Total)
 	case w.cursor.steps == 0 && meta.Page > 0 && meta.Pages > meta.Page:
-		return w.incomplete("page %d of %d came: the server does not know the parameter after", meta.Page, meta.Pages)
+		return w.incomplete("received page %d of %d: the server does not support the parameter after", meta.Page, meta.Pages)
 	default:
 		return nil
 	}
 }
 
-// nextNumber is next for a list without cursors.
+// nextNumber implements next for a list without cursors.
 func (w *walk[T]) nextNumber(ctx context.Context, f *fetched[T]) (more bool, err error) {
 	meta, came := f.page.Meta, len(f.page.Items)
 	if err := w.fault(w.checkNumber(meta, came)); err != nil {
@@ -197,7 +196,7 @@ func (w *walk[T]) nextNumber(ctx context.Context, f *fetched[T]) (more bool, err
 	case came == 0, w.last(meta):
 		return w.endPass(ctx, f)
 	case again == came && came == w.pass.items && w.whole && meta.Pages == 0 && meta.Total == 0:
-		return false, nil // the server ignores page, and has returned everything
+		return false, nil // the server ignores page and returned the whole list
 	case again == came && w.probed != 0 && !w.fixed:
 		w.fixed, w.pass.overlaps = true, overlapped
 		w.ask(w.asked, w.probed+1)
@@ -218,9 +217,9 @@ func (w *walk[T]) nextNumber(ctx context.Context, f *fetched[T]) (more bool, err
 	return true, nil
 }
 
-// caps reports whether the server has pages of a size of its own, so that the
-// caller's first page, which is short, begins before (page-1)*limit items: item
-// is its first one.
+// caps reports whether the server caps the page size below limit. If it does, the
+// short page that the caller requested first does not start at offset
+// (page-1)*limit. item is the first item of that page.
 func (w *walk[T]) caps(ctx context.Context, item *T) (bool, error) {
 	limit, number := w.asked, w.number
 	w.ask(1, (number-1)*limit+1)
@@ -232,10 +231,10 @@ func (w *walk[T]) caps(ctx context.Context, item *T) (bool, error) {
 	return len(f.page.Items) != 1 || w.identity(f.page.Items[0]) != w.identity(item), nil
 }
 
-// askFrom requests the page that begins after that many items. A page that was
-// shorter than its limit need not be the last one, so that the size of the next
-// one is chosen such that it begins where that one ended. A server that ignores
-// limit returns items that came before: then its pages are read by their numbers.
+// askFrom requests the page that starts at offset. A page that is shorter than
+// its limit is not necessarily the last one, so askFrom chooses the largest size
+// that divides offset. A server that ignores limit then returns items that were
+// already received, and its pages are read by number.
 func (w *walk[T]) askFrom(offset int) {
 	limit := w.size.limit()
 	for limit > 1 && offset%limit != 0 {
@@ -249,7 +248,8 @@ func (w *walk[T]) ask(limit, number int) {
 	w.query.Set("page", strconv.Itoa(number))
 }
 
-// checkNumber finds a server whose pages never end.
+// checkNumber returns an error if the server's pages are inconsistent or do not
+// end.
 func (w *walk[T]) checkNumber(meta Meta, came int) error {
 	if w.pages == 0 {
 		w.pages = meta.Pages
@@ -258,15 +258,15 @@ func (w *walk[T]) checkNumber(meta Meta, came int) error {
 	case came == 0 && meta.Pages > w.number:
 		return fmt.Errorf("page %d of %d is empty", w.number, meta.Pages)
 	case meta.Page != 0 && meta.Page != w.number:
-		return fmt.Errorf("page %d came for page %d", meta.Page, w.number)
-	case meta.Pages > w.number && w.asked == w.size.most && w.number > 2*w.pages+10:
-		return fmt.Errorf("page %d is followed by another, although there were %d in all when it began", w.number, w.pages)
+		return fmt.Errorf("requested page %d, received page %d", w.number, meta.Page)
+	case meta.Pages > w.number && w.asked == w.size.max && w.number > 2*w.pages+10:
+		return fmt.Errorf("page %d is not the last, but there were %d pages at the start", w.number, w.pages)
 	default:
 		return nil
 	}
 }
 
-// last reports whether meta says that this page is the last one.
+// last reports whether the current page is the last one, according to meta.
 func (w *walk[T]) last(meta Meta) bool {
 	if meta.Total > 0 && w.first == 1 {
 		return w.pass.items >= meta.Total && w.number >= meta.Pages
@@ -274,8 +274,8 @@ func (w *walk[T]) last(meta Meta) bool {
 	return meta.Pages > 0 && w.number >= meta.Pages
 }
 
-// dropSeen removes the items that were returned before, and returns how many
-// came twice in this pass.
+// dropSeen removes items that were already returned. It returns the number of
+// items that were already received in this pass.
 func (w *walk[T]) dropSeen(page *Page[T]) (again int) {
 	page.Items = slices.DeleteFunc(page.Items, func(item *T) bool {
 		key := maphash.String(w.seed, w.identity(item))
@@ -297,10 +297,10 @@ func (w *walk[T]) dropSeen(page *Page[T]) (again int) {
 	return again
 }
 
-// endPass decides whether the list is complete. A pass whose pages did not
-// overlap, while the total stayed the same, has seen every item that was there
-// all the time. Otherwise the list is read again, for the items that moved from
-// one page to another.
+// endPass reports whether another pass is required. If the pages of a pass did
+// not overlap and the total did not change, the pass has received every item that
+// existed during all of it. Otherwise endPass starts another pass, to find items
+// that moved between pages.
 func (w *walk[T]) endPass(ctx context.Context, f *fetched[T]) (more bool, err error) {
 	p := w.pass
 	w.steady = w.steady && !p.moved && (w.total == 0 || w.total == p.total)
@@ -309,13 +309,13 @@ func (w *walk[T]) endPass(ctx context.Context, f *fetched[T]) (more bool, err er
 	case !p.overlaps && !p.moved && (!counted || p.items >= p.total), counted && w.steady && w.distinct == p.total:
 		return false, nil
 	case w.distinct > maxSeen:
-		f.ends = w.incomplete("it changed while it was read, and has too many items to be read again without returning some twice")
+		f.ends = w.incomplete("it changed during the iteration, and is too large to be read again without duplicates")
 		return false, nil
 	case w.passes == maxPasses && counted:
-		f.ends = w.incomplete("%d items came, and the server says %d", w.distinct, p.total)
+		f.ends = w.incomplete("received %d of %d items", w.distinct, p.total)
 		return false, nil
 	case w.passes == maxPasses:
-		f.ends = w.incomplete("its pages overlap, and the server does not say how many items there are")
+		f.ends = w.incomplete("the pages overlap, and the server does not report the number of items")
 		return false, nil
 	}
 	if err := sleep(ctx, backoff(w.passes)); err != nil {
@@ -323,11 +323,12 @@ func (w *walk[T]) endPass(ctx context.Context, f *fetched[T]) (more bool, err er
 	}
 	w.total, w.pass = p.total, pass{}
 	w.passes++
-	w.ask(w.size.most, w.first)
+	w.ask(w.size.max, w.first)
 	return true, nil
 }
 
-// shrink asks for a smaller page in place of one that was too large.
+// shrink requests a smaller page instead of one that was too large. It reports
+// false if the page had only one item.
 func (w *walk[T]) shrink() bool {
 	offset := (w.number - 1) * w.asked
 	if !w.size.shrink(w.asked) {
@@ -346,21 +347,23 @@ func (w *walk[T]) fault(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &Error{Operation: w.call.op.String(), Code: CodeInternal, Message: "the list does not end: " + err.Error()}
+	return &Error{Operation: w.call.op.String(), Code: CodeInternal, Message: "invalid pagination: " + err.Error()}
 }
 
 func (w *walk[T]) incomplete(format string, args ...any) error {
 	return &Error{Operation: w.call.op.String(), Code: CodeInternal, Message: "the list may be incomplete: " + fmt.Sprintf(format, args...)}
 }
 
-// cursorGuard finds cursors that never end, in memory that does not grow.
+// cursorGuard detects cycles of cursors in constant memory, with Brent's
+// algorithm.
 type cursorGuard struct {
 	steps, mark int
-	seen        string // the cursor at the last power of two: Brent's algorithm
-	empty       int    // pages in a row without an item
+	seen        string // the cursor at the last mark
+	empty       int    // number of consecutive empty pages
 }
 
-// pause waits after an empty page, longer after each.
+// pause waits after an empty page. The wait doubles with each consecutive empty
+// page.
 func (g *cursorGuard) pause(ctx context.Context) error {
 	return sleep(ctx, 10*time.Millisecond<<g.empty)
 }
@@ -374,7 +377,7 @@ func (g *cursorGuard) check(cursor string, items int) error {
 	case cursor == g.seen:
 		return errors.New("the server repeats a cursor")
 	case g.empty > maxEmptyPages:
-		return fmt.Errorf("%d pages in a row are empty", g.empty)
+		return fmt.Errorf("%d consecutive pages are empty", g.empty)
 	}
 	if g.steps++; g.steps > g.mark {
 		g.seen, g.mark = cursor, 2*g.steps
@@ -382,8 +385,8 @@ func (g *cursorGuard) check(cursor string, items int) error {
 	return nil
 }
 
-// identity returns a function that identifies an item: by its id, or, if it has
-// none, by all its fields.
+// identity returns a function that returns the id of an item, or all its fields
+// if it has no id.
 func identity[T any]() func(*T) string {
 	var index []int
 	for _, name := range []string{"ID", "AgentID"} {

@@ -10,7 +10,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/policy"
 )
 
-// RequestOption changes one call. A nil RequestOption has no effect.
+// RequestOption configures one call. A nil RequestOption has no effect.
 type RequestOption func(*requestOptions)
 
 type requestOptions struct {
@@ -18,7 +18,7 @@ type requestOptions struct {
 	idempotencyKey string
 	prefetch       int
 	response       *Response
-	err            error // the first option that was wrong
+	err            error // from the first invalid option
 }
 
 func newRequestOptions(opts []RequestOption) requestOptions {
@@ -37,9 +37,10 @@ func (o *requestOptions) fail(field, problem string) {
 	}
 }
 
-// WithIdempotencyKey names this POST, PATCH, PUT or DELETE instead of a key
-// made at random, so that a later run of the program can repeat it and have
-// it done once: 1 to 255 visible ASCII characters. It has no effect on a GET.
+// WithIdempotencyKey sets the Idempotency-Key of a POST, PATCH, PUT or DELETE. The
+// default is a random key. A later run of the program can repeat the call with
+// the same key without performing it twice. The key must be 1 to 255 visible
+// ASCII characters. It has no effect on GET.
 func WithIdempotencyKey(key string) RequestOption {
 	return func(o *requestOptions) {
 		if !policy.VisibleASCII(key) || len(key) > 255 {
@@ -49,8 +50,9 @@ func WithIdempotencyKey(key string) RequestOption {
 	}
 }
 
-// WithRequestID names this request in the server's logs and in errors: 1 to 128
-// visible ASCII characters. Without it the server makes one.
+// WithRequestID sets the request id, which appears in the server's logs and in
+// errors. It must be 1 to 128 visible ASCII characters. By default, the server
+// generates it.
 func WithRequestID(id string) RequestOption {
 	return func(o *requestOptions) {
 		if !policy.VisibleASCII(id) || len(id) > 128 {
@@ -60,30 +62,30 @@ func WithRequestID(id string) RequestOption {
 	}
 }
 
-// WithIfMatch lets a change happen only while the object has this version:
-// [ErrPreconditionFailed] when it has moved on.
+// WithIfMatch performs a change only if the object has the given version.
+// Otherwise the call returns [ErrPreconditionFailed].
 func WithIfMatch(version int64) RequestOption {
 	return func(o *requestOptions) { o.header.Set("If-Match", strconv.Quote(strconv.FormatInt(version, 10))) }
 }
 
-// maxPrefetch bounds [WithPrefetch], and so the memory and the requests that one
-// iteration takes.
+// maxPrefetch limits [WithPrefetch], and thereby the memory of an iteration.
 const maxPrefetch = 64
 
-// WithPrefetch sets how many pages All fetches ahead of the one that the caller
-// works on: 1 by default, 0 for none, 64 at most. It holds at most that many
-// pages and one.
+// WithPrefetch sets how many pages All fetches ahead of the current page. The
+// default is 1, the maximum is 64, and 0 disables prefetching. All holds at most
+// pages+1 pages in memory.
 func WithPrefetch(pages int) RequestOption {
 	return func(o *requestOptions) {
 		if pages < 0 {
-			o.fail("WithPrefetch", "must be 0 pages or more")
+			o.fail("WithPrefetch", "must not be negative")
 		}
 		o.prefetch = min(pages, maxPrefetch)
 	}
 }
 
-// WithHeader sets a header of the request. Those that authenticate, name the
-// workspace, frame the message or have an option of their own are refused.
+// WithHeader sets a header of the request. Headers for authentication, the
+// workspace or message framing, and headers with a separate option, are a
+// [*ValidationError].
 func WithHeader(k, v string) RequestOption {
 	return func(o *requestOptions) {
 		key := textproto.CanonicalMIMEHeaderKey(k)
@@ -91,9 +93,9 @@ func WithHeader(k, v string) RequestOption {
 		case reserved[key] != "":
 			o.fail("WithHeader", "cannot set "+key+": "+reserved[key])
 		case !validHeaderName(key):
-			o.fail("WithHeader", "needs a header name of letters, digits and hyphens")
+			o.fail("WithHeader", "must have a header name of letters, digits and hyphens")
 		case v != "" && !validHeaderValue(v):
-			o.fail("WithHeader", "needs a value of visible ASCII characters and spaces for "+key)
+			o.fail("WithHeader", "must have a value of visible ASCII characters and spaces for "+key)
 		default:
 			o.header.Set(key, v)
 		}
@@ -101,8 +103,8 @@ func WithHeader(k, v string) RequestOption {
 }
 
 const (
-	authenticates = "authentication is the client's"
-	frames        = "it frames the message"
+	authenticates = "the client sets authentication headers"
+	frames        = "the client sets message framing headers"
 )
 
 var reserved = map[string]string{
@@ -119,9 +121,9 @@ func validHeaderName(s string) bool {
 	return s != "" && strings.Trim(s, "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == ""
 }
 
-// WithResponse fills in r when a response was received, also if the call returns
-// an error. In All, r describes the page that an item came from, and is set
-// before the item is yielded.
+// WithResponse stores a description of the response in r, even if the call returns
+// an error. Without a response, r is unchanged. In All, r describes the page of
+// the current item and is set before the item is yielded.
 func WithResponse(r *Response) RequestOption {
 	return func(o *requestOptions) { o.response = r }
 }
@@ -133,15 +135,15 @@ type Response struct {
 	RequestID string
 	RateLimit RateLimit
 	Attempts  int
-	Replayed  bool // the server did this before, and repeats its response
+	Replayed  bool // the server replayed the stored response of an earlier request
 }
 
-// RateLimit is what the server says of the caller's rate. It is all zero where
-// no limit is set.
+// RateLimit is the caller's rate limit, from the headers of the response. It is
+// zero if the server has no limit.
 type RateLimit struct {
 	Limit     int
 	Remaining int
-	Reset     time.Duration // until Remaining is Limit again
+	Reset     time.Duration // time until Remaining equals Limit again
 }
 
 func newResponse(r *http.Response, attempts int) *Response {
