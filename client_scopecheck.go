@@ -82,8 +82,9 @@ func (s *scopeCheck) forget() {
 	}
 }
 
-// ask returns the key's scopes, or nil if they are currently unknown. Concurrent
-// callers share one request, which continues if a caller's context is canceled.
+// ask returns the key's scopes, or nil if they are currently unknown.
+// Concurrent callers share one request, which continues if a caller's context
+// is canceled.
 func (s *scopeCheck) ask(ctx context.Context, c *Client, op operation, round int) (Scopes, error) {
 	answer := s.flights.DoChan("", func() (any, error) {
 		if !s.due(round) {

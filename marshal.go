@@ -8,9 +8,10 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// Types with time fields marshal to the JSON of the API, in which a zero time is
-// null. encoding/json calls MarshalJSON, which redacts secrets. encoding/json/v2
-// and this package's requests and responses call MarshalJSONTo.
+// Types with time fields marshal to the JSON of the API, in which a zero time
+// is null. encoding/json calls MarshalJSON, which redacts secrets.
+// encoding/json/v2 and this package's requests and responses call
+// MarshalJSONTo.
 
 // MarshalJSON implements [json.Marshaler].
 func (w Workspace) MarshalJSON() ([]byte, error) {
@@ -246,8 +247,8 @@ func (k CreatedAPIKey) MarshalJSONTo(enc *jsontext.Encoder) error {
 	return wire.EncodeNested(enc, k.form())
 }
 
-// updateAPIKeyForm is the JSON form of UpdateAPIKeyParams, in which null clears a
-// list or the expiry. ExpiresAt is a jsontext.Value because omitzero omits a
+// updateAPIKeyForm is the JSON form of UpdateAPIKeyParams, in which null clears
+// a list or the expiry. ExpiresAt is a jsontext.Value because omitzero omits a
 // pointer to a zero time.Time, which has an IsZero method.
 type updateAPIKeyForm struct {
 	Name           *string        `json:"name,omitzero"`

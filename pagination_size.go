@@ -2,8 +2,8 @@ package promptrails
 
 import "sync"
 
-// growAfter is the number of pages of one size after which a larger size is tried
-// again.
+// growAfter is the number of pages of one size after which a larger size is
+// tried again.
 const growAfter = 8
 
 // sizer determines the number of items that an iteration requests per page. It

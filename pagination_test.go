@@ -99,7 +99,7 @@ func TestEndlessLists(t *testing.T) {
 		i := n.Add(1)
 		list(fmt.Sprintf(`,"meta":{"page":%d,"pages":%d}`, i, i+1), fmt.Sprint("m", i))(w, nil)
 	}
-	if _, err := collect(t.Context(), clientOver(t, &answers{script: []http.HandlerFunc{grows}}), promptrails.WithPrefetch(0)); err == nil || !strings.Contains(err.Error(), "does not end") {
+	if _, err := collect(t.Context(), clientOver(t, &answers{script: []http.HandlerFunc{grows}}), promptrails.WithPrefetch(0)); err == nil || !strings.Contains(err.Error(), "is not the last") {
 		t.Errorf("pages that grow: %v", err)
 	}
 	var turn atomic.Int64

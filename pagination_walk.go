@@ -20,9 +20,9 @@ const (
 	maxSeen       = 100_000 // ids that are stored to find duplicates
 )
 
-// walk iterates over the pages of a list, by cursor if the server has cursors and
-// by number otherwise. By number, it reads until the list is known to be complete
-// and returns an error if it cannot determine that.
+// walk iterates over the pages of a list, by cursor if the server has cursors
+// and by number otherwise. By number, it reads until the list is known to be
+// complete and returns an error if it cannot determine that.
 type walk[T any] struct {
 	client *Client
 	call   call
@@ -217,8 +217,8 @@ func (w *walk[T]) nextNumber(ctx context.Context, f *fetched[T]) (more bool, err
 	return true, nil
 }
 
-// caps reports whether the server caps the page size below limit. If it does, the
-// short page that the caller requested first does not start at offset
+// caps reports whether the server caps the page size below limit. If it does,
+// the short page that the caller requested first does not start at offset
 // (page-1)*limit. item is the first item of that page.
 func (w *walk[T]) caps(ctx context.Context, item *T) (bool, error) {
 	limit, number := w.asked, w.number
@@ -232,9 +232,9 @@ func (w *walk[T]) caps(ctx context.Context, item *T) (bool, error) {
 }
 
 // askFrom requests the page that starts at offset. A page that is shorter than
-// its limit is not necessarily the last one, so askFrom chooses the largest size
-// that divides offset. A server that ignores limit then returns items that were
-// already received, and its pages are read by number.
+// its limit is not necessarily the last one, so askFrom chooses the largest
+// size that divides offset. A server that ignores limit then returns items that
+// were already received, and its pages are read by number.
 func (w *walk[T]) askFrom(offset int) {
 	limit := w.size.limit()
 	for limit > 1 && offset%limit != 0 {
@@ -298,9 +298,9 @@ func (w *walk[T]) dropSeen(page *Page[T]) (again int) {
 }
 
 // endPass reports whether another pass is required. If the pages of a pass did
-// not overlap and the total did not change, the pass has received every item that
-// existed during all of it. Otherwise endPass starts another pass, to find items
-// that moved between pages.
+// not overlap and the total did not change, the pass has received every item
+// that existed during all of it. Otherwise endPass starts another pass, to find
+// items that moved between pages.
 func (w *walk[T]) endPass(ctx context.Context, f *fetched[T]) (more bool, err error) {
 	p := w.pass
 	w.steady = w.steady && !p.moved && (w.total == 0 || w.total == p.total)

@@ -34,8 +34,8 @@ func (op operation) has(t trait) bool      { return op.traits&t != 0 }
 func (op operation) mutates() bool         { return op.method != "GET" && op.method != "HEAD" }
 func (op operation) repeatsByItself() bool { return op.method != "POST" && op.method != "PATCH" }
 
-// url returns the URL of the operation relative to base. Each id becomes exactly
-// one escaped path element.
+// url returns the URL of the operation relative to base. Each id becomes
+// exactly one escaped path element.
 func (op operation) url(base *url.URL, ids []string, values url.Values) (*url.URL, error) {
 	var b strings.Builder
 	for i, element := range strings.Split(op.path, "/") {

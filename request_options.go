@@ -37,10 +37,10 @@ func (o *requestOptions) fail(field, problem string) {
 	}
 }
 
-// WithIdempotencyKey sets the Idempotency-Key of a POST, PATCH, PUT or DELETE. The
-// default is a random key. A later run of the program can repeat the call with
-// the same key without performing it twice. The key must be 1 to 255 visible
-// ASCII characters. It has no effect on GET.
+// WithIdempotencyKey sets the Idempotency-Key of a POST, PATCH, PUT or DELETE.
+// The default is a random key. A later run of the program can repeat the call
+// with the same key without performing it twice. The key must be 1 to 255
+// visible ASCII characters. It has no effect on GET.
 func WithIdempotencyKey(key string) RequestOption {
 	return func(o *requestOptions) {
 		if !policy.VisibleASCII(key) || len(key) > 255 {
@@ -72,8 +72,8 @@ func WithIfMatch(version int64) RequestOption {
 const maxPrefetch = 64
 
 // WithPrefetch sets how many pages All fetches ahead of the current page. The
-// default is 1, the maximum is 64, and 0 disables prefetching. All holds at most
-// pages+1 pages in memory.
+// default is 1, the maximum is 64, and 0 disables prefetching. All holds at
+// most pages+1 pages in memory.
 func WithPrefetch(pages int) RequestOption {
 	return func(o *requestOptions) {
 		if pages < 0 {
@@ -121,9 +121,9 @@ func validHeaderName(s string) bool {
 	return s != "" && strings.Trim(s, "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == ""
 }
 
-// WithResponse stores a description of the response in r, even if the call returns
-// an error. Without a response, r is unchanged. In All, r describes the page of
-// the current item and is set before the item is yielded.
+// WithResponse stores a description of the response in r, even if the call
+// returns an error. Without a response, r is unchanged. In All, r describes the
+// page of the current item and is set before the item is yielded.
 func WithResponse(r *Response) RequestOption {
 	return func(o *requestOptions) { o.response = r }
 }

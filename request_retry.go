@@ -30,8 +30,8 @@ func backoff(attempts int) time.Duration {
 	return rand.N(limit) //nolint:gosec // jitter is not secret
 }
 
-// jitter returns a random duration to add to a Retry-After, so that clients with
-// the same Retry-After do not retry at the same time.
+// jitter returns a random duration to add to a Retry-After, so that clients
+// with the same Retry-After do not retry at the same time.
 func jitter(wait time.Duration) time.Duration {
 	return rand.N(min(max(wait/4, minJitter), maxJitter)) //nolint:gosec // jitter is not secret
 }
@@ -42,9 +42,9 @@ type retryAfter struct {
 	wait  time.Duration
 }
 
-// parseRetryAfter parses both forms of Retry-After (RFC 9110, section 10.2.3). A
-// date is relative to the Date of the response, or to now without one. A date in
-// the past is 0. A fraction of a second is rounded up. Negative or malformed
+// parseRetryAfter parses both forms of Retry-After (RFC 9110, section 10.2.3).
+// A date is relative to the Date of the response, or to now without one. A date
+// in the past is 0. A fraction of a second is rounded up. Negative or malformed
 // values are ignored.
 func parseRetryAfter(h http.Header, now time.Time) retryAfter {
 	text := strings.TrimSpace(h.Get("Retry-After"))
@@ -69,8 +69,8 @@ func parseRetryAfter(h http.Header, now time.Time) retryAfter {
 }
 
 // retryBudget limits retries during an outage, like the token bucket of the AWS
-// SDKs. Each retry removes tokens, and each response that is not a server failure
-// adds some. When the budget is empty, calls are not retried.
+// SDKs. Each retry removes tokens, and each response that is not a server
+// failure adds some. When the budget is empty, calls are not retried.
 type retryBudget struct {
 	mu     sync.Mutex
 	tokens int

@@ -63,8 +63,8 @@ type items[T any] struct {
 	present bool
 }
 
-// pagedMeta is a Meta that also accepts total_pages, the older name of pages, and
-// records whether the response had a meta.
+// pagedMeta is a Meta that also accepts total_pages, the older name of pages,
+// and records whether the response had a meta.
 type pagedMeta struct {
 	Meta
 	TotalPages int `json:"total_pages"`
@@ -131,8 +131,8 @@ func receiverFor(out any) receiver {
 	return &anything{Data: target{out: out}}
 }
 
-// UnmarshalJSONFrom implements [json.UnmarshalerFrom]. It decodes null as an empty
-// slice.
+// UnmarshalJSONFrom implements [json.UnmarshalerFrom]. It decodes null as an
+// empty slice.
 func (t *target) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if dec.PeekKind() == 'n' {
 		if v := reflect.ValueOf(t.out); v.Kind() == reflect.Pointer && !v.IsNil() && v.Elem().Kind() == reflect.Slice {
@@ -176,8 +176,9 @@ func (ex *exchange) decode(r *http.Response, body []byte) error {
 	return nil
 }
 
-// confirm checks a 2xx response to a call without data. It rejects responses that
-// do not come from the API, such as the HTML page or the empty 200 of a proxy.
+// confirm checks a 2xx response to a call without data. It rejects responses
+// that do not come from the API, such as the HTML page or the empty 200 of a
+// proxy.
 func (ex *exchange) confirm(r *http.Response, body []byte, empty bool) error {
 	if empty {
 		if ex.op.name == "Do" || r.StatusCode == http.StatusNoContent || r.StatusCode == http.StatusResetContent || r.StatusCode == http.StatusAccepted {
@@ -205,8 +206,8 @@ func (ex *exchange) confirm(r *http.Response, body []byte, empty bool) error {
 
 func (ex *exchange) show(text []byte) string { return quote([]byte(ex.clean(string(text)))) }
 
-// showBody quotes a response body. It returns only the size of a JSON response to
-// a mutation, which may contain a new secret.
+// showBody quotes a response body. It returns only the size of a JSON response
+// to a mutation, which may contain a new secret.
 func (ex *exchange) showBody(body []byte) string {
 	if trimmed := bytes.TrimSpace(body); ex.op.mutates() && len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '[') {
 		return fmt.Sprintf("%d bytes of JSON", len(body))
@@ -214,8 +215,8 @@ func (ex *exchange) showBody(body []byte) string {
 	return ex.show(body[:min(len(body), maxErrorBody)])
 }
 
-// isJSON reports whether contentType is a JSON media type. It ignores parameters,
-// which may be malformed.
+// isJSON reports whether contentType is a JSON media type. It ignores
+// parameters, which may be malformed.
 func isJSON(contentType string) bool {
 	media, _, _ := strings.Cut(contentType, ";")
 	return strings.Contains(strings.ToLower(media), "json")
