@@ -61,7 +61,7 @@ func (c *Client) checkScope(ctx context.Context, op operation) (err error) {
 	if granted == nil || granted.Covers(op.scope) {
 		return nil
 	}
-	unsent := &Error{Operation: op.String(), Message: "refused before anything was sent"}
+	unsent := &Error{Operation: op.String(), Message: "request not sent"}
 	return &ScopeError{Required: op.scope, Granted: slices.Clone(granted), err: unsent}
 }
 
