@@ -20,9 +20,9 @@ import (
 // expiry, scopes, and allowed addresses and origins, by the rules of the
 // PromptRails API. It is safe for concurrent use and should be reused.
 //
-// A key that is revoked elsewhere is accepted for up to the cache TTL, and for up
-// to MaxStale longer while the API is unavailable. If a key is changed through
-// the authenticator's client, by a method of [APIKeysService], by
+// A key that is revoked elsewhere is accepted for up to the cache TTL, and for
+// up to MaxStale longer while the API is unavailable. If a key is changed
+// through the authenticator's client, by a method of [APIKeysService], by
 // [MembersService.Remove] or by [WorkspacesService.Delete], its next use is
 // verified again.
 type Authenticator struct {
@@ -66,21 +66,22 @@ func WithAuthAnyWorkspace() AuthenticatorOption {
 	return func(c *authenticatorConfig) { c.anyWorkspace = true }
 }
 
-// WithAuthKeyChecksums rejects keys with an invalid checksum without calling the
-// verifier. Use it for keys of the embedded service, which always have a
+// WithAuthKeyChecksums rejects keys with an invalid checksum without calling
+// the verifier. Use it for keys of the embedded service, which always have a
 // checksum. It is not known whether the vendor's keys have one.
 func WithAuthKeyChecksums() AuthenticatorOption {
 	return func(c *authenticatorConfig) { c.keysCarrySum = true }
 }
 
-// WithAuthCacheTTL sets how long an accepted key is cached. The default is 30 s.
-// A key is never cached beyond its expiry or the end of its overlap. If d is 0,
-// each use is verified.
+// WithAuthCacheTTL sets how long an accepted key is cached. The default is
+// 30 s. A key is never cached beyond its expiry or the end of its overlap. If d
+// is 0, each use is verified.
 func WithAuthCacheTTL(d time.Duration) AuthenticatorOption {
 	return func(c *authenticatorConfig) { c.ttl = d }
 }
 
-// WithAuthNegativeTTL sets how long a rejected key is cached. The default is 5 s.
+// WithAuthNegativeTTL sets how long a rejected key is cached. The default is
+// 5 s.
 func WithAuthNegativeTTL(d time.Duration) AuthenticatorOption {
 	return func(c *authenticatorConfig) { c.negativeTTL = d }
 }
@@ -92,32 +93,33 @@ func WithAuthCacheSize(n int) AuthenticatorOption {
 }
 
 // WithAuthMaxStale accepts a cached key for up to d after the TTL while the API
-// is unavailable. The default is 0. A key is never accepted beyond its expiry or
-// the end of its overlap. A revoked key is accepted for at most TTL + MaxStale.
+// is unavailable. The default is 0. A key is never accepted beyond its expiry
+// or the end of its overlap. A revoked key is accepted for at most TTL +
+// MaxStale.
 func WithAuthMaxStale(d time.Duration) AuthenticatorOption {
 	return func(c *authenticatorConfig) { c.maxStale = d }
 }
 
 // WithAuthStaleWait sets how long a request waits for the API before it uses a
-// stale key, which [WithAuthMaxStale] allows. The default is 1 s. Requests do not
-// wait if the previous verification of the key failed.
+// stale key, which [WithAuthMaxStale] allows. The default is 1 s. Requests do
+// not wait if the previous verification of the key failed.
 func WithAuthStaleWait(d time.Duration) AuthenticatorOption {
 	return func(c *authenticatorConfig) { c.staleWait = d }
 }
 
 // WithAuthUnknownKeyRate limits the rate of verifications of keys that are not
-// cached, which protects the verifier from floods of invalid keys. The default is
-// 100 per second with a burst of 1000. Above the limit,
-// [Authenticator.Authenticate] returns [ErrUnavailable]. The burst must cover the
-// keys that are in use when the service starts.
+// cached, which protects the verifier from floods of invalid keys. The default
+// is 100 per second with a burst of 1000. Above the limit,
+// [Authenticator.Authenticate] returns [ErrUnavailable]. The burst must cover
+// the keys that are in use when the service starts.
 func WithAuthUnknownKeyRate(perSecond float64, burst int) AuthenticatorOption {
 	return func(c *authenticatorConfig) { c.rate, c.burst = perSecond, burst }
 }
 
 // WithAuthTrustedProxies sets the proxies whose X-Forwarded-For header, or the
-// header of [WithAuthForwardedHeader], is trusted by the middleware. The caller's
-// address is the last address in the header that is not a trusted proxy. Without
-// trusted proxies, it is the address of the connection.
+// header of [WithAuthForwardedHeader], is trusted by the middleware. The
+// caller's address is the last address in the header that is not a trusted
+// proxy. Without trusted proxies, it is the address of the connection.
 func WithAuthTrustedProxies(proxies ...netip.Prefix) AuthenticatorOption {
 	return func(c *authenticatorConfig) { c.proxies.Prefixes = slices.Clone(proxies) }
 }
@@ -147,10 +149,10 @@ func WithAuthForwardedHeader(name string) AuthenticatorOption {
 // verify only the keys of their workspace.
 //
 // If c has no credentials, keys are verified with GET /api-keys/current, called
-// with the key itself. Keys with a list of allowed addresses or origins are then
-// rejected, because the server would check this program's address instead of the
-// caller's. Only keys of the client's workspace ([WithWorkspace]) are accepted,
-// unless [WithAuthAnyWorkspace] is given.
+// with the key itself. Keys with a list of allowed addresses or origins are
+// then rejected, because the server would check this program's address instead
+// of the caller's. Only keys of the client's workspace ([WithWorkspace]) are
+// accepted, unless [WithAuthAnyWorkspace] is given.
 //
 // With [WithAuthVerifier], c may be nil. NewAuthenticator returns a
 // [*ValidationError] if the configuration is invalid.
@@ -225,9 +227,9 @@ type Principal struct {
 // Authenticate verifies a key for the use described by r and returns its
 // principal. It returns [ErrUnauthorized] if the key is unknown, revoked or
 // expired, [ErrForbidden] if the address or origin is not allowed, a
-// [*ScopeError] if a scope is missing, and [ErrUnavailable] if the key cannot be
-// verified. The wrapped [*Error] has the status and code that the API uses for
-// the same error.
+// [*ScopeError] if a scope is missing, and [ErrUnavailable] if the key cannot
+// be verified. The wrapped [*Error] has the status and code that the API uses
+// for the same error.
 func (a *Authenticator) Authenticate(ctx context.Context, key string, r AuthRequest) (*Principal, error) {
 	if !apikey.IsKey(key) || a.keysCarrySum && !apikey.HasChecksum(key) {
 		return nil, refusedKey(policy.KeyUnknown, nil)

@@ -23,9 +23,9 @@ const (
 	stalePause    = time.Second      // between two verifications of a stale key
 )
 
-// keyCache caches accepted and rejected keys, by hash. It does not store the keys
-// themselves. Accepted and rejected keys are in separate LRU caches, so that a
-// flood of invalid keys cannot evict valid ones.
+// keyCache caches accepted and rejected keys, by hash. It does not store the
+// keys themselves. Accepted and rejected keys are in separate LRU caches, so
+// that a flood of invalid keys cannot evict valid ones.
 type keyCache struct {
 	verify                     func(context.Context, Secret) (*APIKey, *Error)
 	ttl, negativeTTL, maxStale time.Duration
@@ -226,8 +226,8 @@ func (r *keyCache) refuse(hash keyHash, x *refusal) {
 	}
 }
 
-// younger reports whether the cached result is from a later epoch. It prevents a
-// slow verification from restoring a revoked key.
+// younger reports whether the cached result is from a later epoch. It prevents
+// a slow verification from restoring a revoked key.
 func (r *keyCache) younger(hash keyHash, epoch uint64) bool {
 	k, held := r.held.Peek(hash)
 	x, refused := r.refusals.Peek(hash)

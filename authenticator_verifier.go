@@ -14,15 +14,15 @@ import (
 
 // KeyVerifier looks up API keys. See [WithAuthVerifier].
 type KeyVerifier interface {
-	// VerifyKey returns the API key that key identifies. The Authenticator checks
-	// expiry, scopes, addresses and origins itself. An error that matches
-	// [ErrUnauthorized] or [ErrForbidden] rejects the key. Any other error means
-	// that the key cannot be verified now. Calls may be concurrent.
+	// VerifyKey returns the API key that key identifies. The Authenticator
+	// checks expiry, scopes, addresses and origins itself. An error that
+	// matches [ErrUnauthorized] or [ErrForbidden] rejects the key. Any other
+	// error means that the key cannot be verified now. Calls may be concurrent.
 	VerifyKey(ctx context.Context, key Secret) (*APIKey, error)
 }
 
-// workspaceVerifier verifies keys with POST /api-keys/verify, under the client's
-// credentials. It does not send the caller's address and origin.
+// workspaceVerifier verifies keys with POST /api-keys/verify, under the
+// client's credentials. It does not send the caller's address and origin.
 type workspaceVerifier struct {
 	client *Client
 	worked *atomic.Bool // whether the credentials have been accepted before
@@ -92,8 +92,8 @@ func (v selfVerifier) VerifyKey(ctx context.Context, key Secret) (*APIKey, error
 	}
 }
 
-// notServed returns the error for a key with a list of addresses or origins. The
-// server would check them against this program instead of its caller.
+// notServed returns the error for a key with a list of addresses or origins.
+// The server would check them against this program instead of its caller.
 func notServed(code ErrorCode) *Error {
 	return &Error{
 		Status: http.StatusForbidden, Code: code,
@@ -129,8 +129,8 @@ func keyError(err error, key Secret) *Error {
 }
 
 // unavailable returns the error for a failed verification. It includes the text
-// of err but does not wrap it, because err may be a refusal of this program's own
-// credentials.
+// of err but does not wrap it, because err may be a refusal of this program's
+// own credentials.
 func unavailable(err error) *Error {
 	var wait time.Duration
 	if limited, ok := errors.AsType[*RateLimitError](err); ok {

@@ -68,8 +68,9 @@ type connection struct {
 //
 // NewClient returns a [*ValidationError] for an invalid base URL, plain http to
 // a host that is not loopback (see [WithInsecureHTTP]), an empty or malformed
-// key, or more than one kind of authentication. Without authentication, NewClient
-// succeeds, and calls return [ErrUnauthorized] without sending a request.
+// key, or more than one kind of authentication. Without authentication,
+// NewClient succeeds, and calls return [ErrUnauthorized] without sending a
+// request.
 func NewClient(opts ...Option) (*Client, error) {
 	cfg := &config{
 		maxRetries:  defaultMaxRetries,
@@ -157,8 +158,8 @@ func (c *Client) CloseIdleConnections() {
 // nil.
 //
 // Do decodes the data of the response into out, which must be a pointer. Use a
-// [*Page] for a list with its meta. If out is nil, the data is discarded, and an
-// empty 2xx response is a success. Names match json tags exactly, and null
+// [*Page] for a list with its meta. If out is nil, the data is discarded, and
+// an empty 2xx response is a success. Names match json tags exactly, and null
 // decodes to an empty slice.
 //
 // The body is encoded by the rules of encoding/json, including omitempty, with

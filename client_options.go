@@ -74,8 +74,8 @@ func WithWorkspace(id string) Option {
 // WithBaseURL sets the URL of the API, without /api/v1.
 func WithBaseURL(url string) Option { return func(c *config) { c.baseURL = url } }
 
-// WithHTTPClient sends requests with a copy of client. The client's CheckRedirect
-// is called only for redirects that this package allows.
+// WithHTTPClient sends requests with a copy of client. The client's
+// CheckRedirect is called only for redirects that this package allows.
 func WithHTTPClient(client *http.Client) Option { return func(c *config) { c.httpClient = client } }
 
 // WithTimeout limits the duration of one attempt, including reading the
@@ -83,14 +83,14 @@ func WithHTTPClient(client *http.Client) Option { return func(c *config) { c.htt
 // To limit a whole call, use its context.
 func WithTimeout(d time.Duration) Option { return func(c *config) { c.timeout = d } }
 
-// WithMaxRetries sets the maximum number of retries of a call. The default is 3;
-// 0 disables retries. The package documentation describes which calls are
+// WithMaxRetries sets the maximum number of retries of a call. The default is
+// 3; 0 disables retries. The package documentation describes which calls are
 // retried.
 func WithMaxRetries(n int) Option { return func(c *config) { c.maxRetries = n } }
 
-// WithIdempotentServer declares that the server honours Idempotency-Key, so that
-// POST and PATCH are retried like other methods. Without this option, they are
-// retried after the first response in which the server confirms it.
+// WithIdempotentServer declares that the server honours Idempotency-Key, so
+// that POST and PATCH are retried like other methods. Without this option, they
+// are retried after the first response in which the server confirms it.
 func WithIdempotentServer() Option { return func(c *config) { c.idempotent = true } }
 
 // WithLogger logs each attempt at debug level, with its operation and duration,
@@ -104,12 +104,13 @@ func WithLogger(logger *slog.Logger) Option {
 	}
 }
 
-// WithUserAgent adds userAgent to the User-Agent header, before the name of this
-// package.
+// WithUserAgent adds userAgent to the User-Agent header, before the name of
+// this package.
 func WithUserAgent(userAgent string) Option { return func(c *config) { c.userAgent = userAgent } }
 
-// WithMaxResponseSize limits the uncompressed size of a response to n bytes. The
-// default is 16 MiB. If a page is larger, All and Tail request smaller pages.
+// WithMaxResponseSize limits the uncompressed size of a response to n bytes.
+// The default is 16 MiB. If a page is larger, All and Tail request smaller
+// pages.
 func WithMaxResponseSize(n int64) Option { return func(c *config) { c.maxResponse = n } }
 
 // WithInsecureHTTP allows plain http to a host that is not loopback. Anyone on
@@ -127,8 +128,8 @@ func WithScopes(scopes ...Scope) Option {
 
 // WithScopeCheck requests the API key's scopes from the server before the first
 // call, and then checks calls like [WithScopes]. The scopes are requested again
-// before a call is rejected, at most once a minute, and after the server rejects
-// a scope that was expected to be granted.
+// before a call is rejected, at most once a minute, and after the server
+// rejects a scope that was expected to be granted.
 //
 // Calls are not checked while the request fails. If the server does not report
 // scopes, the check is disabled and a warning is logged. If [WithAPIKeySource]

@@ -61,7 +61,7 @@ func (c *Client) checkScope(ctx context.Context, op operation) (err error) {
 	if granted == nil || granted.Covers(op.scope) {
 		return nil
 	}
-	unsent := &Error{Operation: op.String(), Message: "refused before anything was sent"}
+	unsent := &Error{Operation: op.String(), Message: "request not sent"}
 	return &ScopeError{Required: op.scope, Granted: slices.Clone(granted), err: unsent}
 }
 
@@ -82,8 +82,9 @@ func (s *scopeCheck) forget() {
 	}
 }
 
-// ask returns the key's scopes, or nil if they are currently unknown. Concurrent
-// callers share one request, which continues if a caller's context is canceled.
+// ask returns the key's scopes, or nil if they are currently unknown.
+// Concurrent callers share one request, which continues if a caller's context
+// is canceled.
 func (s *scopeCheck) ask(ctx context.Context, c *Client, op operation, round int) (Scopes, error) {
 	answer := s.flights.DoChan("", func() (any, error) {
 		if !s.due(round) {

@@ -107,7 +107,7 @@ func TestWithScopes(t *testing.T) {
 	}
 	err := readMembers(t.Context(), c.InWorkspace("other"))
 	checkScopeRefused(t, err, "GET /members", promptrails.ScopeMembersRead)
-	if want := "promptrails: GET /members: refused before anything was sent: the API key requires the scope members:read; it has credentials:read vendor:own"; err.Error() != want {
+	if want := "promptrails: GET /members: request not sent: the API key requires the scope members:read; it has credentials:read vendor:own"; err.Error() != want {
 		t.Errorf("Members.List: got error %q, want %q", err, want)
 	}
 	for _, err := range c.Members.All(t.Context(), nil) {

@@ -29,8 +29,8 @@
 // # Workspaces
 //
 // A workspace is the top-level container. Every object belongs to exactly one
-// workspace, and an API key is bound to one. A person, who authenticates with an
-// access token, can be a member of many workspaces and selects one with
+// workspace, and an API key is bound to one. A person, who authenticates with
+// an access token, can be a member of many workspaces and selects one with
 // [WithWorkspace] or [Client.InWorkspace]. [ResourcesService] reads agents,
 // prompts and other objects by their [ResourceKind].
 //
@@ -65,8 +65,8 @@
 // POST, PATCH, PUT and DELETE requests carry an Idempotency-Key, which is the
 // same for every attempt. POST and PATCH are retried like other methods if the
 // server has confirmed that it honours the key, or with [WithIdempotentServer].
-// Otherwise they are retried only on 429, and if the request cannot have reached
-// a server.
+// Otherwise they are retried only on 429, and if the request cannot have
+// reached a server.
 //
 // # Outcomes
 //
@@ -81,18 +81,18 @@
 //
 // All yields every item of a list exactly one time, or an error. It follows the
 // server's cursors. Without cursors it reads pages by number until the list is
-// known to be complete. If a page exceeds [WithMaxResponseSize], All requests it
-// again with fewer items.
+// known to be complete. If a page exceeds [WithMaxResponseSize], All requests
+// it again with fewer items.
 //
 // # JSON
 //
-// The types of this package marshal to the JSON of the API. A zero time is null,
-// and secrets are redacted. Other types, passed to [ResourcesService] and
+// The types of this package marshal to the JSON of the API. A zero time is
+// null, and secrets are redacted. Other types, passed to [ResourcesService] and
 // [Client.Do], are encoded by the rules of encoding/json.
 //
 // # Secrets
 //
 // Tokens and keys have type [Secret], which formatting verbs, loggers and
-// encoders print as [redacted]. Authentication headers are never sent to another
-// origin.
+// encoders print as [redacted]. Authentication headers are never sent to
+// another origin.
 package promptrails

@@ -28,8 +28,8 @@ var (
 	ErrUnavailable        = errors.New("promptrails: service is unavailable") // 502, 503, 504, and no response
 )
 
-// ErrorCode is the code of an API error. Servers may send codes that this version
-// does not know.
+// ErrorCode is the code of an API error. Servers may send codes that this
+// version does not know.
 type ErrorCode string
 
 // The codes of the API.
@@ -313,7 +313,8 @@ func explain(err *Error, known string, facts ...string) string {
 	}
 }
 
-// wrapped returns err as an error. It returns the nil interface for a nil *Error.
+// wrapped returns err as an error. It returns the nil interface for a nil
+// *Error.
 func wrapped(err *Error) error {
 	if err == nil {
 		return nil

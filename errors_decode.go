@@ -22,8 +22,8 @@ const (
 )
 
 // errorBody is the body of a response other than 2xx: {"error": {…}} or
-// {"error": "…"} from the API, {"message": "…"} from a router, or the formats of
-// gateways, including RFC 9457.
+// {"error": "…"} from the API, {"message": "…"} from a router, or the formats
+// of gateways, including RFC 9457.
 type errorBody struct {
 	Error        jsontext.Value `json:"error"`
 	Message      jsontext.Value `json:"message"`
@@ -40,8 +40,8 @@ type errorObject struct {
 	Details json.RawMessage `json:"details"`
 }
 
-// decodeError sets the fields of e from the body of a response. It uses clean to
-// remove secrets from the body first.
+// decodeError sets the fields of e from the body of a response. It uses clean
+// to remove secrets from the body first.
 func (e *Error) decodeError(body []byte, clean func(string) string) {
 	text := clean(string(body[:min(len(body), maxErrorBody)]))
 	var outer errorBody

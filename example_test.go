@@ -279,7 +279,7 @@ func ExampleWithScopes() {
 	fmt.Println(err)
 	// Output:
 	// ask for a key with the scope credentials:write
-	// promptrails: DELETE /credentials/{id}: refused before anything was sent: the API key requires the scope credentials:write; it has members:read
+	// promptrails: DELETE /credentials/{id}: request not sent: the API key requires the scope credentials:write; it has members:read
 }
 
 func ExampleResourcesService() {

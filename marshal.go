@@ -8,9 +8,9 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// The types that hold times marshal to the form of the API, in which a time that
-// is not set is null. encoding/json calls MarshalJSON, in which secrets are
-// redacted; encoding/json/v2, and this package's own requests and responses, call
+// Types with time fields marshal to the JSON of the API, in which a zero time
+// is null. encoding/json calls MarshalJSON, which redacts secrets.
+// encoding/json/v2 and this package's requests and responses call
 // MarshalJSONTo.
 
 // MarshalJSON implements [json.Marshaler].
@@ -247,9 +247,9 @@ func (k CreatedAPIKey) MarshalJSONTo(enc *jsontext.Encoder) error {
 	return wire.EncodeNested(enc, k.form())
 }
 
-// updateAPIKeyForm is UpdateAPIKeyParams on the wire, where null clears a list or
-// an expiry: omitzero omits a pointer to the zero time, since time.Time has an
-// IsZero.
+// updateAPIKeyForm is the JSON form of UpdateAPIKeyParams, in which null clears
+// a list or the expiry. ExpiresAt is a jsontext.Value because omitzero omits a
+// pointer to a zero time.Time, which has an IsZero method.
 type updateAPIKeyForm struct {
 	Name           *string        `json:"name,omitzero"`
 	Scopes         *Scopes        `json:"scopes,omitzero"`
@@ -301,7 +301,7 @@ func (p *UpdateAPIKeyParams) UnmarshalJSON(data []byte) error {
 	})
 }
 
-// present makes a field that was null a pointer to a zero value.
+// present sets a field that was null to a pointer to a zero value.
 func present[T any](field **T) error {
 	if *field == nil {
 		*field = new(T)

@@ -7,19 +7,19 @@ import (
 	"maps"
 )
 
-// pageSize is the default number of items that All requests at a time.
+// pageSize is the default number of items in a page that All requests.
 const pageSize = 100
 
-// ListOptions selects a page of a list. It is a part of the parameters of every
-// List method. A negative number returns a [*ValidationError].
+// ListOptions selects a page of a list. It is part of the parameters of every
+// List method. Negative numbers are a [*ValidationError].
 type ListOptions struct {
-	Page  int    `url:"page,omitempty"`  // from 1; prefer a cursor if the server returns one
-	Limit int    `url:"limit,omitempty"` // items in a page: 1 to 100, 20 by default
-	After string `url:"after,omitempty"` // the NextCursor of an earlier page
+	Page  int    `url:"page,omitempty"`  // starts at 1; prefer After if the server has cursors
+	Limit int    `url:"limit,omitempty"` // items per page: 1 to 100, default 20
+	After string `url:"after,omitempty"` // the NextCursor of the previous page
 }
 
-// Page is one page of a list. Items point into one array, so holding one item
-// keeps its page in memory.
+// Page is one page of a list. Items point into one array, so a reference to one
+// item retains the whole page in memory.
 type Page[T any] struct {
 	Items []*T `json:"data"`
 	Meta  Meta `json:"meta"`
@@ -28,11 +28,11 @@ type Page[T any] struct {
 // Meta is the position of a page in its list. A field that the server omits is
 // zero.
 type Meta struct {
-	Total      int    `json:"total,omitzero"` // of the whole list
+	Total      int    `json:"total,omitzero"` // items in the whole list
 	Page       int    `json:"page,omitzero"`
 	Limit      int    `json:"limit,omitzero"`
 	Pages      int    `json:"pages,omitzero"`
-	NextCursor string `json:"next_cursor,omitzero"` // for ListOptions.After; empty on the last page, or if the server has no cursors
+	NextCursor string `json:"next_cursor,omitzero"` // for ListOptions.After; empty on the last page, and if the server has no cursors
 }
 
 // list sends a call whose response is a page of a list.
@@ -41,17 +41,18 @@ func list[T any](ctx context.Context, c *Client, call call) (*Page[T], error) {
 	return page, err
 }
 
-// listPage is list, and reports whether the response had a meta.
+// listPage is like list, and also reports whether the response had a meta.
 func listPage[T any](ctx context.Context, c *Client, call call) (*Page[T], bool, error) {
 	page := new(Page[T])
-	answer := &paged[T]{page: page}
-	if err := c.send(ctx, call, answer); err != nil {
+	envelope := &paged[T]{page: page}
+	if err := c.send(ctx, call, envelope); err != nil {
 		return nil, false, err
 	}
-	return page, answer.Meta.present, nil
+	return page, envelope.Meta.present, nil
 }
 
-// whole sends a call whose response is a list that is not paged.
+// whole sends a call whose response is a complete list. It returns an error if
+// the response is one of several pages.
 func whole[T any](ctx context.Context, c *Client, call call) ([]*T, error) {
 	page, err := list[T](ctx, c, call)
 	switch {
@@ -63,25 +64,26 @@ func whole[T any](ctx context.Context, c *Client, call call) ([]*T, error) {
 	return page.Items, nil
 }
 
-// all returns a sequence of all items of a list. Each range over it begins at the
-// first item.
+// all returns an iterator over all items of a list. Each range over it starts
+// from the beginning.
 func all[T any](ctx context.Context, c *Client, call call, params any) iter.Seq2[*T, error] {
-	query, err := encodeQuery(params) // before the caller can change params
+	query, err := encodeQuery(params) // not in the iterator, because the caller may change params
 	return eachItem(ctx, call.opts, err, func() func(context.Context) iter.Seq[fetched[T]] {
 		return newWalk[T](c, call, maps.Clone(query)).pagesOf
 	})
 }
 
-// fetched is a page or its error, and an error that follows its items.
+// fetched is the result of a request for a page.
 type fetched[T any] struct {
 	page     *Page[T]
 	hasMeta  bool
 	response Response
-	err      error
-	ends     error
+	err      error // returned instead of the items
+	ends     error // returned after the items
 }
 
-// eachItem yields the items of pages. It calls begin for each range.
+// eachItem returns an iterator over the items of pages. It calls begin for the
+// pages of each range.
 func eachItem[T any](ctx context.Context, opts []RequestOption, err error, begin func() func(context.Context) iter.Seq[fetched[T]]) iter.Seq2[*T, error] {
 	options := newRequestOptions(opts)
 	switch {
@@ -121,23 +123,23 @@ func eachItem[T any](ctx context.Context, opts []RequestOption, err error, begin
 	}
 }
 
-// ahead fetches up to n pages in advance, in a goroutine that ends with the loop over
-// the returned sequence.
+// ahead returns an iterator that prefetches up to n pages in a goroutine. The
+// goroutine exits before the loop over the iterator does.
 func ahead[T any](ctx context.Context, n int, pages func(context.Context) iter.Seq[fetched[T]]) iter.Seq[fetched[T]] {
 	if n == 0 {
 		return pages(ctx)
 	}
 	return func(yield func(fetched[T]) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		// If the caller's context ends, its error must arrive: the goroutine drops
-		// a page only after the loop has ended.
+		// send must not select on ctx.Done: the error of a canceled context is
+		// also sent to the loop.
 		ended := make(chan struct{})
-		// The goroutine holds one page, and the channel the others.
+		// The goroutine holds one page, and the channel buffers the others.
 		queue := make(chan fetched[T], n-1)
 		defer func() {
 			close(ended)
 			cancel()
-			for range queue { // until the goroutine closes it
+			for range queue { // wait for the goroutine to close it
 			}
 		}()
 		go func() {
@@ -170,8 +172,9 @@ func ahead[T any](ctx context.Context, n int, pages func(context.Context) iter.S
 	}
 }
 
-// recovered runs fn in a goroutine of the package. A panic, for example of the
-// caller's transport, is returned as an error: the caller could not recover it.
+// recovered calls fn and converts a panic to an error. It is for goroutines of
+// this package, in which a panic, for example of the caller's transport, would
+// crash the process.
 func recovered(fn func() error) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {

@@ -68,7 +68,7 @@ func TestAll(t *testing.T) {
 		"an empty middle page":  {[]http.HandlerFunc{list(`,"meta":{"next_cursor":"c1"}`, "a"), list(`,"meta":{"next_cursor":"c2"}`), list(`,"meta":{"limit":100}`, "b")}, "a b", "limit=100 after=c1&limit=100 after=c2&limit=100", ""},
 		"a repeated cursor":     {[]http.HandlerFunc{list(`,"meta":{"next_cursor":"c1"}`, "a")}, "a", "", "repeats a cursor"},
 		"an empty first page":   {[]http.HandlerFunc{list(`,"meta":{"page":1,"pages":9}`)}, "", "limit=100", "page 1 of 9 is empty"},
-		"a repeated page":       {[]http.HandlerFunc{list(`,"meta":{"page":1,"pages":9}`, "a")}, "a", "", "page 1 came for page 2"},
+		"a repeated page":       {[]http.HandlerFunc{list(`,"meta":{"page":1,"pages":9}`, "a")}, "a", "", "requested page 2, received page 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -99,8 +99,8 @@ func TestEndlessLists(t *testing.T) {
 			i := n.Add(1)
 			list(fmt.Sprintf(`,"meta":{"page":%d,"pages":%d}`, i, i+1), fmt.Sprint("m", i))(w, nil)
 		}
-		if _, err := collect(t.Context(), clientOver(t, &answers{script: []http.HandlerFunc{grows}}), promptrails.WithPrefetch(0)); err == nil || !strings.Contains(err.Error(), "does not end") {
-			t.Errorf("Members.All: got %v, want an error containing %q", err, "does not end")
+		if _, err := collect(t.Context(), clientOver(t, &answers{script: []http.HandlerFunc{grows}}), promptrails.WithPrefetch(0)); err == nil || !strings.Contains(err.Error(), "is not the last") {
+			t.Errorf("Members.All: got %v, want an error containing %q", err, "is not the last")
 		}
 	})
 	t.Run("a cycle of cursors", func(t *testing.T) {

@@ -15,38 +15,38 @@ import (
 
 // Bounds of the iteration over a list.
 const (
-	maxEmptyPages = 10      // with a cursor, in a row
-	maxPasses     = 4       // over a list whose pages overlap
-	maxSeen       = 100_000 // ids that are stored, to return each item once
+	maxEmptyPages = 10      // consecutive empty pages with a cursor
+	maxPasses     = 4       // readings of a list whose pages overlap
+	maxSeen       = 100_000 // ids that are stored to find duplicates
 )
 
-// walk reads the pages of a list: by cursor if the server returns one, and otherwise
-// by number. It reads a list by number until the list is known to be complete, or
-// returns an error.
+// walk iterates over the pages of a list, by cursor if the server has cursors
+// and by number otherwise. By number, it reads until the list is known to be
+// complete and returns an error if it cannot determine that.
 type walk[T any] struct {
 	client *Client
 	call   call
 	query  url.Values
 	size   *sizer
 	cursor cursorGuard
-	before map[uint64]struct{} // items of the previous page, by cursor
-	now    map[uint64]struct{}
+	before map[uint64]struct{} // items of the previous page, with cursors
+	now    map[uint64]struct{} // items of the current page, with cursors
 
-	// By number.
-	first    int  // page of the caller
-	number   int  // of the requested page
-	asked    int  // its limit
-	came     int  // items of the first page
-	whole    bool // the first page had fewer items than its limit: it may be the whole list
-	sized    bool // the server respects limit
-	fixed    bool // the server ignores limit
-	probed   int  // number of the page before the one that askFrom requested; 0: there is none
+	// Without cursors.
+	first    int  // the page that the caller requested
+	number   int  // of the page being requested
+	asked    int  // limit of the page being requested
+	came     int  // number of items of the first page
+	whole    bool // the size of the first page differs from its limit, so it may be the whole list
+	sized    bool // the server is known to honour limit
+	fixed    bool // the server ignores or caps limit
+	probed   int  // the last page before askFrom requested another one; 0 if unset
 	pass     pass
 	passes   int
-	pages    int // reported by the first page
-	total    int // of the previous pass; 0: unknown
-	steady   bool
-	distinct int // items that were returned
+	pages    int  // from the meta of the first page
+	total    int  // from the previous pass; 0 if unknown
+	steady   bool // the total has not changed
+	distinct int  // number of items that were returned
 	seen     map[uint64]int
 	seed     maphash.Seed
 	identity func(*T) string
@@ -55,10 +55,10 @@ type walk[T any] struct {
 // pass is one reading of all pages by number.
 type pass struct {
 	begun    bool
-	total    int  // reported by its pages; 0: unknown
-	pages    int  // reported by its pages; 0: unknown
+	total    int  // from the meta of its pages; 0 if unknown
+	pages    int  // from the meta of its pages; 0 if unknown
 	moved    bool // total or pages changed during the pass
-	items    int  // distinct
+	items    int  // number of distinct items
 	overlaps bool // an item was received twice
 }
 
@@ -102,7 +102,7 @@ func (w *walk[T]) fetch(ctx context.Context) (f fetched[T]) {
 	return f
 }
 
-// next sets the query for the following page, and reports whether there is one.
+// next sets the query for the next page and reports whether there is one.
 func (w *walk[T]) next(ctx context.Context, f *fetched[T]) (more bool, err error) {
 	w.size.grow()
 	came := len(f.page.Items)
@@ -134,8 +134,8 @@ func (w *walk[T]) next(ctx context.Context, f *fetched[T]) (more bool, err error
 	}
 }
 
-// dropRepeated removes the items of the previous page. If a cursor is an offset, an
-// insertion makes items move to the next page.
+// dropRepeated removes items that were in the previous page. If the server's
+// cursor is an offset, insertions make it return items again.
 func (w *walk[T]) dropRepeated(page *Page[T]) {
 	if w.now == nil {
 		w.before, w.now = map[uint64]struct{}{}, map[uint64]struct{}{}
@@ -150,23 +150,23 @@ func (w *walk[T]) dropRepeated(page *Page[T]) {
 	w.before, w.now = w.now, w.before
 }
 
-// cursorEnds returns an error if a page without a cursor may not be the last page of
-// a list with cursors.
+// cursorEnds returns an error if f, a page without a next cursor, cannot be
+// confirmed to be the last page of a list with cursors.
 func (w *walk[T]) cursorEnds(f *fetched[T]) error {
 	meta := f.page.Meta
 	switch {
 	case !f.hasMeta:
-		return w.incomplete("the response has no meta, which would say whether there are more items")
+		return w.incomplete("the response has no meta")
 	case !w.query.Has("after") && (meta.Pages > 1 || meta.Total > len(f.page.Items)):
-		return w.incomplete("%d items came, the server says %d, and it gives no cursor", len(f.page.Items), meta.Total)
+		return w.incomplete("received %d of %d items and no cursor", len(f.page.Items), meta.Total)
 	case w.cursor.steps == 0 && meta.Page > 0 && meta.Pages > meta.Page:
-		return w.incomplete("page %d of %d came: the server does not know the parameter after", meta.Page, meta.Pages)
+		return w.incomplete("received page %d of %d: the server does not support the parameter after", meta.Page, meta.Pages)
 	default:
 		return nil
 	}
 }
 
-// nextNumber is next for a list without cursors.
+// nextNumber implements next for a list without cursors.
 func (w *walk[T]) nextNumber(ctx context.Context, f *fetched[T]) (more bool, err error) {
 	meta, came := f.page.Meta, len(f.page.Items)
 	if err := w.fault(w.checkNumber(meta, came)); err != nil {
@@ -196,7 +196,7 @@ func (w *walk[T]) nextNumber(ctx context.Context, f *fetched[T]) (more bool, err
 	case came == 0, w.last(meta):
 		return w.endPass(ctx, f)
 	case again == came && came == w.pass.items && w.whole && meta.Pages == 0 && meta.Total == 0:
-		return false, nil // the server ignores page, and has returned everything
+		return false, nil // the server ignores page and returned the whole list
 	case again == came && w.probed != 0 && !w.fixed:
 		w.fixed, w.pass.overlaps = true, overlapped
 		w.ask(w.asked, w.probed+1)
@@ -217,8 +217,9 @@ func (w *walk[T]) nextNumber(ctx context.Context, f *fetched[T]) (more bool, err
 	return true, nil
 }
 
-// caps reports whether the server limits the size of pages. Then the short first page
-// of the caller begins before item (page-1)*limit.
+// caps reports whether the server caps the page size below limit. If it does,
+// the short page that the caller requested first does not start at offset
+// (page-1)*limit. item is the first item of that page.
 func (w *walk[T]) caps(ctx context.Context, item *T) (bool, error) {
 	limit, number := w.asked, w.number
 	w.ask(1, (number-1)*limit+1)
@@ -230,10 +231,10 @@ func (w *walk[T]) caps(ctx context.Context, item *T) (bool, error) {
 	return len(f.page.Items) != 1 || w.identity(f.page.Items[0]) != w.identity(item), nil
 }
 
-// askFrom requests the page that begins after a number of items. A page with fewer
-// items than its limit may not be the last one, so askFrom chooses a size for which
-// the next page begins at the end of that page. A server that ignores limit returns
-// items again; its pages are then read by their numbers.
+// askFrom requests the page that starts at offset. A page that is shorter than
+// its limit is not necessarily the last one, so askFrom chooses the largest
+// size that divides offset. A server that ignores limit then returns items that
+// were already received, and its pages are read by number.
 func (w *walk[T]) askFrom(offset int) {
 	limit := w.size.limit()
 	for limit > 1 && offset%limit != 0 {
@@ -247,7 +248,8 @@ func (w *walk[T]) ask(limit, number int) {
 	w.query.Set("page", strconv.Itoa(number))
 }
 
-// checkNumber returns an error if the pages of the server do not end.
+// checkNumber returns an error if the server's pages are inconsistent or do not
+// end.
 func (w *walk[T]) checkNumber(meta Meta, came int) error {
 	if w.pages == 0 {
 		w.pages = meta.Pages
@@ -256,15 +258,15 @@ func (w *walk[T]) checkNumber(meta Meta, came int) error {
 	case came == 0 && meta.Pages > w.number:
 		return fmt.Errorf("page %d of %d is empty", w.number, meta.Pages)
 	case meta.Page != 0 && meta.Page != w.number:
-		return fmt.Errorf("received page %d for page %d", meta.Page, w.number)
-	case meta.Pages > w.number && w.asked == w.size.most && w.number > 2*w.pages+10:
-		return fmt.Errorf("page %d is followed by another page of %d", w.number, w.pages)
+		return fmt.Errorf("requested page %d, received page %d", w.number, meta.Page)
+	case meta.Pages > w.number && w.asked == w.size.max && w.number > 2*w.pages+10:
+		return fmt.Errorf("page %d is not the last, but there were %d pages at the start", w.number, w.pages)
 	default:
 		return nil
 	}
 }
 
-// last reports whether this is the last page by its meta.
+// last reports whether the current page is the last one, according to meta.
 func (w *walk[T]) last(meta Meta) bool {
 	if meta.Total > 0 && w.first == 1 {
 		return w.pass.items >= meta.Total && w.number >= meta.Pages
@@ -272,8 +274,8 @@ func (w *walk[T]) last(meta Meta) bool {
 	return meta.Pages > 0 && w.number >= meta.Pages
 }
 
-// dropSeen removes items that were returned before. It returns how many were received
-// twice in this pass.
+// dropSeen removes items that were already returned. It returns the number of
+// items that were already received in this pass.
 func (w *walk[T]) dropSeen(page *Page[T]) (again int) {
 	page.Items = slices.DeleteFunc(page.Items, func(item *T) bool {
 		key := maphash.String(w.seed, w.identity(item))
@@ -295,9 +297,10 @@ func (w *walk[T]) dropSeen(page *Page[T]) (again int) {
 	return again
 }
 
-// endPass decides whether the list is complete. If the pages of a pass did not overlap
-// and the total did not change, the pass has every item that existed throughout.
-// Otherwise the list is read again, for items that moved from one page to another.
+// endPass reports whether another pass is required. If the pages of a pass did
+// not overlap and the total did not change, the pass has received every item
+// that existed during all of it. Otherwise endPass starts another pass, to find
+// items that moved between pages.
 func (w *walk[T]) endPass(ctx context.Context, f *fetched[T]) (more bool, err error) {
 	p := w.pass
 	w.steady = w.steady && !p.moved && (w.total == 0 || w.total == p.total)
@@ -306,13 +309,13 @@ func (w *walk[T]) endPass(ctx context.Context, f *fetched[T]) (more bool, err er
 	case !p.overlaps && !p.moved && (!counted || p.items >= p.total), counted && w.steady && w.distinct == p.total:
 		return false, nil
 	case w.distinct > maxSeen:
-		f.ends = w.incomplete("it changed while it was read, and has too many items to be read again without returning some twice")
+		f.ends = w.incomplete("it changed during the iteration, and is too large to be read again without duplicates")
 		return false, nil
 	case w.passes == maxPasses && counted:
-		f.ends = w.incomplete("%d items came, and the server says %d", w.distinct, p.total)
+		f.ends = w.incomplete("received %d of %d items", w.distinct, p.total)
 		return false, nil
 	case w.passes == maxPasses:
-		f.ends = w.incomplete("its pages overlap, and the server does not say how many items there are")
+		f.ends = w.incomplete("the pages overlap, and the server does not report the number of items")
 		return false, nil
 	}
 	if err := sleep(ctx, backoff(w.passes)); err != nil {
@@ -320,11 +323,12 @@ func (w *walk[T]) endPass(ctx context.Context, f *fetched[T]) (more bool, err er
 	}
 	w.total, w.pass = p.total, pass{}
 	w.passes++
-	w.ask(w.size.most, w.first)
+	w.ask(w.size.max, w.first)
 	return true, nil
 }
 
-// shrink requests a smaller page instead of one that was too large.
+// shrink requests a smaller page instead of one that was too large. It reports
+// false if the page had only one item.
 func (w *walk[T]) shrink() bool {
 	offset := (w.number - 1) * w.asked
 	if !w.size.shrink(w.asked) {
@@ -350,14 +354,16 @@ func (w *walk[T]) incomplete(format string, args ...any) error {
 	return &Error{Operation: w.call.op.String(), Code: CodeInternal, Message: "the list may be incomplete: " + fmt.Sprintf(format, args...)}
 }
 
-// cursorGuard detects cursors that do not end, in constant memory.
+// cursorGuard detects cycles of cursors in constant memory, with Brent's
+// algorithm.
 type cursorGuard struct {
 	steps, mark int
-	seen        string // the cursor at the last power of two: Brent's algorithm
-	empty       int    // empty pages in a row
+	seen        string // the cursor at the last mark
+	empty       int    // number of consecutive empty pages
 }
 
-// pause waits after an empty page, longer each time.
+// pause waits after an empty page. The wait doubles with each consecutive empty
+// page.
 func (g *cursorGuard) pause(ctx context.Context) error {
 	return sleep(ctx, 10*time.Millisecond<<g.empty)
 }
@@ -371,7 +377,7 @@ func (g *cursorGuard) check(cursor string, items int) error {
 	case cursor == g.seen:
 		return errors.New("the server repeats a cursor")
 	case g.empty > maxEmptyPages:
-		return fmt.Errorf("%d pages in a row are empty", g.empty)
+		return fmt.Errorf("%d consecutive pages are empty", g.empty)
 	}
 	if g.steps++; g.steps > g.mark {
 		g.seen, g.mark = cursor, 2*g.steps
@@ -379,8 +385,8 @@ func (g *cursorGuard) check(cursor string, items int) error {
 	return nil
 }
 
-// identity returns a function that identifies an item by its id, or by all of its
-// fields if it has no id.
+// identity returns a function that returns the id of an item, or all its fields
+// if it has no id.
 func identity[T any]() func(*T) string {
 	var index []int
 	for _, name := range []string{"ID", "AgentID"} {

@@ -7,26 +7,26 @@ import (
 	"github.com/google/go-querystring/query"
 )
 
-// operation is one call of the API. Errors and logs contain its method and path, and
-// a test compares it with openapi.yaml.
+// operation describes an API operation, for requests, errors, logs and the test
+// against the OpenAPI document.
 type operation struct {
-	name   string // as in Go: Members.Get
+	name   string // in Go: Members.Get
 	method string
-	path   string // the template, below /api/v1: /members/{id}
-	scope  Scope  // that an API key requires; empty: no key is accepted, or any
+	path   string // template, relative to /api/v1: /members/{id}
+	scope  Scope  // required of an API key; empty if any key or no key is accepted
 	traits trait
 }
 
 type trait uint
 
 const (
-	acrossWorkspaces trait = 1 << iota // sends no X-Workspace-ID
-	personOnly                         // refuses API keys
-	revokes                            // sets the status revoked
-	anyWorkspace                       // X-Workspace-ID is optional
-	changesKeys                        // may revoke or restrict API keys
-	callerBody                         // the body has a caller's own type
-	bySequence                         // the list has cursors and no page numbers
+	acrossWorkspaces trait = 1 << iota // does not send X-Workspace-ID
+	personOnly                         // does not accept API keys
+	revokes                            // revokes an object, whose status then changes
+	anyWorkspace                       // sends X-Workspace-ID if the client has a workspace
+	changesKeys                        // may revoke or restrict an API key
+	callerBody                         // has a body of the caller's type
+	bySequence                         // is a list with cursors only, without page numbers
 )
 
 func (op operation) String() string        { return op.method + " " + op.path }
@@ -34,8 +34,8 @@ func (op operation) has(t trait) bool      { return op.traits&t != 0 }
 func (op operation) mutates() bool         { return op.method != "GET" && op.method != "HEAD" }
 func (op operation) repeatsByItself() bool { return op.method != "POST" && op.method != "PATCH" }
 
-// url returns base with the filled path template. Each value becomes one escaped
-// path element.
+// url returns the URL of the operation relative to base. Each id becomes
+// exactly one escaped path element.
 func (op operation) url(base *url.URL, ids []string, values url.Values) (*url.URL, error) {
 	var b strings.Builder
 	for i, element := range strings.Split(op.path, "/") {
@@ -53,7 +53,7 @@ func (op operation) url(base *url.URL, ids []string, values url.Values) (*url.UR
 		case id == "":
 			return nil, invalid(name, "must not be empty")
 		case !validElement(id):
-			return nil, invalid(name, "must not consist of dots only, or contain control characters")
+			return nil, invalid(name, "must not consist only of dots, or contain control characters")
 		}
 		b.WriteString(url.PathEscape(id))
 	}
@@ -67,13 +67,13 @@ func (op operation) url(base *url.URL, ids []string, values url.Values) (*url.UR
 	return &u, nil
 }
 
-// validElement reports whether s can be a path element: not empty, "." or "..", and
-// without control characters.
+// validElement reports whether s is a valid path element: not empty, not only
+// dots, and without control characters.
 func validElement(s string) bool {
 	return strings.Trim(s, ".") != "" && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
-// encodeQuery returns params, a pointer to a struct that may be nil, as a query.
+// encodeQuery encodes params, a pointer to a struct or nil, as a query.
 func encodeQuery(params any) (url.Values, error) {
 	switch p := params.(type) {
 	case nil:
@@ -83,7 +83,7 @@ func encodeQuery(params any) (url.Values, error) {
 	}
 	values, err := query.Values(params)
 	if err != nil {
-		return nil, invalid("params", "cannot be sent as a query: "+err.Error())
+		return nil, invalid("params", "cannot be encoded as a query: "+err.Error())
 	}
 	for _, count := range []string{"page", "limit", "sequence_from", "sequence_to"} {
 		if strings.HasPrefix(values.Get(count), "-") {

@@ -10,7 +10,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/policy"
 )
 
-// RequestOption changes one call. A nil RequestOption has no effect.
+// RequestOption configures one call. A nil RequestOption has no effect.
 type RequestOption func(*requestOptions)
 
 type requestOptions struct {
@@ -18,7 +18,7 @@ type requestOptions struct {
 	idempotencyKey string
 	prefetch       int
 	response       *Response
-	err            error // of the first invalid option
+	err            error // from the first invalid option
 }
 
 func newRequestOptions(opts []RequestOption) requestOptions {
@@ -37,9 +37,10 @@ func (o *requestOptions) fail(field, problem string) {
 	}
 }
 
-// WithIdempotencyKey sets the Idempotency-Key of a POST, PATCH, PUT or DELETE,
-// which is random by default: 1 to 255 visible ASCII characters. A later run of the
-// program can repeat the request with the same key. It has no effect on a GET.
+// WithIdempotencyKey sets the Idempotency-Key of a POST, PATCH, PUT or DELETE.
+// The default is a random key. A later run of the program can repeat the call
+// with the same key without performing it twice. The key must be 1 to 255
+// visible ASCII characters. It has no effect on GET.
 func WithIdempotencyKey(key string) RequestOption {
 	return func(o *requestOptions) {
 		if !policy.VisibleASCII(key) || len(key) > 255 {
@@ -49,8 +50,9 @@ func WithIdempotencyKey(key string) RequestOption {
 	}
 }
 
-// WithRequestID sets the X-Request-ID, which the server logs and returns in errors:
-// 1 to 128 visible ASCII characters. By default, the server generates it.
+// WithRequestID sets the request id, which appears in the server's logs and in
+// errors. It must be 1 to 128 visible ASCII characters. By default, the server
+// generates it.
 func WithRequestID(id string) RequestOption {
 	return func(o *requestOptions) {
 		if !policy.VisibleASCII(id) || len(id) > 128 {
@@ -60,29 +62,30 @@ func WithRequestID(id string) RequestOption {
 	}
 }
 
-// WithIfMatch makes a change conditional on the version of the object. The call
-// returns [ErrPreconditionFailed] if the object has another version.
+// WithIfMatch performs a change only if the object has the given version.
+// Otherwise the call returns [ErrPreconditionFailed].
 func WithIfMatch(version int64) RequestOption {
 	return func(o *requestOptions) { o.header.Set("If-Match", strconv.Quote(strconv.FormatInt(version, 10))) }
 }
 
-// maxPrefetch is the limit of [WithPrefetch], and so of the memory and the concurrent
-// requests of one iteration.
+// maxPrefetch limits [WithPrefetch], and thereby the memory of an iteration.
 const maxPrefetch = 64
 
-// WithPrefetch sets how many pages All fetches in advance: 1 by default, 0 to
-// disable it, and at most 64. All holds at most one page more than that.
+// WithPrefetch sets how many pages All fetches ahead of the current page. The
+// default is 1, the maximum is 64, and 0 disables prefetching. All holds at
+// most pages+1 pages in memory.
 func WithPrefetch(pages int) RequestOption {
 	return func(o *requestOptions) {
 		if pages < 0 {
-			o.fail("WithPrefetch", "must be 0 pages or more")
+			o.fail("WithPrefetch", "must not be negative")
 		}
 		o.prefetch = min(pages, maxPrefetch)
 	}
 }
 
-// WithHeader sets a header of the request. Headers that authenticate, select the
-// workspace, frame the message or have their own option are refused.
+// WithHeader sets a header of the request. Headers for authentication, the
+// workspace or message framing, and headers with a separate option, are a
+// [*ValidationError].
 func WithHeader(k, v string) RequestOption {
 	return func(o *requestOptions) {
 		key := textproto.CanonicalMIMEHeaderKey(k)
@@ -90,9 +93,9 @@ func WithHeader(k, v string) RequestOption {
 		case reserved[key] != "":
 			o.fail("WithHeader", "cannot set "+key+": "+reserved[key])
 		case !validHeaderName(key):
-			o.fail("WithHeader", "needs a header name of letters, digits and hyphens")
+			o.fail("WithHeader", "must have a header name of letters, digits and hyphens")
 		case v != "" && !validHeaderValue(v):
-			o.fail("WithHeader", "needs a value of visible ASCII characters and spaces for "+key)
+			o.fail("WithHeader", "must have a value of visible ASCII characters and spaces for "+key)
 		default:
 			o.header.Set(key, v)
 		}
@@ -100,8 +103,8 @@ func WithHeader(k, v string) RequestOption {
 }
 
 const (
-	authenticates = "authentication is the client's"
-	frames        = "it frames the message"
+	authenticates = "the client sets authentication headers"
+	frames        = "the client sets message framing headers"
 )
 
 var reserved = map[string]string{
@@ -118,8 +121,9 @@ func validHeaderName(s string) bool {
 	return s != "" && strings.Trim(s, "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == ""
 }
 
-// WithResponse stores the response in r, even if the call returns an error. In All, r
-// describes the page of an item, and is set before the item is yielded.
+// WithResponse stores a description of the response in r, even if the call
+// returns an error. Without a response, r is unchanged. In All, r describes the
+// page of the current item and is set before the item is yielded.
 func WithResponse(r *Response) RequestOption {
 	return func(o *requestOptions) { o.response = r }
 }
@@ -131,15 +135,15 @@ type Response struct {
 	RequestID string
 	RateLimit RateLimit
 	Attempts  int
-	Replayed  bool // the server returned the stored response of an earlier request
+	Replayed  bool // the server replayed the stored response of an earlier request
 }
 
-// RateLimit is the rate limit that the server reports. It is zero if there is no
-// limit.
+// RateLimit is the caller's rate limit, from the headers of the response. It is
+// zero if the server has no limit.
 type RateLimit struct {
 	Limit     int
 	Remaining int
-	Reset     time.Duration // until Remaining is Limit again
+	Reset     time.Duration // time until Remaining equals Limit again
 }
 
 func newResponse(r *http.Response, attempts int) *Response {

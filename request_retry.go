@@ -15,37 +15,37 @@ import (
 const (
 	firstPause    = 250 * time.Millisecond
 	longestPause  = 8 * time.Second
-	maxRetryAfter = time.Minute // a longer wait is returned as an error
+	maxRetryAfter = time.Minute // a call with a longer Retry-After is not retried
 	minJitter     = 100 * time.Millisecond
 	maxJitter     = 5 * time.Second
 )
 
-// backoff returns the pause after a number of attempts: a random part of a range
-// that doubles.
+// backoff returns the pause after the given number of attempts: exponential
+// backoff with full jitter.
 func backoff(attempts int) time.Duration {
 	limit := longestPause
 	if shift := attempts - 1; shift < 5 {
 		limit = min(limit, firstPause<<shift)
 	}
-	return rand.N(limit) //nolint:gosec // not a secret
+	return rand.N(limit) //nolint:gosec // jitter is not secret
 }
 
-// jitter returns a random addition to a Retry-After, which spreads the callers that
-// received the same one.
+// jitter returns a random duration to add to a Retry-After, so that clients
+// with the same Retry-After do not retry at the same time.
 func jitter(wait time.Duration) time.Duration {
-	return rand.N(min(max(wait/4, minJitter), maxJitter)) //nolint:gosec // not a secret
+	return rand.N(min(max(wait/4, minJitter), maxJitter)) //nolint:gosec // jitter is not secret
 }
 
-// retryAfter is the Retry-After of a response.
+// retryAfter is the value of a Retry-After header.
 type retryAfter struct {
 	given bool
 	wait  time.Duration
 }
 
-// parseRetryAfter reads both forms of Retry-After (RFC 9110, section 10.2.3). A
-// date is relative to the response's own Date, if it has one. A fraction of a
-// second is rounded up. A negative or malformed value is ignored, and a date
-// in the past is 0.
+// parseRetryAfter parses both forms of Retry-After (RFC 9110, section 10.2.3).
+// A date is relative to the Date of the response, or to now without one. A date
+// in the past is 0. A fraction of a second is rounded up. Negative or malformed
+// values are ignored.
 func parseRetryAfter(h http.Header, now time.Time) retryAfter {
 	text := strings.TrimSpace(h.Get("Retry-After"))
 	if at, err := http.ParseTime(text); err == nil {
@@ -60,7 +60,7 @@ func parseRetryAfter(h http.Header, now time.Time) retryAfter {
 	}
 	seconds, err := strconv.ParseInt(cmp.Or(whole, "0"), 10, 32)
 	if err != nil {
-		seconds = math.MaxInt32 // longer than any accepted wait
+		seconds = math.MaxInt32 // out of range, and longer than maxRetryAfter
 	}
 	if strings.Trim(fraction, "0") != "" {
 		seconds++
@@ -68,9 +68,9 @@ func parseRetryAfter(h http.Header, now time.Time) retryAfter {
 	return retryAfter{true, time.Duration(seconds) * time.Second}
 }
 
-// retryBudget is a token bucket that keeps retries from multiplying an outage, like
-// that of the AWS SDKs. Each retry takes tokens, each response that is not a server
-// failure returns some, and calls are not retried while it is empty.
+// retryBudget limits retries during an outage, like the token bucket of the AWS
+// SDKs. Each retry removes tokens, and each response that is not a server
+// failure adds some. When the budget is empty, calls are not retried.
 type retryBudget struct {
 	mu     sync.Mutex
 	tokens int

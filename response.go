@@ -20,7 +20,8 @@ type receiver interface {
 	check() error
 }
 
-// fault is the member that a 2xx response must not have.
+// fault is the member error of an envelope. It must be absent from a 2xx
+// response.
 type fault struct {
 	Error jsontext.Value `json:"error"`
 }
@@ -48,7 +49,7 @@ func (o *object[T]) check() error {
 	return nil
 }
 
-// paged is the envelope of a page of a list, which check puts into page.
+// paged is the envelope of a page of a list. Its check method fills in page.
 type paged[T any] struct {
 	fault
 	Data items[T]  `json:"data"`
@@ -56,13 +57,14 @@ type paged[T any] struct {
 	page *Page[T]
 }
 
-// items distinguishes a list that is null, and so empty, from an omitted one.
+// items is a list in an envelope. A list that is null is present and empty.
 type items[T any] struct {
 	array   []T
 	present bool
 }
 
-// pagedMeta also has the older name of Pages, and whether meta is present.
+// pagedMeta is a Meta that also accepts total_pages, the older name of pages,
+// and records whether the response had a meta.
 type pagedMeta struct {
 	Meta
 	TotalPages int `json:"total_pages"`
@@ -107,7 +109,8 @@ func (p *paged[T]) check() error {
 	return nil
 }
 
-// anything is the envelope of [Client.Do], which decodes into a value of the caller.
+// anything is the envelope of [Client.Do], which decodes data into the caller's
+// value.
 type anything struct {
 	fault
 	Data target `json:"data"`
@@ -128,8 +131,8 @@ func receiverFor(out any) receiver {
 	return &anything{Data: target{out: out}}
 }
 
-// UnmarshalJSONFrom implements [json.UnmarshalerFrom]. A list that is null is
-// empty.
+// UnmarshalJSONFrom implements [json.UnmarshalerFrom]. It decodes null as an
+// empty slice.
 func (t *target) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if dec.PeekKind() == 'n' {
 		if v := reflect.ValueOf(t.out); v.Kind() == reflect.Pointer && !v.IsNil() && v.Elem().Kind() == reflect.Slice {
@@ -152,8 +155,8 @@ func (a *anything) check() error {
 	return nil
 }
 
-// decode decodes the body of a 2xx response, or checks that it confirms the
-// request.
+// decode decodes the body of a 2xx response. For a call without data, it checks
+// that the response confirms the call.
 func (ex *exchange) decode(r *http.Response, body []byte) error {
 	media, empty := r.Header.Get("Content-Type"), len(bytes.TrimSpace(body)) == 0
 	switch {
@@ -165,7 +168,7 @@ func (ex *exchange) decode(r *http.Response, body []byte) error {
 		return errors.New("expected data, got an empty response")
 	}
 	if err := wire.Decode(body, ex.out); err != nil {
-		return fmt.Errorf("%s, in the response %s", ex.show([]byte(err.Error())), ex.showBody(body))
+		return fmt.Errorf("malformed response: %s: %s", ex.show([]byte(err.Error())), ex.showBody(body))
 	}
 	if err := ex.out.check(); err != nil {
 		return fmt.Errorf("%w, got %s", err, ex.showBody(body))
@@ -173,8 +176,9 @@ func (ex *exchange) decode(r *http.Response, body []byte) error {
 	return nil
 }
 
-// confirm accepts the 2xx responses without data that an API returns. The page of
-// a proxy, or an empty 200, is not a confirmation.
+// confirm checks a 2xx response to a call without data. It rejects responses
+// that do not come from the API, such as the HTML page or the empty 200 of a
+// proxy.
 func (ex *exchange) confirm(r *http.Response, body []byte, empty bool) error {
 	if empty {
 		if ex.op.name == "Do" || r.StatusCode == http.StatusNoContent || r.StatusCode == http.StatusResetContent || r.StatusCode == http.StatusAccepted {
@@ -182,18 +186,18 @@ func (ex *exchange) confirm(r *http.Response, body []byte, empty bool) error {
 		}
 		return fmt.Errorf("expected 204 or JSON, got an empty response with status %d", r.StatusCode)
 	}
-	var confirmation struct {
+	var status struct {
 		Error   jsontext.Value `json:"error"`
 		Errors  jsontext.Value `json:"errors"`
 		Success jsontext.Value `json:"success"`
 		OK      jsontext.Value `json:"ok"`
 	}
-	if err := wire.Decode(body, &confirmation); err != nil {
-		return fmt.Errorf("%s, in the response %s", ex.show([]byte(err.Error())), ex.showBody(body))
+	if err := wire.Decode(body, &status); err != nil {
+		return fmt.Errorf("malformed response: %s: %s", ex.show([]byte(err.Error())), ex.showBody(body))
 	}
-	denied := confirmation.Success.Kind() == 'f' || confirmation.OK.Kind() == 'f' ||
-		len(confirmation.Error) > 0 && confirmation.Error.Kind() != 'n' ||
-		len(confirmation.Errors) > 0 && confirmation.Errors.Kind() != 'n' && string(confirmation.Errors) != "[]"
+	denied := status.Success.Kind() == 'f' || status.OK.Kind() == 'f' ||
+		len(status.Error) > 0 && status.Error.Kind() != 'n' ||
+		len(status.Errors) > 0 && status.Errors.Kind() != 'n' && string(status.Errors) != "[]"
 	if denied || bytes.Equal(bytes.TrimSpace(body), []byte("null")) {
 		return fmt.Errorf("expected a confirmation, got %s", ex.showBody(body))
 	}
@@ -202,17 +206,17 @@ func (ex *exchange) confirm(r *http.Response, body []byte, empty bool) error {
 
 func (ex *exchange) show(text []byte) string { return quote([]byte(ex.clean(string(text)))) }
 
-// showBody quotes a response, unless it may contain a secret that the server has
-// created.
+// showBody quotes a response body. It returns only the size of a JSON response
+// to a mutation, which may contain a new secret.
 func (ex *exchange) showBody(body []byte) string {
 	if trimmed := bytes.TrimSpace(body); ex.op.mutates() && len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '[') {
-		return fmt.Sprintf("of %d bytes", len(body))
+		return fmt.Sprintf("%d bytes of JSON", len(body))
 	}
 	return ex.show(body[:min(len(body), maxErrorBody)])
 }
 
-// isJSON reports whether a media type is a form of JSON. It ignores parameters,
-// which may be malformed.
+// isJSON reports whether contentType is a JSON media type. It ignores
+// parameters, which may be malformed.
 func isJSON(contentType string) bool {
 	media, _, _ := strings.Cut(contentType, ";")
 	return strings.Contains(strings.ToLower(media), "json")

@@ -7,13 +7,13 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/policy"
 )
 
-// Scope is a permission of an API key, in the form area:verb. Servers may define
-// scopes that this version does not know.
+// Scope is a permission of an API key, in the form area:verb. Servers may
+// define scopes that this version does not know.
 type Scope string
 
-// The known scopes. A key with ScopeMembersWrite can invite an admin, which makes
-// it as powerful as [ScopeAll]. Grant it only to keys that are trusted with the
-// whole workspace.
+// The known scopes. A key with ScopeMembersWrite can invite an admin, which
+// makes it as powerful as [ScopeAll]. Grant it only to keys that are trusted
+// with the whole workspace.
 const (
 	ScopeAll                  Scope = "*" // everything
 	ScopeAgentsRead           Scope = "agents:read"

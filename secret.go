@@ -8,9 +8,9 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// Secret holds a token, key or other secret value. Formatting verbs, loggers and
-// encoders print it as [redacted]. Only [Secret.Reveal] returns the text. Requests
-// of this package contain the text.
+// Secret holds a token, key or other secret value. Formatting verbs, loggers
+// and encoders print it as [redacted]. Only [Secret.Reveal] returns the text.
+// Requests of this package contain the text.
 //
 // A Secret cannot be compared with ==; use [Secret.Equal]. The zero Secret is
 // empty.
@@ -39,8 +39,8 @@ func (s Secret) Reveal() string {
 // IsZero reports whether s is empty.
 func (s Secret) IsZero() bool { return s.reveal == nil }
 
-// Equal reports whether s and t hold the same text. The comparison takes constant
-// time for texts of equal length.
+// Equal reports whether s and t hold the same text. The comparison takes
+// constant time for texts of equal length.
 func (s Secret) Equal(t Secret) bool {
 	return subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(t.Reveal())) == 1
 }

@@ -1,4 +1,4 @@
 package promptrails
 
-// Version is the version of this package, as the User-Agent header gives it.
+// Version is the version of this package. It is part of the User-Agent header.
 const Version = "0.1.0"

@@ -65,7 +65,7 @@ func TestQuickstart(t *testing.T) {
 		"Research and Support", "prints as [redacted]", "grace@example.com joined with the role user", "for Grace, Support does not exist",
 		"*promptrails.RoleError: needs admin, has user", `role "user" → "admin"`, "7   Grace  created  invitation",
 		"sk-****************789", "the key can list Production", "needs credentials:write, has credentials:read\n   promptrails: DELETE /credentials/{id}: 403 insufficient_scope",
-		"needs credentials:write, has credentials:read\n   promptrails: DELETE /credentials/{id}: refused before anything was sent", "9   Ada    created  api_key",
+		"needs credentials:write, has credentials:read\n   promptrails: DELETE /credentials/{id}: request not sent", "9   Ada    created  api_key",
 		"for traces:read: authenticated as the key Caller", "for traces:write: promptrails: 403 insufficient_scope",
 		"webhook usage.threshold: 4 of 5 data_sources", "webhook usage.limit_reached: 5 of 5 data_sources",
 		"for USD 199.00 a month: Mail [PII_EMAIL_", "or pay with [PII_CREDIT_CARD_", `plan "starter" → "pro"`, "verified up to entry 19",
