@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// vendor is the form of a vendor's keys: a prefix, and a pattern of what follows.
+// vendor is a format of API keys: a prefix, and a pattern for the rest.
 type vendor struct {
 	prefix string
 	rest   *regexp.Regexp
 }
 
-// vendorForms are the forms of keys, one a line: the prefix, the pattern of the rest,
-// and whose it is. In a pattern <a> is a letter or digit, <t> also a hyphen or an
-// underscore, <h> a hexadecimal digit in lower case, <u> an upper-case letter or a
-// digit, and <l> a lower-case one.
+// vendorForms are the formats of keys, one per line: the prefix, a pattern for the rest,
+// and the vendor. In a pattern, <a> is a letter or digit, <t> is a letter, digit, hyphen
+// or underscore, <h> is a lower-case hexadecimal digit, <u> is an upper-case letter or
+// digit, and <l> is a lower-case letter or digit.
 const vendorForms = `
 	sk-          (?:<t>{20,})                            OpenAI, Anthropic, DeepSeek, OpenRouter, Langfuse
 	sk_          (?:live_|test_|org_live_|org_test_)<t>{16,}  Stripe, Clerk, Paystack
@@ -109,7 +109,7 @@ const vendorForms = `
 	fm2_         [A-Za-z0-9+/=_,-]{40,}[A-Za-z0-9+/=_-]  Fly.io
 	xaat-        <h>{8}-<h>{4}-<h>{4}-<h>{4}-<h>{12}     Axiom
 	xapt-        <h>{8}-<h>{4}-<h>{4}-<h>{4}-<h>{12}     Axiom
-	MD           <t>{22,24}\.<t>{6}\.<t>{27,}            Discord: a number in base64 begins with these
+	MD           <t>{22,24}\.<t>{6}\.<t>{27,}            Discord: prefixes of numbers in base64
 	MT           <t>{22,24}\.<t>{6}\.<t>{27,}            Discord
 	Mj           <t>{22,24}\.<t>{6}\.<t>{27,}            Discord
 	Mz           <t>{22,24}\.<t>{6}\.<t>{27,}            Discord
@@ -223,10 +223,11 @@ const vendorForms = `
 	trg_         <a>{43}                                 PromptRails
 `
 
-// vendors are the forms by their first byte.
+// vendors are the formats by the first byte of their prefix.
 var vendors = parseVendors(vendorForms)
 
-// vendorSeconds says which two bytes a prefix begins with: most words do not.
+// vendorSeconds is the set of pairs of bytes that start a prefix. It excludes most words
+// quickly.
 var vendorSeconds = func() (seconds [256][256]bool) {
 	for first, some := range vendors {
 		for _, v := range some {
@@ -246,8 +247,8 @@ func parseVendors(table string) (byFirst [256][]vendor) {
 	return byFirst
 }
 
-// The marks of keys without a prefix: of Telegram, Mailchimp and Terraform; and of an
-// assignment to a name that says that its value is secret.
+// otherMarks are the marks of keys without a prefix (Telegram, Mailchimp and Terraform),
+// and of assignments to a name such as CLIENT_SECRET.
 const otherMarks = ":-.="
 
 func apiKeyMarks() string {
@@ -260,10 +261,10 @@ func apiKeyMarks() string {
 	return string(marks)
 }
 
-// maxKey is the maximum length of a key: what follows is not read.
+// maxKey is the maximum length of a key, in bytes.
 const maxKey = 2048
 
-// findAPIKey finds a key of a known form.
+// findAPIKey finds a key in a known format.
 func findAPIKey(text string, at int) (start, end int) {
 	switch text[at] {
 	case '-':
@@ -301,13 +302,13 @@ func findAPIKey(text string, at int) (start, end int) {
 	return 0, 0
 }
 
-// minRandom is the length that a part of a key has, of which a name has none.
+// minRandom is the length of a random part that distinguishes a key from a name.
 const minRandom = 12
 
-// isRandom reports whether a text has a part that no one would write as a name: a run
-// of letters and digits of at least limit characters in which upper and lower case, or
-// letters and digits, take turns; or a shorter one, or all of them together, that has
-// all three.
+// isRandom reports whether a text contains a part that cannot be a name. That is a run of
+// at least limit letters and digits that often changes between upper case, lower case
+// and digits. If limit is minRandom, a shorter run, or all runs joined, also counts if
+// it contains all three classes.
 func isRandom(text string, limit int) bool {
 	const minMixed = 8
 	for i := 0; i < len(text); {
@@ -323,8 +324,8 @@ func isRandom(text string, limit int) bool {
 	return limit == minRandom && turns(joined) >= len(joined)/5 && strings.ContainsAny(joined, digits) && strings.ContainsAny(joined, upper) && strings.ContainsAny(joined, lower)
 }
 
-// turns counts how often a letter in lower case, one in upper case and a digit follow
-// each other in a word; a capital at the beginning of a word does not count.
+// turns counts the changes between lower case, upper case and digits in a word. A change
+// from upper to lower case does not count, so that capitalized words do not.
 func turns(word string) (n int) {
 	class := func(b byte) int {
 		switch {
@@ -345,7 +346,8 @@ func turns(word string) (n int) {
 	return n
 }
 
-// findMailchimp finds 32 hexadecimal digits before the name of a data center.
+// findMailchimp finds a Mailchimp key: 32 hexadecimal digits and a data center such as
+// -us12.
 func findMailchimp(text string, at int) (start, end int) {
 	if !strings.HasPrefix(text[at:], "-us") {
 		return 0, 0
@@ -361,7 +363,7 @@ func findMailchimp(text string, at int) (start, end int) {
 	return start, end
 }
 
-// findTerraform finds a token of Terraform Cloud around its middle.
+// findTerraform finds a Terraform Cloud token by its middle part.
 func findTerraform(text string, at int) (start, end int) {
 	const middle = ".atlasv1."
 	if !strings.HasPrefix(text[at:], middle) {
@@ -378,7 +380,8 @@ func findTerraform(text string, at int) (start, end int) {
 	return start, end
 }
 
-// findTelegram finds the token of a bot: its number, a colon, and 35 characters.
+// findTelegram finds a Telegram bot token: the number of the bot, a colon and 35
+// characters.
 func findTelegram(text string, at int) (start, end int) {
 	if !strings.HasPrefix(text[at:], ":AA") {
 		return 0, 0
@@ -394,15 +397,15 @@ func findTelegram(text string, at int) (start, end int) {
 	return start, end
 }
 
-// secretNames end the names of fields whose values are secret.
+// secretNames are the endings of the names of secret fields.
 var secretNames = []string{"secret", "token", "apikey", "accesskey", "secretkey", "authkey", "accountkey", "signingkey", "clientsecret", "secretaccesskey"}
 
-// otherNames are parts of names that end so and have no secret.
+// otherNames are parts of names that end like a secret field but are not secret.
 var otherNames = []string{"page", "next", "continuation", "cursor", "sync", "max", "min", "total", "prompt", "completion"}
 
-// findSignature finds the signature of a shared access URL of Azure Storage.
+// findSignature finds the signature of an Azure Storage shared access URL.
 func findSignature(text string, at int) (start, end int) {
-	const size = 43 // of 256 bits in base64, without its padding
+	const size = 43 // 256 bits in base64, without padding
 	if !strings.HasSuffix(text[:at], "sig") || !beginsWord(text, at-len("sig")) {
 		return 0, 0
 	}
@@ -426,8 +429,8 @@ func findSignature(text string, at int) (start, end int) {
 	return 0, 0
 }
 
-// findAssigned finds the value of a field whose name says that it is secret, such as
-// CLIENT_SECRET, if it looks random.
+// findAssigned finds the value of a field with the name of a secret, such as
+// CLIENT_SECRET. The value must look random.
 func findAssigned(text string, at int) (start, end int) {
 	if !namesSecret(text, at) {
 		return 0, 0
@@ -447,16 +450,17 @@ func findAssigned(text string, at int) (start, end int) {
 	return start, end
 }
 
-// looksSecret reports whether a value is random, and not the name of something.
+// looksSecret reports whether a value looks random rather than like a name.
 func looksSecret(value string) bool {
 	return strings.ContainsAny(value, digits) && isRandom(strings.NewReplacer("+", "", "/", "", "~", "").Replace(value), minRandom)
 }
 
-// namesSecret reports whether the name before a sign of assignment is that of a secret.
+// namesSecret reports whether the name before the assignment operator at offset at is
+// that of a secret.
 func namesSecret(text string, at int) bool {
 	const longest = 48
 	if at == 0 || isDigit(text[at-1]) {
-		return false // a time, or the like
+		return false // a time, for example
 	}
 	end := at
 	for end > 0 && at-end < 3 && strings.IndexByte(" \"'", text[end-1]) >= 0 {
@@ -469,7 +473,7 @@ func namesSecret(text string, at int) bool {
 	if end-begin < len("token") {
 		return false
 	}
-	switch ending := text[end-3 : end]; { // most names end otherwise
+	switch ending := text[end-3 : end]; { // fail fast for most names
 	case strings.EqualFold(ending, "ret"), strings.EqualFold(ending, "ken"), strings.EqualFold(ending, "key"):
 	default:
 		return false

@@ -7,9 +7,9 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// detector finds one kind of value. Its find looks at one place of a text, where
-// there is one of the marks, and returns a match that has its mark there; an end
-// that is not after the start means that there is none.
+// detector finds one kind of value. The function find is called for each offset at
+// which text has one of the bytes in marks. It returns the start and the end of the
+// match with its mark at that offset. There is no match if end <= start.
 type detector struct {
 	name  promptrails.Detector
 	marks string
@@ -23,7 +23,7 @@ const (
 	letters = upper + lower
 )
 
-// The detectors by their place in the table.
+// The indexes of the detectors.
 const (
 	email = iota
 	phone
@@ -54,8 +54,9 @@ var detectors = [...]detector{
 	privateKey:   {promptrails.DetectorPrivateKey, "-L", findPrivateKey},
 }
 
-// possible returns the detectors that may find something where a run of digits begins,
-// as bits, by its length and by what follows it: most numbers are too short.
+// possible returns the detectors that can match at the start of a run of digits, as
+// bits. It excludes detectors by the length of the run and by the next byte. This is
+// an optimization: most numbers are too short for a match.
 func possible(text string, at int) uint16 {
 	const maxRun = 20
 	end := run(text, at, maxRun, isDigit)
@@ -92,7 +93,7 @@ func possible(text string, at int) uint16 {
 	return may
 }
 
-// Detectors returns the detectors that have a pattern.
+// Detectors returns the detectors of this package.
 func Detectors() []promptrails.Detector {
 	names := make([]promptrails.Detector, len(detectors))
 	for i, d := range detectors {
@@ -105,12 +106,12 @@ func isDigit(b byte) bool  { return b-'0' < 10 }
 func isLetter(b byte) bool { return b|0x20-'a' < 26 }
 func isHex(b byte) bool    { return isDigit(b) || b|0x20-'a' < 6 }
 
-// isWord reports whether b is a letter or digit of ASCII. Scripts without spaces
-// between their words, and those that add endings to them, have a value next to
-// their letters: only ASCII continues one.
+// isWord reports whether b is an ASCII letter or digit. Other letters do not count as
+// part of a word, because in scripts without spaces, or with suffixes, they can come
+// directly before or after a value.
 func isWord(b byte) bool { return isDigit(b) || isLetter(b) }
 
-// wordBytes are the bytes of which isWord is true.
+// wordBytes is the table of isWord.
 var wordBytes = func() (is [256]bool) {
 	for b := range is {
 		is[b] = isWord(byte(b))
@@ -118,22 +119,22 @@ var wordBytes = func() (is [256]bool) {
 	return is
 }()
 
-// beginsWord reports whether a word may begin at a place.
+// beginsWord reports whether a word can start at offset at.
 func beginsWord(text string, at int) bool {
 	return at == 0 || !isWord(text[at-1]) || afterEscape(text, at)
 }
 
-// endsWord reports whether a word may end before a place.
+// endsWord reports whether a word can end at offset at.
 func endsWord(text string, at int) bool { return at == len(text) || !isWord(text[at]) }
 
-// afterEscape reports whether an escape sequence that ends with a letter or digit
-// ends before a place: \n of JSON, \u00e9, \x1b, %3D of a URL, or a color of a
-// terminal, as it is or escaped.
+// afterEscape reports whether an escape sequence ends at offset at: for example \n,
+// \u00e9 or \x1b in a string literal, %3D in a URL, or a terminal color sequence, raw
+// or escaped.
 func afterEscape(text string, at int) bool {
 	return escapeBefore(text, at) > 0
 }
 
-// escapeBefore returns the length of the escape sequence that ends before a place.
+// escapeBefore returns the length of the escape sequence that ends at offset at, or 0.
 func escapeBefore(text string, at int) int {
 	if at < 2 {
 		return 0
@@ -155,8 +156,8 @@ func escapeBefore(text string, at int) int {
 	}
 }
 
-// colorBefore returns the length of the color of a terminal (ECMA-48, SGR) that ends
-// before a place: a bracket, parameters and an m.
+// colorBefore returns the length of the terminal color sequence (ECMA-48, SGR) that
+// ends at offset at, or 0: a bracket, parameters and an m, without the escape character.
 func colorBefore(text string, at int) int {
 	const longest = 16
 	for i := at - 2; i >= 0 && at-i <= longest; i-- {
@@ -176,8 +177,8 @@ func colorBefore(text string, at int) int {
 	return 0
 }
 
-// run returns where the bytes from at on, of which is says that they belong, end:
-// after limit of them at the latest.
+// run returns the end of the longest run of bytes at offset at for which is returns
+// true, of at most limit bytes.
 func run(text string, at, limit int, is func(byte) bool) int {
 	end := at
 	for end < len(text) && end-at < limit && is(text[end]) {
@@ -186,9 +187,9 @@ func run(text string, at, limit int, is func(byte) bool) int {
 	return end
 }
 
-// separator returns the kind of the separator at a place, as the ASCII character
-// that it is a form of, and its length: a space of any width, a hyphen or dash, a
-// dot or a slash. Its length is 0 if there is none.
+// separator returns the separator at offset at: a space of any width, a hyphen or
+// dash, a dot or a slash. It returns the corresponding ASCII character, and the length
+// in bytes, which is 0 if there is no separator.
 func separator(text string, at int) (kind byte, size int) {
 	if at >= len(text) {
 		return 0, 0
@@ -213,7 +214,7 @@ func separator(text string, at int) (kind byte, size int) {
 	return 0, 0
 }
 
-// separatorBefore is separator for what ends before a place.
+// separatorBefore is like separator, for a separator that ends at offset at.
 func separatorBefore(text string, at int) (kind byte, size int) {
 	if at == 0 || text[at-1] < utf8.RuneSelf && strings.IndexByte(" -./", text[at-1]) < 0 {
 		return 0, 0
@@ -228,21 +229,22 @@ func separatorBefore(text string, at int) (kind byte, size int) {
 	return 0, 0
 }
 
-// continues reports whether a number goes on after a place: there is one of the
+// continues reports whether a number continues at offset at, with one of the
 // separators and a digit.
 func continues(text string, at int, separators string) bool {
 	kind, size := separator(text, at)
 	return size > 0 && strings.IndexByte(separators, kind) >= 0 && at+size < len(text) && isDigit(text[at+size])
 }
 
-// continued reports whether a number goes on before a place.
+// continued reports whether offset at continues a number, with a digit and one of the
+// separators before it.
 func continued(text string, at int, separators string) bool {
 	kind, size := separatorBefore(text, at)
 	return size > 0 && strings.IndexByte(separators, kind) >= 0 && at > size && isDigit(text[at-size-1])
 }
 
-// wordsBefore returns the text before a place on its line, in lower case, of at most
-// limit bytes.
+// wordsBefore returns the text before offset at on the same line, at most limit bytes,
+// in lower case.
 func wordsBefore(text string, at, limit int) string {
 	before := text[max(0, at-limit):at]
 	if i := strings.LastIndexByte(before, '\n'); i >= 0 {

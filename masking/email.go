@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	maxLocal  = 64  // bytes of the local part (RFC 5321, section 4.5.3.1.1)
-	maxDomain = 255 // and of the domain
+	maxLocal  = 64  // bytes (RFC 5321, section 4.5.3.1.1)
+	maxDomain = 255 // bytes
 	maxLabel  = 63
 )
 
-// findEmail finds an address around its at sign, which may be percent-encoded.
-// Letters of all scripts count (RFC 6531), as long as they are of one script on
-// either side: a sentence in another one may be next to the address.
+// findEmail finds the address around an at sign, which can be percent-encoded. The
+// local part and each label can use letters of any script (RFC 6531), but only of one,
+// because the address can be next to text in another script.
 func findEmail(text string, at int) (start, end int) {
 	after := at + 1
 	if text[at] == '%' {
@@ -34,12 +34,12 @@ func findEmail(text string, at int) (start, end int) {
 		return 0, 0
 	}
 	if text[start:at] == "git" && end < len(text) && text[end] == ':' {
-		return 0, 0 // the address of a repository
+		return 0, 0 // a Git repository
 	}
 	return start, end
 }
 
-// script is a set of letters that words are written with.
+// script is a class of scripts.
 type script int
 
 const (
@@ -59,7 +59,7 @@ func scriptOf(r rune) script {
 	}
 }
 
-// localPart returns where the local part before an at sign begins, or -1.
+// localPart returns the start of the local part before the at sign at offset at, or -1.
 func localPart(text string, at int) int {
 	if text[at-1] == '"' {
 		return quotedLocal(text, at)
@@ -71,8 +71,9 @@ func localPart(text string, at int) int {
 	return extendedLocal(text, start, at)
 }
 
-// plainLocal returns where the letters, digits and common signs before an at sign
-// begin, at a letter, a digit or an underscore; -1 if there are none, or too many.
+// plainLocal returns the start of the letters, digits and common punctuation before the
+// at sign. The first character is a letter, a digit or an underscore. It returns -1 if
+// there is no such text, or if it is too long.
 func plainLocal(text string, at int) int {
 	begin, start, of := at, -1, noLetter
 	for begin > 0 {
@@ -98,7 +99,7 @@ func plainLocal(text string, at int) int {
 		if begin -= size; at-begin > maxLocal {
 			return -1
 		}
-		// A quotation mark or the like before the first letter is not part of it.
+		// Punctuation before the first letter, such as a quote, is not part of it.
 		if is != noLetter || r == '_' {
 			start = begin
 		}
@@ -106,8 +107,9 @@ func plainLocal(text string, at int) int {
 	return start
 }
 
-// extendedLocal returns where a local part begins that has other signs as well
-// (atext of RFC 5322), if they cannot be those of a URL or a list around it.
+// extendedLocal returns the start of a local part with less common characters (atext of
+// RFC 5322), if they cannot belong to a URL or a list before the address. Otherwise it
+// returns start.
 func extendedLocal(text string, start, at int) int {
 	begin := start
 	for begin > 0 && at-begin <= maxLocal && (isWord(text[begin-1]) || isAtom(text[begin-1])) && escapeBefore(text, begin) == 0 {
@@ -119,7 +121,7 @@ func extendedLocal(text string, start, at int) int {
 	added := text[begin:start]
 	switch {
 	case begin > 0 && text[begin-1] == '<' && isWord(text[begin]):
-		return begin // nothing but an address goes there
+		return begin // an address in angle brackets
 	case strings.ContainsAny(added, "=?`{|}$%*!^~") || strings.Contains(added, "#") && strings.Contains(added, "/") || !isWord(text[begin]) || strings.Contains(added, "//"):
 		return verp(text, begin, start, at)
 	case begin == 0 || strings.IndexByte(" \t\n\r,;(\"", text[begin-1]) >= 0:
@@ -129,8 +131,8 @@ func extendedLocal(text string, start, at int) int {
 	}
 }
 
-// verp returns where the local part of a variable envelope return path begins, such
-// as bounces+12-ada=example.org: it names an address with = in place of the at sign.
+// verp returns the start of the local part of a variable envelope return path, such as
+// bounces+12-ada=example.org. It contains an address with = instead of the at sign.
 func verp(text string, begin, start, at int) int {
 	local := text[begin:at]
 	if strings.HasPrefix(local, "prvs=") || strings.HasPrefix(local, "btv1==") {
@@ -143,7 +145,7 @@ func verp(text string, begin, start, at int) int {
 	return begin
 }
 
-// quotedLocal returns where a quoted local part begins, or -1.
+// quotedLocal returns the start of a quoted local part, or -1.
 func quotedLocal(text string, at int) int {
 	opened := strings.LastIndexByte(text[max(0, at-1-maxLocal):at-1], '"')
 	if opened < 0 {
@@ -157,7 +159,7 @@ func quotedLocal(text string, at int) int {
 	return opened
 }
 
-// isAtom reports whether b may be in a local part without quotes.
+// isAtom reports whether b is allowed in an unquoted local part.
 func isAtom(b byte) bool {
 	return isWord(b) || strings.IndexByte("!#$%&'*+-/=?^_`{|}~.", b) >= 0
 }
@@ -169,8 +171,8 @@ func unhex(b byte) byte {
 	return b | 0x20 - 'a' + 10
 }
 
-// isUserInfo reports whether what precedes an at sign is the user, and the password,
-// of a URL.
+// isUserInfo reports whether the text before an at sign is the user information of a
+// URL.
 func isUserInfo(text string, start, at int) bool {
 	const longest = 256
 	before := text[max(0, at-longest):at]
@@ -178,9 +180,9 @@ func isUserInfo(text string, start, at int) bool {
 	return slashes >= 0 && at-len(before)+slashes < start && !strings.ContainsAny(before[slashes+len("://"):], "/?# \t\n\r\"'<>")
 }
 
-// domain returns where the domain from at on ends, or -1: two labels or more, of
-// which the last is a name. A label has one script: a sentence in another one may
-// follow it.
+// domain returns the end of the domain at offset at, or -1. A domain has at least two
+// labels, and the last one is a name. A label has only one script, because text in
+// another script can follow it.
 func domain(text string, at int) int {
 	end, labels := -1, 0
 	for i := at; i-at < maxDomain; labels++ {
@@ -203,8 +205,9 @@ func domain(text string, at int) int {
 	return judgeDomain(text, at, end)
 }
 
-// labelEnd returns where a label of a domain ends, and whether it can be the last one:
-// it has two letters or more and no digit, or is an A-label (RFC 5890).
+// labelEnd returns the end of the domain label at offset at. It sets isName if the label
+// can be the last one: if it has at least two letters and no digit, or is an A-label
+// (RFC 5890).
 func labelEnd(text string, at int) (end int, isName bool) {
 	of, letters, plain, hyphen := noLetter, 0, true, false
 	end = at
@@ -234,7 +237,7 @@ func labelEnd(text string, at int) (end int, isName bool) {
 	return end, end > at && (letters > 1 && plain || strings.HasPrefix(text[at:end], "xn--"))
 }
 
-// judgeDomain refuses what is a version or the name of a file rather than a domain.
+// judgeDomain returns end, or -1 if the domain is more likely a version or a file name.
 func judgeDomain(text string, first, end int) int {
 	if end < 0 {
 		return -1
@@ -250,14 +253,14 @@ func judgeDomain(text string, first, end int) int {
 	}
 }
 
-// extensions are those of files that are no top-level domains: an image may have its
-// scale after an at sign, as logo@2x.png has.
+// extensions are file name extensions that are not top-level domains. A file name can
+// contain an at sign, as in logo@2x.png.
 var extensions = strings.Fields(`png jpg jpeg gif webp svg avif ico bmp tiff heic css scss less js mjs cjs jsx ts tsx map json xml html htm yml yaml txt log
 	woff woff2 ttf eot otf wasm tgz gz jar dll exe`)
 
 func isFile(extension string) bool { return slices.Contains(extensions, extension) }
 
-// isVersion reports whether a label begins a version: a number, with a v perhaps.
+// isVersion reports whether a label can start a version: a number, optionally after a v.
 func isVersion(label string) bool {
 	label = strings.TrimPrefix(label, "v")
 	return label != "" && strings.Trim(label, digits) == ""

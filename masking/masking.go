@@ -1,14 +1,14 @@
-// Package masking replaces personal data and secrets in a text by placeholders,
-// and restores them in what comes back: for a program that calls a model itself
-// and wants its provider not to see them. It has the detectors of PromptRails'
-// data masking.
+// Package masking replaces personal data and secrets in texts with placeholders,
+// and restores the original values later. Use it in a program that calls a model
+// directly, to hide these values from the model's provider. The detectors are
+// those of PromptRails data masking.
 //
-// A detector recognizes a value by its form: a prefix, a check digit, a country's
-// length, a word before it. It cannot know that a name, a street or a bare number
-// is personal. Treat what it finds as a net with meshes, not as a proof that a
-// text is free of such data.
+// A detector recognizes a value by its format: a prefix, a check digit, a length,
+// or a word before it. It does not recognize names, street addresses or numbers
+// without such a format. Masking reduces the amount of personal data in a text; it
+// does not guarantee that the text contains none.
 //
-// The time to mask a text is linear in its length, whatever it contains.
+// The time to mask a text is linear in its length, for any input.
 package masking
 
 import (
@@ -25,20 +25,21 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// Masker masks texts by some of the detectors. It is safe for concurrent use.
+// Masker masks texts with a set of detectors. It is safe for concurrent use.
 type Masker struct {
-	starts [256]uint16 // the detectors whose matches have a mark at such a byte
+	starts [256]uint16 // by byte: the detectors that have it as a mark, as bits
 }
 
-// escapeMark is set in starts for the bytes that an escape sequence begins with.
+// escapeMark is set in starts for bytes that can start an escape sequence.
 const escapeMark = 1 << 15
 
-// maxEscape is the length of the longest escape sequence.
+// maxEscape is the maximum length of an escape sequence, in bytes.
 const maxEscape = 24
 
-// New returns a Masker with settings such as [promptrails.MaskingService.Get]
-// returns. A detector that they do not name is on. If they are not enabled, the
-// Masker masks nothing. Nil settings enable all detectors.
+// New returns a Masker with the given settings, for example those returned by
+// [promptrails.MaskingService.Get]. Detectors missing in the settings are enabled.
+// If settings.Enabled is false, the Masker returns all texts unchanged. If settings
+// is nil, all detectors are enabled.
 func New(settings *promptrails.MaskingSettings) *Masker {
 	m := &Masker{}
 	for _, b := range []byte(`\%[`) {
@@ -57,18 +58,19 @@ func New(settings *promptrails.MaskingSettings) *Masker {
 	return m
 }
 
-// Mask returns the text with a placeholder such as [PII_EMAIL_1a2b3c4d] in place
-// of each value that is found, and the values. The same value
-// has the same placeholder throughout the text, and another one in the next call.
-// Of matches that overlap, the longest is replaced; of those, the first.
+// Mask replaces each value it finds in text with a placeholder such as
+// [PII_EMAIL_1a2b3c4d]. It returns the masked text and the replaced values. Equal
+// values have the same placeholder within a call, and different placeholders in
+// different calls. If matches overlap, the longest one is replaced, and of several
+// longest ones the first.
 func (m *Masker) Mask(text string) (masked string, r *Replacements) {
 	r = newReplacements(text)
 	defer r.finish()
 	return m.mask(text, "", r), r
 }
 
-// MaskAll masks several texts, such as the messages of a conversation: the same
-// value has the same placeholder in all of them.
+// MaskAll masks several texts, such as the messages of a conversation. Equal values
+// have the same placeholder in all texts.
 func (m *Masker) MaskAll(texts ...string) (masked []string, r *Replacements) {
 	r = newReplacements(texts...)
 	defer r.finish()
@@ -78,7 +80,8 @@ func (m *Masker) MaskAll(texts ...string) (masked []string, r *Replacements) {
 	return masked, r
 }
 
-// mask masks a text that a label is before, which may announce what it is.
+// mask masks a text. A detector that looks at preceding words also sees label, as if
+// it came before the text.
 func (m *Masker) mask(text, label string, r *Replacements) string {
 	var found []Match
 	if label == "" {
@@ -93,7 +96,7 @@ func (m *Masker) mask(text, label string, r *Replacements) string {
 			}
 		}
 	}
-	matches := apart(len(text), found)
+	matches := withoutOverlaps(len(text), found)
 	if len(matches) == 0 {
 		return text
 	}
@@ -111,7 +114,7 @@ func (m *Masker) mask(text, label string, r *Replacements) string {
 	return b.String()
 }
 
-// find returns what each detector finds.
+// find returns the matches of all detectors.
 func (m *Masker) find(text string) (matches []Match) {
 	escape, within := -maxEscape, false
 	for at := range len(text) {
@@ -119,7 +122,7 @@ func (m *Masker) find(text string) (matches []Match) {
 		within = wordBytes[text[at]]
 		may := m.starts[text[at]]
 		if may == 0 || inside && within && (at-escape > maxEscape || !afterEscape(text, at)) {
-			continue // a match does not begin within a word
+			continue // a match cannot start within a word
 		}
 		if may&escapeMark != 0 {
 			escape = at
@@ -138,13 +141,13 @@ func (m *Masker) find(text string) (matches []Match) {
 	return matches
 }
 
-// apart returns the matches that overlap no longer, and no earlier, one, in
-// their order.
-func apart(size int, matches []Match) []Match {
+// withoutOverlaps returns the matches in order of their start. Of overlapping
+// matches it keeps the longest one, and of several longest ones the first.
+func withoutOverlaps(size int, matches []Match) []Match {
 	if len(matches) < 2 {
 		return matches
 	}
-	if areApart(matches) {
+	if areSeparate(matches) {
 		return matches
 	}
 	slices.SortStableFunc(matches, func(a, b Match) int {
@@ -153,8 +156,8 @@ func apart(size int, matches []Match) []Match {
 	covered := make([]bool, size)
 	kept := matches[:0]
 	for _, found := range matches {
-		// A match that was kept is at least as long, so it covers an end of each
-		// match that it overlaps.
+		// All kept matches are at least as long as this one, so a kept match that
+		// overlaps it covers its first or its last byte.
 		if covered[found.Start] || covered[found.End-1] {
 			continue
 		}
@@ -167,8 +170,8 @@ func apart(size int, matches []Match) []Match {
 	return kept
 }
 
-// areApart reports whether matches are in order and do not overlap.
-func areApart(matches []Match) bool {
+// areSeparate reports whether matches are sorted and do not overlap.
+func areSeparate(matches []Match) bool {
 	for i := 1; i < len(matches); i++ {
 		if matches[i].Start < matches[i-1].End {
 			return false
@@ -177,10 +180,14 @@ func areApart(matches []Match) bool {
 	return true
 }
 
-// MaskJSON masks JSON values: their strings, names included, and their numbers,
-// which become strings if something is found in them. All else is returned byte
-// for byte. The same value has the same placeholder in all of them. The name of a
-// member is read as a word before its value: "phone" announces a number.
+// MaskJSON masks JSON values. It masks all strings, including member names, and all
+// numbers. A number with a match becomes a string. All other bytes are returned
+// unchanged. Equal values have the same placeholder in all JSON values.
+//
+// A member name counts as a word before its value, so the number in
+// {"phone":"4155550132"} is recognized as a phone number.
+//
+// MaskJSON returns an error if a value is not valid JSON.
 func (m *Masker) MaskJSON(values ...[]byte) (masked [][]byte, r *Replacements, err error) {
 	texts := make([]string, len(values))
 	for i, v := range values {
@@ -201,7 +208,7 @@ func (m *Masker) MaskJSON(values ...[]byte) (masked [][]byte, r *Replacements, e
 func (m *Masker) maskJSON(v []byte, r *Replacements) ([]byte, error) {
 	dec := jsontext.NewDecoder(bytes.NewReader(v), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	var masked []byte
-	var name string // of the member that a value is in
+	var name string // of the last member
 	end := 0
 	for {
 		kind := dec.PeekKind()
@@ -228,7 +235,7 @@ func (m *Masker) maskJSON(v []byte, r *Replacements) ([]byte, error) {
 			text = string(unquoted)
 		}
 		replaced := ""
-		if of, n := dec.StackIndex(dec.StackDepth()); of == '{' && n%2 == 1 { // a name was read
+		if of, n := dec.StackIndex(dec.StackDepth()); of == '{' && n%2 == 1 { // a member name
 			name, replaced = text, m.mask(text, "", r)
 		} else {
 			replaced = m.mask(text, name, r)

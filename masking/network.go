@@ -7,8 +7,8 @@ import (
 	"unicode"
 )
 
-// findIPv4 finds a dotted address (RFC 791) that is no part of a longer dotted
-// number, and no version.
+// findIPv4 finds a dotted IPv4 address (RFC 791). It does not match versions, or parts of
+// longer dotted numbers.
 func findIPv4(text string, at int) (start, end int) {
 	if at > 1 && text[at-1] == '.' && isWord(text[at-2]) {
 		return 0, 0
@@ -33,18 +33,18 @@ func findIPv4(text string, at int) (start, end int) {
 	return at, end
 }
 
-// versionWords come before a version, or the number of a section.
+// versionWords are words before a version or a section number.
 var versionWords = []string{
 	"version", "versions", "ver", "ver.", "v", "v.", "release", "build", "firmware", "driver", "section", "sec.", "chapter", "clause", "rev", "revision", "fw", "assemblyversion", "fileversion", "productversion", "oid", "snmp",
 }
 
-// isVersionNumber reports whether a dotted number of four parts is a version by what
-// is next to it.
+// isVersionNumber reports whether a dotted number with four parts is a version, judging
+// by the text before it.
 func isVersionNumber(text string, at, end int) bool {
 	before := wordsBefore(text, at, 24)
 	switch {
 	case strings.HasSuffix(before, "/") && len(before) > 1 && isLetter(before[len(before)-2]) && strings.HasSuffix(text[at:end], ".0"):
-		return true // of a product, as in a User-Agent
+		return true // a product version, as in a User-Agent
 	case strings.HasSuffix(before, "==") || strings.HasSuffix(before, ">=") || strings.HasSuffix(before, "<=") || strings.HasSuffix(before, "~=") || strings.HasSuffix(before, "^") || strings.HasSuffix(before, "~") || strings.HasSuffix(before, "§") || strings.HasSuffix(before, "§ "):
 		return true
 	}
@@ -58,22 +58,22 @@ func isVersionNumber(text string, at, end int) bool {
 
 const maxIPv6 = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
 
-// findIPv6 finds an address in one of the forms of RFC 4291, section 2.2, except
-// for the one that is all zeros, and for what is rather a name or a time.
+// findIPv6 finds an IPv6 address in one of the formats of RFC 4291, section 2.2. It does
+// not match the unspecified address ::, or text that is more likely a name or a time.
 func findIPv6(text string, at int) (start, end int) {
 	if at > 0 && (text[at] == ':' && isWord(text[at-1]) && !afterEscape(text, at) || text[at-1] == ':' && !isLabel(text[:at-1])) {
-		return 0, 0 // it began before
+		return 0, 0 // within an address or a name
 	}
 	if at > 1 && text[at-1] == '[' && isWord(text[at-2]) {
 		return 0, 0 // an index, such as list[::2]
 	}
-	// Most words are none: a group ends after four digits, with a colon.
+	// Fail fast for most words: a group has at most four digits, and then a colon.
 	if group := run(text, at, 5, isHex); group-at > 4 || group == len(text) || text[group] != ':' || group == at && !strings.HasPrefix(text[at:], "::") {
 		return 0, 0
 	}
 	end = run(text, at, maxIPv6+2, func(b byte) bool { return isHex(b) || b == ':' || b == '.' })
 	for end > at && (text[end-1] == '.' || text[end-1] == ':' && !strings.HasSuffix(text[at:end], "::")) {
-		end-- // the sentence's
+		end-- // punctuation of the sentence
 	}
 	s := text[at:end]
 	if !endsWord(text, end) || len(s) > maxIPv6 || s == "::" || !strings.Contains(s, "::") && strings.Count(s, ":") < 6 {
@@ -85,8 +85,8 @@ func findIPv6(text string, at int) (start, end int) {
 	return at, end
 }
 
-// looksLikeIPv6 refuses names of C++ or Perl such as Face::Bad, times such as 10::30,
-// and the eight pairs of digits of a World Wide Name.
+// looksLikeIPv6 returns false for names in C++ or Perl such as Face::Bad, times such as
+// 10::30, and World Wide Names, which have eight pairs of digits.
 func looksLikeIPv6(s string) bool {
 	if strings.ToLower(s) != s && strings.ToUpper(s) != s || !strings.ContainsAny(s, digits) {
 		return false
@@ -98,8 +98,8 @@ func looksLikeIPv6(s string) bool {
 	return longest > 2 || strings.HasPrefix(s, "::") || strings.Contains(s, "::") && strings.Count(s, ":") > 3
 }
 
-// isLabel reports whether a word that is no group of an address ends there, as in
-// ip:2001:db8::1.
+// isLabel reports whether before ends with a word that cannot be a group of an address,
+// as in ip:2001:db8::1.
 func isLabel(before string) bool {
 	const group = 4
 	for n := 1; n <= len(before) && isWord(before[len(before)-n]); n++ {

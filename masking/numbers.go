@@ -2,8 +2,8 @@ package masking
 
 import "strings"
 
-// findCard finds a payment card number (ISO/IEC 7812) of an issuer's range and
-// length, with the check digit of Luhn, written together or in groups.
+// findCard finds a payment card number (ISO/IEC 7812), with or without separators. Its
+// prefix and length must be those of an issuer, and its Luhn check digit must be valid.
 func findCard(text string, at int) (start, end int) {
 	if continued(text, at, "-.") {
 		return 0, 0
@@ -32,11 +32,10 @@ func findCard(text string, at int) (start, end int) {
 	return at, end
 }
 
-// cardRanges are the issuers' ranges by their first digits, and the lengths of the
-// numbers in them.
+// cardRanges are the ranges of the issuers, as first digits and lengths.
 var cardRanges = []struct {
 	from, to string
-	lengths  string // one letter each: d is 13, e 14 … j 19
+	lengths  string // as letters: d is 13, e is 14, ..., j is 19
 }{
 	{"34", "34", "f"},
 	{"37", "37", "f"},
@@ -61,7 +60,7 @@ var cardRanges = []struct {
 	{"9792", "9792", "g"},
 }
 
-// isCard reports whether a number is one of a range, and has its check digit.
+// isCard reports whether a number is in one of cardRanges and has a valid check digit.
 func isCard(number []byte) bool {
 	if len(number) < 13 || !luhn(number) {
 		return false
@@ -70,7 +69,7 @@ func isCard(number []byte) bool {
 	for i := range first {
 		first[i] = number[i] + '0'
 	}
-	const lengths = "defghij" // of 13 to 19 digits
+	const lengths = "defghij" // 13 to 19 digits
 	for _, r := range cardRanges {
 		prefix := string(first[:len(r.from)])
 		if r.from <= prefix && prefix <= r.to && strings.IndexByte(r.lengths, lengths[len(number)-13]) >= 0 {
@@ -80,7 +79,7 @@ func isCard(number []byte) bool {
 	return false
 }
 
-// luhn is the check of ISO/IEC 7812-1, annex B.
+// luhn reports whether the check digit is valid (ISO/IEC 7812-1, annex B).
 func luhn(number []byte) bool {
 	sum := 0
 	for i, d := range number {
@@ -95,8 +94,9 @@ func luhn(number []byte) bool {
 	return sum%10 == 0
 }
 
-// findSSN finds a US social security number: three, two and four digits with one
-// separator, in none of the ranges that are never assigned.
+// findSSN finds a US Social Security number: three, two and four digits with the same
+// separator between them, or nine digits after one of ssnWords. It does not match
+// numbers in ranges that are never assigned.
 func findSSN(text string, at int) (start, end int) {
 	area := run(text, at, 10, isDigit)
 	if area-at == 9 && endsWord(text, area) && isSSN(text[at:at+3], text[at+3:at+5], text[at+5:area]) && nearWord(text, at, &ssnWords, true) {
@@ -122,16 +122,16 @@ func findSSN(text string, at int) (start, end int) {
 	return at, end
 }
 
-// ssnWords announce a number without separators.
+// ssnWords are words that indicate a number without separators.
 var ssnWords = words(`ssn ssns social`)
 
-// isSSN refuses the ranges that are never assigned.
+// isSSN returns false for ranges that are never assigned.
 func isSSN(area, group, serial string) bool {
 	return area != "000" && area != "666" && area[0] != '9' && group != "00" && serial != "0000"
 }
 
-// findKimlik finds a Turkish identity number: eleven digits, of which the last two
-// are checks.
+// findKimlik finds a Turkish identity number: eleven digits, the last two of which are
+// check digits.
 func findKimlik(text string, at int) (start, end int) {
 	const size = 11
 	if end = run(text, at, size+1, isDigit); end-at != size || !endsWord(text, end) || continued(text, at, ".") || continues(text, end, ".") {
@@ -156,15 +156,15 @@ func findKimlik(text string, at int) (start, end int) {
 	return at, end
 }
 
-// ibanLengths are the lengths by country: of the registry of ISO 13616, and of countries
-// that use the form without being registered.
+// ibanLengths are the lengths by country: those in the ISO 13616 registry, and those of
+// countries that use the format without being registered.
 var ibanLengths = parseLengths(`AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28
 	EE20 EG29 ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32
 	LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 RS22 RU33
 	AO25 BF28 BJ28 CF27 CG27 CI28 CM27 CV25 DZ26 GA27 GQ27 GW25 IR26 KM27 MA28 MG27 ML28 MZ25 NE28 SN28 TD27 TG28
 	SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30`)
 
-// parseLengths reads entries such as AD24, by the country as two bytes.
+// parseLengths parses entries such as AD24. The keys of the map are the country codes.
 func parseLengths(table string) map[[2]byte]int {
 	lengths := map[[2]byte]int{}
 	for entry := range strings.FieldsSeq(table) {
@@ -173,11 +173,11 @@ func parseLengths(table string) map[[2]byte]int {
 	return lengths
 }
 
-// minIBAN is the length of the shortest: Norway's.
+// minIBAN is the length of the shortest IBAN (Norway).
 const minIBAN = 15
 
-// findIBAN finds an account number (ISO 13616) of the length that its country has,
-// with the check of ISO 7064, written together or in groups.
+// findIBAN finds an account number (ISO 13616), with or without separators. It must have
+// the length of its country and valid check digits (ISO 7064).
 func findIBAN(text string, at int) (start, end int) {
 	if at+minIBAN > len(text) || !isLetter(text[at+1]) {
 		return 0, 0
@@ -212,8 +212,8 @@ func findIBAN(text string, at int) (start, end int) {
 	return at, i
 }
 
-// mod97 is the check of ISO 7064: letters count as 10 to 35, the first four
-// characters come last, and the remainder is 1.
+// mod97 reports whether the check digits are valid (ISO 7064). The first four characters
+// are moved to the end, and letters count as 10 to 35. The remainder must be 1.
 func mod97(number []byte) bool {
 	remainder := 0
 	for i := range number {

@@ -5,9 +5,9 @@ import (
 	"unicode/utf8"
 )
 
-// findPhone finds an international number (E.164), which begins with a plus or with
-// 00; a North American one with its separators; and a national one that begins with
-// its trunk prefix and has groups, or that a word such as tel announces.
+// findPhone finds three kinds of numbers: international numbers (E.164) that start with
+// a plus or with 00, North American numbers with separators, and national numbers. A
+// national number must have groups and a trunk prefix, or a word such as tel before it.
 func findPhone(text string, at int) (start, end int) {
 	switch text[at] {
 	case '+':
@@ -23,7 +23,7 @@ func findPhone(text string, at int) (start, end int) {
 		first++
 	}
 	if n := run(text, first, maxNational+1, isDigit) - first; n > maxNational || n < minNational && !separates(text, first+n) {
-		return 0, 0 // as most numbers
+		return 0, 0 // most numbers end here
 	}
 	g := readGroups(text, first, maxPhoneDigits+2)
 	if g.digits < minNational || continued(text, at, "-./") || at > 0 && text[at-1] == '+' || at > 1 && text[at-1] == '(' && text[at-2] == '+' {
@@ -35,10 +35,10 @@ func findPhone(text string, at int) (start, end int) {
 	return findNational(text, at, first, g)
 }
 
-// separates reports whether groups of digits may be separated by what is at a place.
+// separates reports whether a separator between groups of digits can start at offset at.
 func separates(text string, at int) bool { return at < len(text) && separatorBytes[text[at]] }
 
-// separatorBytes are the bytes that a separator begins with.
+// separatorBytes are the bytes that can start a separator.
 var separatorBytes = func() (is [256]bool) {
 	for b := utf8.RuneSelf; b < len(is); b++ {
 		is[b] = true
@@ -49,7 +49,7 @@ var separatorBytes = func() (is [256]bool) {
 	return is
 }()
 
-// The bounds of a national number without a country, in digits.
+// The length of a national number without a country code, in digits.
 const (
 	minNational = 7
 	maxNational = 13
@@ -58,18 +58,18 @@ const (
 const (
 	minPhoneDigits = 8
 	maxPhoneDigits = 15 // E.164
-	longGroup      = 7  // digits that are not followed by more of the number
+	longGroup      = 7  // digits; the number ends after a group of this length
 )
 
-// groups reads groups of digits with separators between them.
+// groups describes groups of digits with separators between them.
 type groups struct {
 	digits, count int
 	end           int
 	sizes         [8]int
-	firsts        [8]byte // of each group
+	firsts        [8]byte // the first digit of each group
 	parentheses   bool
-	zeros         bool     // the second digit is 0, too
-	kinds         [24]byte // of the separators
+	zeros         bool     // the number starts with 00
+	kinds         [24]byte // the separators, as returned by separator
 	separators    int
 }
 
@@ -83,8 +83,8 @@ func (g *groups) onlySpaces() bool {
 	return true
 }
 
-// readGroups reads groups of digits, of which there are at most limit. A separator
-// is a space, hyphen, dot, slash or parenthesis, or two or three of them.
+// readGroups reads groups with at most limit digits in total. Between two groups there
+// are one to three spaces, hyphens, dots, slashes or parentheses.
 func readGroups(text string, at, limit int) (g groups) {
 	i := at
 	for i < len(text) && g.count < len(g.sizes) {
@@ -123,7 +123,8 @@ func readGroups(text string, at, limit int) (g groups) {
 	return g
 }
 
-// findInternational finds a number whose digits begin at first, after the plus.
+// findInternational finds an international number. Its digits start at offset first,
+// after the plus.
 func findInternational(text string, at, first int) (start, end int) {
 	if at > 0 && (isWord(text[at-1]) && !afterEscape(text, at) || text[at-1] == '+') || first >= len(text) || text[first] == '0' {
 		return 0, 0
@@ -137,7 +138,7 @@ func findInternational(text string, at, first int) (start, end int) {
 		switch b := text[i]; {
 		case isDigit(b):
 			if n++; n > maxPhoneDigits {
-				return at, end // with the group before, if it was one
+				return at, end // the end of the previous group, if any
 			}
 			group++
 			gap, before = 0, 0
@@ -162,13 +163,13 @@ func findInternational(text string, at, first int) (start, end int) {
 	return at, end
 }
 
-// isExtension reports whether an extension begins there: an x and digits.
+// isExtension reports whether an extension starts at offset at: an x and digits.
 func isExtension(text string, at int) bool {
 	return at+1 < len(text) && text[at]|0x20 == 'x' && isDigit(text[at+1])
 }
 
-// findNorthAmerican finds 212-555-0123, (212) 555-0123 and the like, with or without
-// a leading 1, among the groups at a place.
+// findNorthAmerican finds numbers such as 212-555-0123 and (212) 555-0123, with or
+// without a leading 1. The groups of digits at offset at are in g.
 func findNorthAmerican(text string, at int, g groups) (start, end int) {
 	if text[at] == '(' {
 		if g.sizes[0] != 3 || !isArea(text, at+1) || at+4 >= len(text) || text[at+4] != ')' {
@@ -197,8 +198,8 @@ func findNorthAmerican(text string, at int, g groups) (start, end int) {
 	return at, phoneEnd(text, at, g, i+3)
 }
 
-// phoneEnd returns where the first n groups from at on end, or 0 if a number goes on
-// there.
+// phoneEnd returns the end of the first n groups after offset at, or 0 if the number
+// continues there.
 func phoneEnd(text string, at int, g groups, n int) int {
 	end := at
 	for range n {
@@ -216,24 +217,25 @@ func phoneEnd(text string, at int, g groups, n int) int {
 	return end
 }
 
-// isArea reports whether three digits are there that an area or an exchange of North
-// America can have: neither begins with 0 or 1.
+// isArea reports whether the three bytes at offset at can be a North American area code
+// or exchange: three digits that do not start with 0 or 1.
 func isArea(text string, at int) bool {
 	return at+3 <= len(text) && text[at] >= '2' && text[at] <= '9' && run(text, at, 3, isDigit) == at+3
 }
 
-// phoneWords announce a phone number as words of their own, in lower case.
+// phoneWords are whole words that indicate a phone number after them, in lower case.
 var phoneWords = words(`tel tél ph mob mobile mobil cell cel cellphone cep call calls called calling dial ring fax gsm sms tlf tfn puh bel ara ruf fijo office hotline
 	handy hp whatsapp viber signal celular cellulare portable llama llamar chiama chiamare rufen anruf anrufen durchwahl ligue ligar text landline telp iş ev sđt gọi`)
 
-// phoneParts announce one also as a part of a word: Telefonnummer, handphone, 電話番号.
+// phoneParts indicate a phone number also as part of a word, as in Telefonnummer,
+// handphone and 電話番号.
 var phoneParts = words(`phone telef teléf téléph móvil movil тел моб звон позвон факс جوال هاتف موبايل طلفون טל נייד फोन फ़ोन मोबाइल नंबर 手机 手機 电话 電話 携帯 联系 聯絡
 	打给 致电 전화 휴대 연락 핸드폰 โทร เบอร์`)
 
-// otherNumbers announce a number that is not a phone's.
+// otherNumbers are words that indicate another kind of number.
 var otherNumbers = words(`order orders invoice part sku item model serial art article isbn issn ean ref id po case ticket bug account acct version build commit`)
 
-// words returns the words of a text by their first byte.
+// words returns the words of a text, indexed by their first byte.
 func words(text string) (byFirst [256][]string) {
 	for word := range strings.FieldsSeq(text) {
 		byFirst[word[0]] = append(byFirst[word[0]], word)
@@ -241,24 +243,24 @@ func words(text string) (byFirst [256][]string) {
 	return byFirst
 }
 
-// maxAnnounced is how many bytes before a number its word is.
+// maxAnnounced is the maximum distance of an indicating word from its number, in bytes.
 const maxAnnounced = 32
 
-// announced reports whether a word before a place, and after the number before it,
-// announces a phone number.
+// announced reports whether a word before offset at, and after any previous number,
+// indicates a phone number.
 func announced(text string, at int) bool {
 	word := max(nearest(text, at, &phoneWords, true), nearest(text, at, &phoneParts, false))
 	return word >= 0 && nearest(text, at, &otherNumbers, true) < word
 }
 
-// nearWord reports whether one of the words is before a place; see nearest.
+// nearWord reports whether one of the words is before offset at. See nearest.
 func nearWord(text string, at int, words *[256][]string, whole bool) bool {
 	return nearest(text, at, words, whole) >= 0
 }
 
-// nearest returns where the last one of the words is before a place, with no digit
-// between them, or -1: as a word of its own if whole is set. It counts from the same
-// place for all words.
+// nearest returns the position of the last of the words before offset at, or -1. There
+// must be no digit between the word and the offset. If whole is true, only whole words
+// count. Positions are only comparable between calls with the same offset.
 func nearest(text string, at int, words *[256][]string, whole bool) int {
 	before := wordsBefore(text, at, maxAnnounced)
 	for i := len(before) - 1; i >= 0 && !isDigit(before[i]); i-- {
@@ -275,15 +277,15 @@ func nearest(text string, at int, words *[256][]string, whole bool) int {
 	return -1
 }
 
-// findNational finds a number that is written as within its country, or dialed as one
-// of another country.
+// findNational finds a number in the format used within its country, or with 00 and a
+// country code.
 func findNational(text string, at, first int, g groups) (start, end int) {
 	if !endsWord(text, g.end) && !isExtension(text, g.end) || continues(text, g.end, "-./ ") {
 		return 0, 0
 	}
 	switch {
 	case text[at] == '(' && (g.count < 2 || !strings.Contains(text[at:g.end], ")")),
-		g.sizes[0] == 1 && g.kinds[0] == '.', // a decimal
+		g.sizes[0] == 1 && g.kinds[0] == '.', // a decimal number
 		looksLikeDate(text, first, g):
 		return 0, 0
 	case g.digits > maxNational && !isDialedAbroad(text, first, g):
@@ -298,8 +300,8 @@ func findNational(text string, at, first int, g groups) (start, end int) {
 	}
 }
 
-// isDump reports whether groups are pairs of a hardware address or of a dump, rather
-// than the five pairs of a number.
+// isDump reports whether groups are pairs of a hardware address or of a hex dump. A
+// phone number has at most five pairs.
 func isDump(text string, g groups) bool {
 	if g.digits != 2*g.count || g.sizes[0] != 2 || g.sizes[g.count-1] != 2 {
 		return false
@@ -308,13 +310,14 @@ func isDump(text string, g groups) bool {
 	return g.count > 5 || len(next) == 3 && next[0] == ' ' && isHex(next[1]) && isHex(next[2]) && (isDigit(next[1]) || isDigit(next[2]))
 }
 
-// isLabeled reports whether a number follows a sign that ends a label.
+// isLabeled reports whether the number at offset at follows a character that ends a
+// label, such as a colon.
 func isLabeled(text string, at int) bool {
 	before := strings.TrimRight(text[max(0, at-4):at], " \"'")
 	return strings.HasSuffix(before, ":") || strings.HasSuffix(before, "=") || strings.HasSuffix(before, ".") || strings.HasSuffix(before, "：")
 }
 
-// isDialedAbroad reports whether groups begin with 00 and a country.
+// isDialedAbroad reports whether groups start with 00 and a country code.
 func isDialedAbroad(text string, at int, g groups) bool {
 	if !strings.HasPrefix(text[at:], "00") || g.count < 3 || g.digits < 11 || g.digits > maxPhoneDigits+2 {
 		return false
@@ -322,15 +325,15 @@ func isDialedAbroad(text string, at int, g groups) bool {
 	return g.sizes[0] > 2 && text[at+2] != '0' || g.sizes[0] == 2 && g.firsts[1] != '0'
 }
 
-// hasArea reports whether groups after a parenthesis are an area of two digits or more,
-// and a number in two groups, as in Brazil.
+// hasArea reports whether groups after a parenthesis are an area code of two to four
+// digits and a number in two groups, as in Brazil.
 func hasArea(g groups) bool {
 	return g.count == 3 && g.sizes[0] >= 2 && g.sizes[0] <= 4 && g.sizes[1] >= 3 && g.sizes[2] == 4 && g.digits >= 10
 }
 
-// hasTrunk reports whether groups begin with a trunk prefix, 0 or 8, as numbers are
-// grouped that people dial: without a word before them, only their form tells them
-// from other numbers.
+// hasTrunk reports whether groups start with a trunk prefix, 0 or 8, and are grouped
+// like a phone number. Without an indicating word, only this grouping distinguishes
+// them from other numbers.
 func hasTrunk(g groups) bool {
 	area, last := g.sizes[0], g.sizes[g.count-1]
 	switch {
@@ -349,7 +352,7 @@ func hasTrunk(g groups) bool {
 	}
 }
 
-// looksLikeDate reports whether groups begin with those of a date.
+// looksLikeDate reports whether groups start with a date.
 func looksLikeDate(text string, at int, g groups) bool {
 	isYear := func(i int) bool {
 		return g.sizes[i] == 4 && (strings.HasPrefix(text[at:], "19") || strings.HasPrefix(text[at:], "20"))

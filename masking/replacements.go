@@ -16,27 +16,28 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// Match is a value that was found, at offsets in bytes of the text.
+// Match is a value found in a text. Its offsets are in bytes of the original text.
 type Match struct {
 	Detector    promptrails.Detector
 	Start, End  int // End is exclusive
 	Placeholder string
 }
 
-// Replacements are the values that the placeholders of masked texts replace. It prints
-// without them. It is safe for concurrent use.
+// Replacements maps the placeholders in masked texts to their original values. The
+// formatting verbs of package fmt do not print the values. Replacements is safe for
+// concurrent use.
 type Replacements struct {
 	key          [32]byte
-	taken        map[string]bool   // what looks like a placeholder in the texts
-	placeholders map[string]string // by the value, with its detector
-	originals    map[string]string // by the placeholder
+	taken        map[string]bool   // placeholders in use, and texts that look like one
+	placeholders map[string]string // by detector and value
+	originals    map[string]string // by placeholder
 	sorted       []string          // the placeholders
 	matches      []Match
 }
 
 const opening = "[PII_"
 
-// lookalike matches what has the form of a placeholder.
+// lookalike matches texts in the format of a placeholder.
 var lookalike = regexp.MustCompile(`\[PII_[A-Z0-9_]+_[0-9a-f]{8}\]`)
 
 func newReplacements(texts ...string) *Replacements {
@@ -53,8 +54,8 @@ func newReplacements(texts ...string) *Replacements {
 	return r
 }
 
-// placeholder returns what replaces a value. It reveals nothing about the value, and
-// occurs in no text.
+// placeholder returns the placeholder for a value. It does not depend on the value in
+// a predictable way, and does not occur in any of the original texts.
 func (r *Replacements) placeholder(detector promptrails.Detector, value string) string {
 	id := string(detector) + "\x00" + value
 	if p, ok := r.placeholders[id]; ok {
@@ -62,7 +63,7 @@ func (r *Replacements) placeholder(detector promptrails.Detector, value string) 
 	}
 	digest := hmac.New(sha256.New, r.key[:])
 	for {
-		_, _ = io.WriteString(digest, id) // again, if the result is taken
+		_, _ = io.WriteString(digest, id) // written again if the result is taken
 		p := opening + strings.ToUpper(string(detector)) + "_" + hex.EncodeToString(digest.Sum(nil)[:4]) + "]"
 		if r.taken[p] {
 			continue
@@ -73,14 +74,14 @@ func (r *Replacements) placeholder(detector promptrails.Detector, value string) 
 	}
 }
 
-// finish prepares r for restoring, once everything is masked.
+// finish prepares r for restoring. It is called after all texts are masked.
 func (r *Replacements) finish() { r.sorted = slices.Sorted(maps.Keys(r.originals)) }
 
-// Matches returns what was found, in the order of the text.
+// Matches returns the matches in the order in which they occur in the texts.
 func (r *Replacements) Matches() []Match { return slices.Clone(r.matches) }
 
-// Counts returns how many values each detector found. It has no detector that
-// found none.
+// Counts returns the number of matches of each detector. Detectors without matches
+// are omitted.
 func (r *Replacements) Counts() map[promptrails.Detector]int {
 	counts := map[promptrails.Detector]int{}
 	for _, m := range r.matches {
@@ -89,16 +90,16 @@ func (r *Replacements) Counts() map[promptrails.Detector]int {
 	return counts
 }
 
-// String says how many values were replaced, and none of them.
+// String returns a description with the number of replaced values, without the values.
 func (r *Replacements) String() string {
 	return "masking.Replacements of " + plural(len(r.matches), "value")
 }
 
-// GoString is String.
+// GoString returns r.String().
 func (r *Replacements) GoString() string { return r.String() }
 
-// Restore returns a text with the original values in place of their placeholders.
-// A value that looks like a placeholder is not restored again.
+// Restore replaces the placeholders in text with their original values. Placeholders
+// in restored values are not replaced again.
 func (r *Replacements) Restore(text string) string {
 	var b strings.Builder
 	w := r.NewRestorer(&b)
@@ -107,20 +108,20 @@ func (r *Replacements) Restore(text string) string {
 	return b.String()
 }
 
-// NewRestorer returns a writer that restores the original values in what is
-// written to it, and writes that to w. A placeholder may be cut anywhere between
-// two writes: the restorer holds the beginning of one back until it is complete.
-// Close writes what is held back; it does not close w.
+// NewRestorer returns a writer that replaces placeholders with their original values
+// and writes the result to w. A placeholder may be split across several writes: the
+// restorer buffers an incomplete placeholder until it is complete. Close writes the
+// buffered bytes to w, and does not close w. Write returns an error after Close.
 func (r *Replacements) NewRestorer(w io.Writer) io.WriteCloser { return &restorer{of: r, w: w} }
 
 type restorer struct {
 	of     *Replacements
 	w      io.Writer
-	held   []byte // the beginning of a placeholder
+	held   []byte // an incomplete placeholder
 	closed bool
 }
 
-var errClosed = errors.New("masking: write to a restorer that is closed")
+var errClosed = errors.New("masking: write to closed restorer")
 
 // Write implements [io.Writer].
 func (s *restorer) Write(p []byte) (int, error) {
@@ -155,8 +156,8 @@ func (s *restorer) Close() error {
 	return err
 }
 
-// restore returns a text with the values restored, but for an end that may begin a
-// placeholder.
+// restore returns text with the values restored. If text ends with an incomplete
+// placeholder, restore returns that part as rest.
 func (r *Replacements) restore(text []byte) (out, rest []byte) {
 	for {
 		at := slices.Index(text, opening[0])
@@ -178,10 +179,10 @@ func (r *Replacements) restore(text []byte) (out, rest []byte) {
 	}
 }
 
-// startsWith returns the length of the placeholder that a text starts with, or
-// whether the whole text is the beginning of one.
+// startsWith returns the length of the placeholder at the start of text, or 0. It sets
+// partial if the whole text is an incomplete placeholder.
 func (r *Replacements) startsWith(text []byte) (size int, partial bool) {
-	longest := len(opening) + 32 // of the name, the digits and the bracket
+	longest := len(opening) + 32 // for the detector, the digits and the bracket
 	prefix := text[:min(len(text), longest)]
 	if end := slices.Index(prefix, ']'); end >= 0 {
 		if _, ok := r.originals[string(prefix[:end+1])]; ok {

@@ -9,13 +9,13 @@ import (
 
 func isToken(b byte) bool { return isWord(b) || b == '_' || b == '-' }
 
-// beginsToken reports whether a token may begin at a place.
+// beginsToken reports whether a token can start at offset at.
 func beginsToken(text string, at int) bool {
 	return at == 0 || !isToken(text[at-1]) || afterEscape(text, at)
 }
 
-// findJWT finds a signed token (RFC 7515, three parts) or an encrypted one (RFC
-// 7516, five), whose header names its algorithm.
+// findJWT finds a signed token with three parts (RFC 7515) or an encrypted token with
+// five parts (RFC 7516). The header must contain an algorithm.
 func findJWT(text string, at int) (start, end int) {
 	if !strings.HasPrefix(text[at:], "eyJ") || !beginsToken(text, at) {
 		return 0, 0
@@ -39,7 +39,7 @@ func findJWT(text string, at int) (start, end int) {
 		return 0, 0
 	}
 	if header.Encryption != "" {
-		return at, ends[4] // 0 if there are no five
+		return at, ends[4] // 0 if there are fewer than five parts
 	}
 	if ends[1] == ends[0]+1 || header.Algorithm != "none" && ends[2] == ends[1]+1 {
 		return 0, 0 // no payload, or no signature
@@ -47,18 +47,18 @@ func findJWT(text string, at int) (start, end int) {
 	return at, ends[2]
 }
 
-// decodes reads a part of a token as JSON.
+// decodes decodes a part of a token as JSON. It reports whether that succeeded.
 func decodes(part string, into any) bool {
 	text, err := base64.RawURLEncoding.DecodeString(part)
 	return err == nil && json.Unmarshal(text, into) == nil
 }
 
-// awsPrefixes begin the identifiers of access keys: of users, of roles for a time,
+// awsPrefixes are the prefixes of access key IDs: of users, of temporary credentials
 // and of services.
 var awsPrefixes = []string{"AKIA", "ASIA", "ABIA", "ACCA"}
 
-// findAWSKey finds the identifier of an access key: a prefix and 16 upper-case
-// letters and digits; or the secret that belongs to it, by its name.
+// findAWSKey finds an access key ID, which is a prefix and 16 upper-case letters and
+// digits, or a secret access key, which is recognized by the name before it.
 func findAWSKey(text string, at int) (start, end int) {
 	const size = 20
 	if text[at] != 'A' {
@@ -90,8 +90,8 @@ func findAWSSecret(text string, at int) (start, end int) {
 
 const dashes = "-----"
 
-// findPrivateKey finds a private key in PEM (RFC 7468, RFC 9580), with its first and
-// last line; one whose last line is missing, as far as its base64 goes.
+// findPrivateKey finds a private key in PEM (RFC 7468, RFC 9580), including its first
+// and last lines. If the last line is missing, the match ends with the base64 data.
 func findPrivateKey(text string, at int) (start, end int) {
 	begin := dashes + "BEGIN "
 	if text[at] == 'L' {
@@ -105,7 +105,7 @@ func findPrivateKey(text string, at int) (start, end int) {
 		return 0, 0
 	}
 	body := at + len(begin) + len(label) + len(dashes)
-	limit := len(text) // of what belongs to the key
+	limit := len(text) // the key ends here at the latest
 	if next := strings.Index(text[body:], dashes); next >= 0 {
 		limit = body + next
 		if last := dashes + "END " + label + dashes; strings.HasPrefix(text[limit:], last) && countBase64(text[body:limit]) >= minKey {
@@ -115,8 +115,8 @@ func findPrivateKey(text string, at int) (start, end int) {
 	return at, endOfArmor(text, body, limit)
 }
 
-// findEncodedKey finds a private key in PEM that is encoded in base64 once more, as
-// Kubernetes has it.
+// findEncodedKey finds a private key in PEM that is additionally base64-encoded, as in
+// Kubernetes secrets.
 func findEncodedKey(text string, at int) (start, end int) {
 	const (
 		begin = "LS0tLS1CRUdJTi" // -----BEGIN
@@ -140,7 +140,7 @@ const (
 
 func isBase64(b byte) bool { return isWord(b) || b == '+' || b == '/' || b == '=' }
 
-// countBase64 counts the characters of base64 in the long words of a text.
+// countBase64 counts the base64 characters in runs of at least minKeyLine characters.
 func countBase64(text string) (n int) {
 	for i := 0; i < len(text); {
 		end := run(text, i, len(text), isBase64)
@@ -152,8 +152,9 @@ func countBase64(text string) (n int) {
 	return n
 }
 
-// endOfArmor returns where the lines of base64 that begin at a place end, or 0 if they
-// are too short for a key. Between the lines there is what quotes or joins them.
+// endOfArmor returns the end of the base64 lines that start at offset at, or 0 if they
+// are too short for a key. Between the lines there can be a gap, such as quotes and
+// operators in source code.
 func endOfArmor(text string, at, limit int) int {
 	const longestGap = 32
 	end, n := 0, 0
