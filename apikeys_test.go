@@ -150,14 +150,14 @@ func TestKeyRevokesItself(t *testing.T) {
 		opts   []promptrails.Option
 		done   bool
 	}{
-		"same key from Current":  {true, []func(net.Conn){answering(200, current), hangUp, answering(401, revoked)}, []promptrails.Option{key}, true},
-		"same key in the 401":    {false, []func(net.Conn){hangUp, answering(401, `{"error":{"code":"api_key_revoked","details":{"api_key_id":"k"}}}`)}, []promptrails.Option{key}, true},
-		"other key in the 401":   {true, []func(net.Conn){answering(200, current), hangUp, answering(401, `{"error":{"code":"api_key_revoked","details":{"api_key_id":"x"}}}`)}, []promptrails.Option{key}, false},
-		"other key from Current": {true, []func(net.Conn){answering(200, `{"data":{"id":"x"}}`), hangUp, answering(401, revoked)}, []promptrails.Option{key}, false},
-		"calling key unknown":    {false, []func(net.Conn){hangUp, answering(401, revoked)}, []promptrails.Option{key}, false},
-		"other error code":       {true, []func(net.Conn){answering(200, current), hangUp, answering(401, `{"error":{"code":"unauthorized"}}`)}, []promptrails.Option{key}, false},
-		"401 from a proxy":       {true, []func(net.Conn){answering(200, current), hangUp, answering(401, "<html>")}, []promptrails.Option{key}, false},
-		"access token":           {false, []func(net.Conn){hangUp, answering(401, revoked)}, []promptrails.Option{promptrails.WithAccessToken(token), promptrails.WithWorkspace("w")}, false},
+		"same key from Current":  {true, []func(net.Conn){respond(200, current), hangUp, respond(401, revoked)}, []promptrails.Option{key}, true},
+		"same key in the 401":    {false, []func(net.Conn){hangUp, respond(401, `{"error":{"code":"api_key_revoked","details":{"api_key_id":"k"}}}`)}, []promptrails.Option{key}, true},
+		"other key in the 401":   {true, []func(net.Conn){respond(200, current), hangUp, respond(401, `{"error":{"code":"api_key_revoked","details":{"api_key_id":"x"}}}`)}, []promptrails.Option{key}, false},
+		"other key from Current": {true, []func(net.Conn){respond(200, `{"data":{"id":"x"}}`), hangUp, respond(401, revoked)}, []promptrails.Option{key}, false},
+		"calling key unknown":    {false, []func(net.Conn){hangUp, respond(401, revoked)}, []promptrails.Option{key}, false},
+		"other error code":       {true, []func(net.Conn){respond(200, current), hangUp, respond(401, `{"error":{"code":"unauthorized"}}`)}, []promptrails.Option{key}, false},
+		"401 from a proxy":       {true, []func(net.Conn){respond(200, current), hangUp, respond(401, "<html>")}, []promptrails.Option{key}, false},
+		"access token":           {false, []func(net.Conn){hangUp, respond(401, revoked)}, []promptrails.Option{promptrails.WithAccessToken(token), promptrails.WithWorkspace("w")}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -174,7 +174,7 @@ func TestKeyRevokesItself(t *testing.T) {
 			}
 		})
 	}
-	url, _ := listen(t, answering(401, revoked))
+	url, _ := listen(t, respond(401, revoked))
 	if err := clientAt(t, url).APIKeys.Revoke(t.Context(), "k"); !errors.Is(err, promptrails.ErrUnauthorized) || strings.Contains(err.Error(), "outcome") {
 		t.Errorf("Revoke with 401 for the first attempt: got %v, want ErrUnauthorized without a note about the outcome", err)
 	}

@@ -17,7 +17,7 @@ import (
 func TestRejectedKeyIsVerifiedAgain(t *testing.T) {
 	t.Parallel()
 	known := false
-	c := clientOver(t, &answers{script: []http.HandlerFunc{status(200, `{"data":{"id":"k"}}`)}})
+	c := clientOver(t, &scripted{script: []http.HandlerFunc{status(200, `{"data":{"id":"k"}}`)}})
 	a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(c, promptrails.WithAuthNegativeTTL(time.Hour), promptrails.WithAuthVerifier(verifier(func(context.Context, promptrails.Secret) (*promptrails.APIKey, error) {
 		if !known {
 			return nil, promptrails.ErrUnauthorized
@@ -58,7 +58,7 @@ func TestVerifierPanics(t *testing.T) {
 	t.Parallel()
 	a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(nil, promptrails.WithAuthVerifier(verifier(func(context.Context, promptrails.Secret) (*promptrails.APIKey, error) { panic("of the verifier") }))))
 	checkAuth(t, a, promptrails.NewSecret("pr_live_0123456789"), promptrails.AuthRequest{}, promptrails.CodeUnavailable)
-	if _, err := promptrails.NewAuthenticator(clientOver(t, &answers{}), promptrails.WithAuthVerifier(nil)); err == nil {
+	if _, err := promptrails.NewAuthenticator(clientOver(t, &scripted{}), promptrails.WithAuthVerifier(nil)); err == nil {
 		t.Error("NewAuthenticator with a nil verifier: got no error, want one")
 	}
 }
@@ -82,7 +82,7 @@ func TestKeyOfADeletedWorkspace(t *testing.T) {
 		checkAuth(t, withKey, key.Key, promptrails.AuthRequest{}, promptrails.CodeInvalidAPIKey)
 	})
 	// If the client's credentials were never accepted, the key may still be valid.
-	c := must[*promptrails.Client](t)(promptrails.NewClient(promptrails.WithAPIKey("pr_live_mistyped"), promptrails.WithHTTPClient(&http.Client{Transport: &answers{script: []http.HandlerFunc{
+	c := must[*promptrails.Client](t)(promptrails.NewClient(promptrails.WithAPIKey("pr_live_mistyped"), promptrails.WithHTTPClient(&http.Client{Transport: &scripted{script: []http.HandlerFunc{
 		status(401, `{"error":{"code":"invalid_api_key","message":"unknown API key"}}`),
 	}}})))
 	a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(c))

@@ -38,7 +38,7 @@ func (a *Authenticator) Middleware(scopes ...Scope) func(http.Handler) http.Hand
 type principalKey struct{}
 
 // PrincipalFromContext returns the API key that authenticated a request. It is
-// for handlers behind [Authenticator.Middleware].
+// for handlers inside [Authenticator.Middleware].
 func PrincipalFromContext(ctx context.Context) (*Principal, bool) {
 	p, ok := ctx.Value(principalKey{}).(*Principal)
 	return p, ok

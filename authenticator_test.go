@@ -152,7 +152,7 @@ func TestVendorKeysAreNotChanged(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{"pr_key_abc", "pr_live_0123456789abcdef", "pr_test_a-b.c~d_e!f*g(h)", `pr_"quoted"\{}`, "pr_" + strings.Repeat("Z", 509)} {
 		var called *http.Request
-		transport := &answers{script: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+		transport := &scripted{script: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
 			called = r
 			status(200, `{"data":{"id":"k","workspace_id":"w","scopes":["*"]}}`)(w, r)
 		}}}

@@ -91,7 +91,7 @@ func TestChangelogPrefetchLimit(t *testing.T) {
 			}
 			status(200, `{"data":[`+body[1:]+`]}`)(w, r)
 		}
-		c := clientOver(t, &answers{script: []http.HandlerFunc{respond}}, promptrails.WithMaxRetries(0))
+		c := clientOver(t, &scripted{script: []http.HandlerFunc{respond}}, promptrails.WithMaxRetries(0))
 		p := &promptrails.ListChangelogParams{Order: promptrails.OrderAscending, ListOptions: promptrails.ListOptions{Limit: 10}}
 		checkRequests := func(want ...string) {
 			t.Helper()
@@ -140,7 +140,7 @@ func TestChangelogPrefetchLimit(t *testing.T) {
 		}
 	})
 	// A missing entry is an error.
-	c := clientOver(t, &answers{script: []http.HandlerFunc{status(200, `{"data":[{"id":"e","sequence":1},{"id":"e","sequence":3}]}`)}})
+	c := clientOver(t, &scripted{script: []http.HandlerFunc{status(200, `{"data":[{"id":"e","sequence":1},{"id":"e","sequence":3}]}`)}})
 	var failed error
 	for _, err := range c.Changelog.All(t.Context(), &promptrails.ListChangelogParams{Order: promptrails.OrderAscending}, promptrails.WithPrefetch(2)) {
 		failed = err

@@ -56,7 +56,7 @@ func TestTailRetriesTemporaryErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				a := &answers{script: []http.HandlerFunc{c.response, c.response, c.response, c.response, status(200, nothingNew)}}
+				a := &scripted{script: []http.HandlerFunc{c.response, c.response, c.response, c.response, status(200, nothingNew)}}
 				_, err := follow(t, clientOver(t, a, promptrails.WithMaxRetries(0)), &promptrails.TailParams{}, time.Hour)
 				if retried := errors.Is(err, context.DeadlineExceeded); retried != c.retried {
 					t.Fatalf("Tail: got %v, want retries until the deadline: %t", err, c.retried)
@@ -78,7 +78,7 @@ func TestTailRetriesTemporaryErrors(t *testing.T) {
 func TestTailRetriesTokenSourceErrors(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := &answers{script: []http.HandlerFunc{status(200, nothingNew)}}
+		a := &scripted{script: []http.HandlerFunc{status(200, nothingNew)}}
 		var calls atomic.Int32
 		c := must[*promptrails.Client](t)(promptrails.NewClient(promptrails.WithWorkspace("w"), promptrails.WithHTTPClient(&http.Client{Transport: a}),
 			promptrails.WithAccessTokenSource(func(context.Context) (promptrails.Secret, error) {
@@ -101,7 +101,7 @@ func TestTailRetriesTokenSourceErrors(t *testing.T) {
 func TestTailDoesNotSpin(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := &answers{script: []http.HandlerFunc{status(200, `{"data":[],"meta":{"next_cursor":"c"}}`)}}
+		a := &scripted{script: []http.HandlerFunc{status(200, `{"data":[],"meta":{"next_cursor":"c"}}`)}}
 		if _, err := follow(t, clientOver(t, a), &promptrails.TailParams{Interval: time.Second}, time.Minute); !errors.Is(err, context.DeadlineExceeded) || a.count() > 61 {
 			t.Errorf("Tail: got %v after %d requests in a minute, want context.DeadlineExceeded after at most 61", err, a.count())
 		}
@@ -114,7 +114,7 @@ func TestTailAfterTheHead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for after, want := range map[int64]string{94: "deadline", 95: "deadline", 96: "ends at 95"} {
-			_, err := follow(t, clientOver(t, &answers{script: []http.HandlerFunc{shortChangelog(95, 100, "cursors")}}), &promptrails.TailParams{After: after}, time.Minute)
+			_, err := follow(t, clientOver(t, &scripted{script: []http.HandlerFunc{shortChangelog(95, 100, "cursors")}}), &promptrails.TailParams{After: after}, time.Minute)
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("Tail after %d: got %v, want %q in it", after, err, want)
 			}
@@ -124,7 +124,7 @@ func TestTailAfterTheHead(t *testing.T) {
 		}
 		// The database is restored during an outage.
 		var down, restored atomic.Bool
-		a := &answers{script: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+		a := &scripted{script: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
 			switch {
 			case down.Load():
 				status(503, "")(w, r)
@@ -146,7 +146,7 @@ func TestTailAfterTheHead(t *testing.T) {
 func TestTailLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := &answers{script: []http.HandlerFunc{shortChangelog(95, 100, "cursors")}}
+		a := &scripted{script: []http.HandlerFunc{shortChangelog(95, 100, "cursors")}}
 		got, _ := follow(t, clientOver(t, a), &promptrails.TailParams{Limit: 10}, time.Minute)
 		if q := a.seen[0].URL.Query(); len(got) != 95 || q.Get("limit") != "10" {
 			t.Errorf("Tail: got %d entries with limit %s, want 95 with 10", len(got), q.Get("limit"))

@@ -351,7 +351,7 @@ func TestTailReturnsPermanentErrors(t *testing.T) {
 		"invalid parameter": {&promptrails.TailParams{After: -1}, nil, func(err error) bool { return errors.Is(err, promptrails.ErrValidation) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			client := clientOver(t, &answers{script: []http.HandlerFunc{c.response}})
+			client := clientOver(t, &scripted{script: []http.HandlerFunc{c.response}})
 			var last error
 			for _, err := range client.Changelog.Tail(t.Context(), c.params) {
 				last = err
@@ -362,7 +362,7 @@ func TestTailReturnsPermanentErrors(t *testing.T) {
 		})
 	}
 	// The caller can stop the iteration.
-	client := clientOver(t, &answers{script: []http.HandlerFunc{status(200, `{"data":[`+entry(1)+`]}`)}})
+	client := clientOver(t, &scripted{script: []http.HandlerFunc{status(200, `{"data":[`+entry(1)+`]}`)}})
 	for e, err := range client.Changelog.Tail(t.Context(), nil) {
 		if err != nil || e.Sequence != 1 {
 			t.Errorf("Tail: got %+v, %v; want sequence 1", e, err)

@@ -21,7 +21,7 @@ import (
 // parameters, zero values and nil options.
 func TestMisuseNeverPanics(t *testing.T) {
 	t.Parallel()
-	a := &answers{script: []http.HandlerFunc{status(503, "")}}
+	a := &scripted{script: []http.HandlerFunc{status(503, "")}}
 	c := clientOver(t, a, nil, promptrails.WithMaxRetries(0))
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -74,7 +74,7 @@ func TestMisuseNeverPanics(t *testing.T) {
 
 func TestDoRejectsInvalidCalls(t *testing.T) {
 	t.Parallel()
-	a := &answers{script: []http.HandlerFunc{status(200, `{"data":null}`)}}
+	a := &scripted{script: []http.HandlerFunc{status(200, `{"data":null}`)}}
 	c := clientOver(t, a)
 	for name, err := range map[string]error{
 		"GET with a body":   c.Do(t.Context(), "GET", "/x", map[string]string{"q": "x"}, nil),
@@ -101,7 +101,7 @@ func TestDoRejectsInvalidCalls(t *testing.T) {
 // WithPrefetch limits any value to its maximum.
 func TestPrefetchIsBounded(t *testing.T) {
 	t.Parallel()
-	c := clientOver(t, &answers{script: []http.HandlerFunc{shortChangelog(95, 100, "cursors")}})
+	c := clientOver(t, &scripted{script: []http.HandlerFunc{shortChangelog(95, 100, "cursors")}})
 	n := 0
 	for _, err := range c.Changelog.All(t.Context(), &promptrails.ListChangelogParams{Order: promptrails.OrderAscending, ListOptions: promptrails.ListOptions{Limit: 1}}, promptrails.WithPrefetch(math.MaxInt)) {
 		if err != nil {
@@ -134,7 +134,7 @@ func TestTransportPanicsWhilePrefetching(t *testing.T) {
 // WithWorkspace("") overrides the workspace of the environment.
 func TestEmptyWorkspace(t *testing.T) {
 	t.Setenv("PROMPTRAILS_WORKSPACE_ID", "of-the-environment")
-	a := &answers{script: []http.HandlerFunc{status(200, `{"data":[]}`)}}
+	a := &scripted{script: []http.HandlerFunc{status(200, `{"data":[]}`)}}
 	c := must[*promptrails.Client](t)(promptrails.NewClient(promptrails.WithAccessToken(token), promptrails.WithWorkspace(""), promptrails.WithHTTPClient(&http.Client{Transport: a})))
 	if _, err := c.Members.List(t.Context(), nil); !errors.Is(err, promptrails.ErrValidation) || a.count() != 0 {
 		t.Errorf("Members.List: got %v after %d requests, want ErrValidation after 0", err, a.count())
@@ -211,7 +211,7 @@ func TestMoneyCurrencies(t *testing.T) {
 // A kind can be any path below the API's base path.
 func TestOpenKinds(t *testing.T) {
 	t.Parallel()
-	a := &answers{script: []http.HandlerFunc{status(200, `{"data":{"id":"i","version":"1.0.0"}}`)}}
+	a := &scripted{script: []http.HandlerFunc{status(200, `{"data":{"id":"i","version":"1.0.0"}}`)}}
 	c := clientOver(t, a)
 	for kind, want := range map[promptrails.ResourceKind]string{
 		"agents/abc/versions": "/agents/abc/versions/i", "prompts/a%2Fb/versions": "/prompts/a%2Fb/versions/i", "chat/sessions/s/messages": "/chat/sessions/s/messages/i", "new-things": "/new-things/i",

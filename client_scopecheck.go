@@ -86,7 +86,7 @@ func (s *scopeCheck) forget() {
 // Concurrent callers share one request, which continues if a caller's context
 // is canceled.
 func (s *scopeCheck) ask(ctx context.Context, c *Client, op operation, round int) (Scopes, error) {
-	answer := s.flights.DoChan("", func() (any, error) {
+	result := s.flights.DoChan("", func() (any, error) {
 		if !s.due(round) {
 			granted, _ := s.known()
 			return granted, nil
@@ -106,7 +106,7 @@ func (s *scopeCheck) ask(ctx context.Context, c *Client, op operation, round int
 	select {
 	case <-ctx.Done():
 		return nil, &Error{Operation: op.String(), Code: CodeUnavailable, Message: "cannot get the scopes of the API key: " + ctx.Err().Error(), cause: ctx.Err()}
-	case r := <-answer:
+	case r := <-result:
 		granted, _ := r.Val.(Scopes)
 		return granted, r.Err
 	}

@@ -39,7 +39,7 @@ func (s *keyServer) RoundTrip(r *http.Request) (*http.Response, error) {
 		s.calls++
 	}
 	s.mu.Unlock()
-	return (&answers{script: []http.HandlerFunc{next}}).RoundTrip(r)
+	return (&scripted{script: []http.HandlerFunc{next}}).RoundTrip(r)
 }
 
 // checkCalls checks the numbers of lookups and of other requests.

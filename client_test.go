@@ -41,7 +41,7 @@ func TestNewClientRejectsInvalidOptions(t *testing.T) {
 }
 
 func TestEnvironment(t *testing.T) {
-	a := &answers{script: []http.HandlerFunc{status(200, `{"data":[]}`)}}
+	a := &scripted{script: []http.HandlerFunc{status(200, `{"data":[]}`)}}
 	overA := promptrails.WithHTTPClient(&http.Client{Transport: a})
 	for _, c := range []struct {
 		name, key, token string
@@ -84,7 +84,7 @@ func TestEnvironment(t *testing.T) {
 // Calls that cannot succeed fail without a request.
 func TestInvalidCallsSendNoRequest(t *testing.T) {
 	t.Parallel()
-	a := &answers{script: []http.HandlerFunc{status(200, someUser)}}
+	a := &scripted{script: []http.HandlerFunc{status(200, someUser)}}
 	overA := promptrails.WithHTTPClient(&http.Client{Transport: a})
 	anonymous, err := promptrails.NewClient(overA)
 	if err != nil {

@@ -54,7 +54,7 @@ func TestReplacedDefaultTransport(t *testing.T) {
 	for name, opt := range map[string]promptrails.Option{"without an option": nil, "with http.DefaultClient": promptrails.WithHTTPClient(http.DefaultClient)} {
 		clients[name] = must[*promptrails.Client](t)(promptrails.NewClient(promptrails.WithAccessToken(token), opt))
 	}
-	a := &answers{script: []http.HandlerFunc{status(200, someUser)}}
+	a := &scripted{script: []http.HandlerFunc{status(200, someUser)}}
 	http.DefaultTransport = a
 	for name, c := range clients {
 		if _, err := c.Me(t.Context()); err != nil {
@@ -67,13 +67,13 @@ func TestReplacedDefaultTransport(t *testing.T) {
 }
 
 func TestResponseSizes(t *testing.T) {
-	c := clientOver(t, &answers{script: []http.HandlerFunc{status(200, someUser)}}, promptrails.WithMaxResponseSize(math.MaxInt64))
+	c := clientOver(t, &scripted{script: []http.HandlerFunc{status(200, someUser)}}, promptrails.WithMaxResponseSize(math.MaxInt64))
 	if _, err := c.Me(t.Context()); err != nil {
 		t.Errorf("Me with the largest limit: got %v, want no error", err)
 	}
 	// WithResponse is set even if the body is too large.
 	var r promptrails.Response
-	c = clientOver(t, &answers{script: []http.HandlerFunc{status(200, someUser, "X-Request-Id", "r1")}}, promptrails.WithMaxResponseSize(5))
+	c = clientOver(t, &scripted{script: []http.HandlerFunc{status(200, someUser, "X-Request-Id", "r1")}}, promptrails.WithMaxResponseSize(5))
 	if _, err := c.Me(t.Context(), promptrails.WithResponse(&r)); err == nil || r.Status != 200 || r.RequestID != "r1" {
 		t.Errorf("Me with a body that is too large: got %v and %+v, want an error, the status 200 and the request id r1", err, r)
 	}
@@ -109,7 +109,7 @@ func TestRedirectsWithinTheOrigin(t *testing.T) {
 		{"http://localhost:443", "https://localhost/x", false},
 	} {
 		t.Run(c.base+" to "+c.to, func(t *testing.T) {
-			a := &answers{script: []http.HandlerFunc{status(302, "", "Location", c.to), status(200, someUser)}}
+			a := &scripted{script: []http.HandlerFunc{status(302, "", "Location", c.to), status(200, someUser)}}
 			_, err := clientOver(t, a, promptrails.WithBaseURL(c.base)).Me(t.Context())
 			if (err == nil) != c.followed {
 				t.Errorf("Me with a redirect to %s: got %v, want it followed: %t", c.to, err, c.followed)
@@ -128,7 +128,7 @@ func TestBaseURLs(t *testing.T) {
 		"http://localhost.":                    "http://localhost./api/v1/me",
 	} {
 		t.Run(base, func(t *testing.T) {
-			a := &answers{script: []http.HandlerFunc{status(200, someUser)}}
+			a := &scripted{script: []http.HandlerFunc{status(200, someUser)}}
 			c, err := promptrails.NewClient(promptrails.WithBaseURL(base), promptrails.WithAccessToken(token), promptrails.WithHTTPClient(&http.Client{Transport: a}))
 			if err != nil {
 				t.Fatalf("NewClient: got %v, want no error", err)
@@ -157,12 +157,12 @@ func TestContentTypes(t *testing.T) {
 		"byte order mark":     status(200, "\ufeff"+someUser),
 	} {
 		t.Run(name, func(t *testing.T) {
-			if u, err := clientOver(t, &answers{script: []http.HandlerFunc{response}}).Me(t.Context()); err != nil || u.Name != "Ada" {
+			if u, err := clientOver(t, &scripted{script: []http.HandlerFunc{response}}).Me(t.Context()); err != nil || u.Name != "Ada" {
 				t.Errorf("Me: got %+v, %v; want the user Ada", u, err)
 			}
 		})
 	}
-	_, err := clientOver(t, &answers{script: []http.HandlerFunc{status(404, "\ufeff"+`{"error":{"code":"not_found","message":"no"}}`)}}).Me(t.Context())
+	_, err := clientOver(t, &scripted{script: []http.HandlerFunc{status(404, "\ufeff"+`{"error":{"code":"not_found","message":"no"}}`)}}).Me(t.Context())
 	if e, ok := errors.AsType[*promptrails.Error](err); !ok || e.Code != promptrails.CodeNotFound {
 		t.Errorf("Me with an error after a byte order mark: got %v, want the code not_found", err)
 	}
@@ -187,7 +187,7 @@ func TestRetryBudgetRefills(t *testing.T) {
 	t.Parallel()
 	for code, refills := range map[int]bool{200: true, 404: true, 409: true, 429: false, 500: false, 408: false} {
 		synctest.Test(t, func(t *testing.T) {
-			a := &answers{script: []http.HandlerFunc{status(503, "")}}
+			a := &scripted{script: []http.HandlerFunc{status(503, "")}}
 			c := clientOver(t, a)
 			for range 200 {
 				_, _ = c.Me(t.Context())
@@ -211,7 +211,7 @@ func TestRetryAfterDate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		theirs := time.Now().Add(-24 * time.Hour).UTC()
-		a := &answers{script: []http.HandlerFunc{
+		a := &scripted{script: []http.HandlerFunc{
 			status(429, "", "Date", theirs.Format(http.TimeFormat), "Retry-After", theirs.Add(20*time.Second).Format(http.TimeFormat)), status(200, someUser),
 		}}
 		started := time.Now()
@@ -228,7 +228,7 @@ func TestRetryAfterIsJittered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		waits := map[time.Duration]bool{}
 		for range 40 {
-			a := &answers{script: []http.HandlerFunc{status(429, "", "Retry-After", "1"), status(200, someUser)}}
+			a := &scripted{script: []http.HandlerFunc{status(429, "", "Retry-After", "1"), status(200, someUser)}}
 			must[*promptrails.User](t)(clientOver(t, a).Me(t.Context()))
 			waits[a.at[1].Sub(a.at[0])] = true
 		}

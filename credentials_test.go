@@ -125,7 +125,7 @@ func TestVendorCredential(t *testing.T) {
 			Category: promptrails.CategoryLLM, Description: "recorded", MaskedContent: "sk-r**************0000", IsDefault: true, IsValid: new(true),
 			CreatedAt: time.Date(2026, 11, 23, 11, 11, 42, 387306055, time.UTC), UpdatedAt: time.Date(2026, 11, 23, 11, 11, 42, 387306055, time.UTC),
 		}
-		c := clientOver(t, &answers{script: []http.HandlerFunc{status(e.Response.Status, e.Response.Body)}})
+		c := clientOver(t, &scripted{script: []http.HandlerFunc{status(e.Response.Status, e.Response.Body)}})
 		if e.Note == "get" {
 			got, err := c.Credentials.Get(t.Context(), want.ID)
 			if diff := cmp.Diff(want, got); err != nil || diff != "" {

@@ -27,13 +27,13 @@ func TestGatewayErrors(t *testing.T) {
 		`{"error":{"message":"an object for details","details":"text"}}`:      "403: an object for details",
 	} {
 		t.Run(want, func(t *testing.T) {
-			_, err := clientOver(t, &answers{script: []http.HandlerFunc{status(403, body)}}).Me(t.Context())
+			_, err := clientOver(t, &scripted{script: []http.HandlerFunc{status(403, body)}}).Me(t.Context())
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("Me with 403 and %s: got %v, want %q in it", body, err, want)
 			}
 		})
 	}
-	if _, err := clientOver(t, &answers{script: []http.HandlerFunc{status(304, "")}}).Me(t.Context(), promptrails.WithHeader("If-None-Match", `"1"`)); err == nil || !strings.Contains(err.Error(), "304: not modified") || strings.Contains(err.Error(), "redirect") {
+	if _, err := clientOver(t, &scripted{script: []http.HandlerFunc{status(304, "")}}).Me(t.Context(), promptrails.WithHeader("If-None-Match", `"1"`)); err == nil || !strings.Contains(err.Error(), "304: not modified") || strings.Contains(err.Error(), "redirect") {
 		t.Errorf("Me with 304: got %v, want \"304: not modified\" in it", err)
 	}
 }
@@ -58,7 +58,7 @@ func TestEchoedSecrets(t *testing.T) {
 			"request body": "<html>" + fmt.Sprintf(`{"name":"x","value":%q}`, secret),
 		} {
 			for _, code := range []int{400, 500, 200} {
-				_, err := clientOver(t, &answers{script: []http.HandlerFunc{status(code, body)}}, promptrails.WithMaxRetries(0)).Credentials.Create(t.Context(), &promptrails.CreateCredentialParams{Name: "x", Type: "t", Value: promptrails.NewSecret(secret)})
+				_, err := clientOver(t, &scripted{script: []http.HandlerFunc{status(code, body)}}, promptrails.WithMaxRetries(0)).Credentials.Create(t.Context(), &promptrails.CreateCredentialParams{Name: "x", Type: "t", Value: promptrails.NewSecret(secret)})
 				text := fmt.Sprintf("%v %+v", err, err)
 				if e, ok := errors.AsType[*promptrails.Error](err); ok {
 					text += string(e.Details)
@@ -81,7 +81,7 @@ func TestSecretsOfTruncatedResponses(t *testing.T) {
 	t.Parallel()
 	for cut := 30; cut < 90; cut += 7 {
 		body := `{"data":{"id":"k","workspace_id":"w","key":"vendor-own-form-4eC39HqLyjWDarjtT1zdp7dc"}}`[:cut]
-		_, err := clientOver(t, &answers{script: []http.HandlerFunc{status(201, body)}}, promptrails.WithMaxRetries(0)).APIKeys.Create(t.Context(), &promptrails.CreateAPIKeyParams{})
+		_, err := clientOver(t, &scripted{script: []http.HandlerFunc{status(201, body)}}, promptrails.WithMaxRetries(0)).APIKeys.Create(t.Context(), &promptrails.CreateAPIKeyParams{})
 		if err == nil || strings.Contains(err.Error(), "vendor-own") {
 			t.Errorf("APIKeys.Create with a response of %d bytes: got %v, want an error without the key", cut, err)
 		}
@@ -131,7 +131,7 @@ func TestErrorsDoNotRepeatThemselves(t *testing.T) {
 		`{"error":{"code":"validation_error","message":"slug must be lower-case","details":{"fields":{"slug":"must be lower-case"}}}}`:                                                    "slug must be lower-case",
 	} {
 		t.Run(want, func(t *testing.T) {
-			_, err := clientOver(t, &answers{script: []http.HandlerFunc{status(403, body)}}).Me(t.Context())
+			_, err := clientOver(t, &scripted{script: []http.HandlerFunc{status(403, body)}}).Me(t.Context())
 			if err == nil || !strings.HasSuffix(err.Error(), ": "+want) {
 				t.Errorf("Me: got error %v, want the suffix %q", err, want)
 			}

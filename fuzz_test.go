@@ -28,7 +28,7 @@ func FuzzResponse(f *testing.F) {
 		if code < 200 || code > 599 {
 			code = 200 + (code%400+400)%400
 		}
-		c := clientOver(t, &answers{script: []http.HandlerFunc{status(code, string(body))}}, promptrails.WithMaxRetries(0))
+		c := clientOver(t, &scripted{script: []http.HandlerFunc{status(code, string(body))}}, promptrails.WithMaxRetries(0))
 		user, err := c.Me(t.Context())
 		if (user == nil) == (err == nil) {
 			t.Errorf("Me: got %+v, %v; want either a user or an error", user, err)
@@ -53,7 +53,7 @@ func FuzzRetryAfter(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, header string) {
 		synctest.Test(t, func(t *testing.T) {
-			a := &answers{script: []http.HandlerFunc{status(429, "", "Retry-After", header), status(200, someUser)}}
+			a := &scripted{script: []http.HandlerFunc{status(429, "", "Retry-After", header), status(200, someUser)}}
 			started := time.Now()
 			_, _ = clientOver(t, a).Me(context.Background())
 			if waited := time.Since(started); waited > time.Minute+5*time.Second {

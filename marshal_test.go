@@ -231,7 +231,7 @@ func TestBodiesFollowEncodingJSON(t *testing.T) {
 			Any: rapid.SampledFrom([]any{nil, 1, "a", []any{map[string]any{"b": json.Number("7")}}}).Draw(t, "any"), Keys: map[int]string{2: "b", 1: "a"}, private: "p",
 		}
 		var sent []byte
-		a := &answers{script: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+		a := &scripted{script: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
 			sent, _ = io.ReadAll(r.Body)
 			status(200, `{"data":{"id":"a"}}`)(w, r)
 		}}}
@@ -257,7 +257,7 @@ func TestBodiesFollowEncodingJSON(t *testing.T) {
 func TestSecretsInBodies(t *testing.T) {
 	t.Parallel()
 	var sent []byte
-	a := &answers{script: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+	a := &scripted{script: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
 		sent, _ = io.ReadAll(r.Body)
 		status(200, `{"data":{"id":"a"}}`)(w, r)
 	}}}
@@ -288,7 +288,7 @@ func TestTypesInsideOtherValues(t *testing.T) {
 				t.Fatal(err)
 			}
 			var sent []byte
-			c := clientOver(t, &answers{script: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+			c := clientOver(t, &scripted{script: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
 				sent = must[[]byte](t)(io.ReadAll(r.Body))
 				status(200, `{"data":{"id":"a"}}`)(w, r)
 			}}})

@@ -93,7 +93,7 @@ func TestListsOfOtherServers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				a := &answers{script: []http.HandlerFunc{c.server.handler()}}
+				a := &scripted{script: []http.HandlerFunc{c.server.handler()}}
 				seen := map[string]int{}
 				var failed error
 				for m, err := range clientOver(t, a).Members.All(t.Context(), &promptrails.ListMembersParams{ListOptions: promptrails.ListOptions{Limit: c.limit}}) {
@@ -125,7 +125,7 @@ func TestListsOfOtherServers(t *testing.T) {
 // A negative page or limit is a validation error, and no request is sent.
 func TestNegativeListOptions(t *testing.T) {
 	t.Parallel()
-	a := &answers{}
+	a := &scripted{}
 	c := clientOver(t, a)
 	negative := promptrails.ListOptions{Limit: -1}
 	_, list := c.Members.List(t.Context(), &promptrails.ListMembersParams{ListOptions: negative})
@@ -248,7 +248,7 @@ func TestShortChangelogPages(t *testing.T) {
 		for _, prefetch := range []int{0, 1, 2, 5} {
 			for _, order := range []promptrails.Order{promptrails.OrderAscending, promptrails.OrderDescending} {
 				t.Run(fmt.Sprintf("%s prefetch=%d order=%s", form, prefetch, order), func(t *testing.T) {
-					c := clientOver(t, &answers{script: []http.HandlerFunc{shortChangelog(95, 7, form)}})
+					c := clientOver(t, &scripted{script: []http.HandlerFunc{shortChangelog(95, 7, form)}})
 					var got []int64
 					for e, err := range c.Changelog.All(t.Context(), &promptrails.ListChangelogParams{Order: order, ListOptions: promptrails.ListOptions{Limit: 30}}, promptrails.WithPrefetch(prefetch)) {
 						if err != nil {
@@ -333,7 +333,7 @@ func TestInventoryOfOtherServers(t *testing.T) {
 			}
 		}
 	}
-	c := clientOver(t, &answers{script: []http.HandlerFunc{other(status(404, `{"message":"Not Found"}`))}})
+	c := clientOver(t, &scripted{script: []http.HandlerFunc{other(status(404, `{"message":"Not Found"}`))}})
 	got, err := c.Resources.Inventory(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -354,12 +354,12 @@ func TestInventoryOfOtherServers(t *testing.T) {
 		"an insufficient role": status(403, `{"error":{"code":"insufficient_role"}}`),
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got, err := clientOver(t, &answers{script: []http.HandlerFunc{other(missing)}}).Resources.Inventory(t.Context()); err == nil {
+			if got, err := clientOver(t, &scripted{script: []http.HandlerFunc{other(missing)}}).Resources.Inventory(t.Context()); err == nil {
 				t.Errorf("Resources.Inventory: got %v and no error, want an error", got)
 			}
 		})
 	}
-	if _, err := clientOver(t, &answers{script: []http.HandlerFunc{status(404, `{"message":"Not Found"}`)}}).Resources.Inventory(t.Context()); !errors.Is(err, promptrails.ErrNotFound) {
+	if _, err := clientOver(t, &scripted{script: []http.HandlerFunc{status(404, `{"message":"Not Found"}`)}}).Resources.Inventory(t.Context()); !errors.Is(err, promptrails.ErrNotFound) {
 		t.Errorf("Resources.Inventory of a server without resources: got %v, want ErrNotFound", err)
 	}
 }

@@ -73,7 +73,7 @@ func TestAll(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for prefetch := range 3 {
-				a := &answers{script: c.script}
+				a := &scripted{script: c.script}
 				ids, err := collect(t.Context(), clientOver(t, a), promptrails.WithPrefetch(prefetch))
 				if strings.Join(ids, " ") != c.want || (err != nil) != (c.fails != "") || err != nil && !strings.Contains(err.Error(), c.fails) {
 					t.Errorf("Members.All with prefetch %d: got ids %v and error %v, want ids %q and error %q", prefetch, ids, err, c.want, c.fails)
@@ -99,7 +99,7 @@ func TestEndlessLists(t *testing.T) {
 			i := n.Add(1)
 			list(fmt.Sprintf(`,"meta":{"page":%d,"pages":%d}`, i, i+1), fmt.Sprint("m", i))(w, nil)
 		}
-		if _, err := collect(t.Context(), clientOver(t, &answers{script: []http.HandlerFunc{grows}}), promptrails.WithPrefetch(0)); err == nil || !strings.Contains(err.Error(), "is not the last") {
+		if _, err := collect(t.Context(), clientOver(t, &scripted{script: []http.HandlerFunc{grows}}), promptrails.WithPrefetch(0)); err == nil || !strings.Contains(err.Error(), "is not the last") {
 			t.Errorf("Members.All: got %v, want an error containing %q", err, "is not the last")
 		}
 	})
@@ -108,7 +108,7 @@ func TestEndlessLists(t *testing.T) {
 		cycle := func(w http.ResponseWriter, _ *http.Request) {
 			list(fmt.Sprintf(`,"meta":{"next_cursor":"c%d"}`, n.Add(1)%7), "m")(w, nil)
 		}
-		if _, err := collect(t.Context(), clientOver(t, &answers{script: []http.HandlerFunc{cycle}})); err == nil || !strings.Contains(err.Error(), "repeats a cursor") {
+		if _, err := collect(t.Context(), clientOver(t, &scripted{script: []http.HandlerFunc{cycle}})); err == nil || !strings.Contains(err.Error(), "repeats a cursor") {
 			t.Errorf("Members.All: got %v, want an error containing %q", err, "repeats a cursor")
 		}
 	})
@@ -118,7 +118,7 @@ func TestEndlessLists(t *testing.T) {
 			list(fmt.Sprintf(`,"meta":{"next_cursor":"c%d"}`, n.Add(1)))(w, nil)
 		}
 		synctest.Test(t, func(t *testing.T) { // the client pauses after each empty page
-			if _, err := collect(t.Context(), clientOver(t, &answers{script: []http.HandlerFunc{empty}})); err == nil || !strings.Contains(err.Error(), "empty") {
+			if _, err := collect(t.Context(), clientOver(t, &scripted{script: []http.HandlerFunc{empty}})); err == nil || !strings.Contains(err.Error(), "empty") {
 				t.Errorf("Members.All: got %v, want an error containing %q", err, "empty")
 			}
 		})
@@ -127,7 +127,7 @@ func TestEndlessLists(t *testing.T) {
 
 func TestAllCanBeRangedOverTwice(t *testing.T) {
 	t.Parallel()
-	a := &answers{script: []http.HandlerFunc{list(`,"meta":{"total":2,"pages":1}`, "a", "b")}}
+	a := &scripted{script: []http.HandlerFunc{list(`,"meta":{"total":2,"pages":1}`, "a", "b")}}
 	params := &promptrails.ListMembersParams{Role: promptrails.RoleUser}
 	members := clientOver(t, a).Members.All(t.Context(), params)
 	params.Role = promptrails.RoleOwner // must not affect the sequence
@@ -160,7 +160,7 @@ func TestPrefetch(t *testing.T) {
 					i := requests.Add(1)
 					list(fmt.Sprintf(`,"meta":{"next_cursor":"c%d"}`, i), fmt.Sprint(i))(w, nil)
 				}
-				c := clientOver(t, &answers{script: []http.HandlerFunc{pages}})
+				c := clientOver(t, &scripted{script: []http.HandlerFunc{pages}})
 				seen := 0
 				for _, err := range c.Members.All(t.Context(), nil, promptrails.WithPrefetch(prefetch)) {
 					if err != nil {
@@ -188,7 +188,7 @@ func TestCancelledWhileIterating(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-		a := &answers{script: []http.HandlerFunc{list(`,"meta":{"next_cursor":"c"}`, "a"), hang}}
+		a := &scripted{script: []http.HandlerFunc{list(`,"meta":{"next_cursor":"c"}`, "a"), hang}}
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		started := time.Now()
@@ -202,7 +202,7 @@ func TestCancelledWhileIterating(t *testing.T) {
 // With All, WithResponse stores the response of the current item's page.
 func TestAllWithResponse(t *testing.T) {
 	t.Parallel()
-	a := &answers{script: []http.HandlerFunc{
+	a := &scripted{script: []http.HandlerFunc{
 		status(200, `{"data":[{"id":"a"}],"meta":{"next_cursor":"c"}}`, "X-Request-Id", "first"),
 		status(200, `{"data":[{"id":"b"}],"meta":{"limit":100}}`, "X-Request-Id", "second"),
 	}}

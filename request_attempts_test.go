@@ -105,12 +105,12 @@ func TestTokenInMalformedHTTP(t *testing.T) {
 func TestLargeErrorPage(t *testing.T) {
 	t.Parallel()
 	large := status(502, strings.Repeat("<p>bad gateway</p>", 1000), "Content-Type", "text/html")
-	a := &answers{script: []http.HandlerFunc{large, status(200, someUser)}}
+	a := &scripted{script: []http.HandlerFunc{large, status(200, someUser)}}
 	if _, err := clientOver(t, a, promptrails.WithMaxResponseSize(4096)).Me(t.Context()); err != nil || a.count() != 2 {
 		t.Errorf("Me: got %v after %d requests, want success after 2", err, a.count())
 	}
 	synctest.Test(t, func(t *testing.T) {
-		a := &answers{script: []http.HandlerFunc{large, large, large, status(200, nothingNew)}}
+		a := &scripted{script: []http.HandlerFunc{large, large, large, status(200, nothingNew)}}
 		c := clientOver(t, a, promptrails.WithMaxResponseSize(4096), promptrails.WithMaxRetries(0))
 		if _, err := follow(t, c, &promptrails.TailParams{}, time.Hour); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Changelog.Tail: got %v, want it to continue until the deadline", err)
@@ -126,7 +126,7 @@ func TestTailSurvivesAGateway(t *testing.T) {
 		for _, code := range []int{400, 401, 403, 404} {
 			t.Run(fmt.Sprint(code, " ", body), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					a := &answers{script: []http.HandlerFunc{status(200, nothingNew), status(code, body), status(code, body), status(200, nothingNew)}}
+					a := &scripted{script: []http.HandlerFunc{status(200, nothingNew), status(code, body), status(code, body), status(200, nothingNew)}}
 					if _, err := follow(t, clientOver(t, a, promptrails.WithMaxRetries(0)), &promptrails.TailParams{}, time.Hour); !errors.Is(err, context.DeadlineExceeded) {
 						t.Errorf("Changelog.Tail: got %v, want it to continue until the deadline", err)
 					}
@@ -143,13 +143,13 @@ func TestUnconfirmedChanges(t *testing.T) {
 	remove := func(c *promptrails.Client) error { return c.Credentials.Delete(t.Context(), "c1", nil) }
 	for _, body := range []string{`{"errors":[{"message":"nope"}]}`, `{"success":false}`, `{"ok":false}`, `{"error":false}`, `null`} {
 		t.Run("200 "+body, func(t *testing.T) {
-			if err := remove(clientOver(t, &answers{script: []http.HandlerFunc{status(200, body)}})); err == nil {
+			if err := remove(clientOver(t, &scripted{script: []http.HandlerFunc{status(200, body)}})); err == nil {
 				t.Error("Credentials.Delete: got no error, want one")
 			}
 		})
 	}
 	t.Run("200 with an error and an object", func(t *testing.T) {
-		create := &answers{script: []http.HandlerFunc{status(200, `{"error":{"code":"x"},"data":{"id":"w"}}`)}}
+		create := &scripted{script: []http.HandlerFunc{status(200, `{"error":{"code":"x"},"data":{"id":"w"}}`)}}
 		if _, err := clientOver(t, create).Workspaces.Create(t.Context(), &promptrails.CreateWorkspaceParams{}); err == nil {
 			t.Error("Workspaces.Create: got no error, want one")
 		}
@@ -159,7 +159,7 @@ func TestUnconfirmedChanges(t *testing.T) {
 		"Do":           func(c *promptrails.Client) error { var out []any; return c.Do(t.Context(), "GET", "/x", nil, &out) },
 	} {
 		t.Run("200 with an error and a list, "+name, func(t *testing.T) {
-			if err := call(clientOver(t, &answers{script: []http.HandlerFunc{status(200, `{"error":"partial","data":[],"meta":{}}`)}})); err == nil {
+			if err := call(clientOver(t, &scripted{script: []http.HandlerFunc{status(200, `{"error":"partial","data":[],"meta":{}}`)}})); err == nil {
 				t.Errorf("%s: got no error, want one", name)
 			}
 		})
@@ -170,7 +170,7 @@ func TestUnconfirmedChanges(t *testing.T) {
 		"credential type route not found": false, "no credential": false, "credential c2 not found": false,
 	} {
 		t.Run("404 "+message, func(t *testing.T) {
-			a := &answers{script: []http.HandlerFunc{status(502, ""), status(404, fmt.Sprintf(`{"error":{"code":"not_found","message":%q}}`, message))}}
+			a := &scripted{script: []http.HandlerFunc{status(502, ""), status(404, fmt.Sprintf(`{"error":{"code":"not_found","message":%q}}`, message))}}
 			if err := remove(clientOver(t, a)); (err == nil) != confirmed {
 				t.Errorf("Credentials.Delete: got %v, want the deletion confirmed: %t", err, confirmed)
 			}
@@ -187,7 +187,7 @@ func TestMetaAtTheEnd(t *testing.T) {
 		for i := range ids {
 			ids[i] = fmt.Sprint("m", i)
 		}
-		return clientOver(t, &answers{script: []http.HandlerFunc{list(`,"meta":`+meta, ids...)}})
+		return clientOver(t, &scripted{script: []http.HandlerFunc{list(`,"meta":`+meta, ids...)}})
 	}
 	after := &promptrails.ListMembersParams{ListOptions: promptrails.ListOptions{After: "abc"}}
 	count := func(c *promptrails.Client, params *promptrails.ListMembersParams) (n int, err error) {
@@ -218,7 +218,7 @@ func TestMetaAtTheEnd(t *testing.T) {
 // returned only once.
 func TestOffsetCursors(t *testing.T) {
 	t.Parallel()
-	c := clientOver(t, &answers{script: []http.HandlerFunc{
+	c := clientOver(t, &scripted{script: []http.HandlerFunc{
 		list(`,"meta":{"next_cursor":"3"}`, "a", "b", "c"), list(`,"meta":{"next_cursor":"6"}`, "c", "d", "e"), list(`,"meta":{"limit":3}`, "d", "e", "f"),
 	}})
 	if ids, err := collect(t.Context(), c); err != nil || strings.Join(ids, "") != "abcdef" {
@@ -269,7 +269,7 @@ func TestMaximumCacheTTL(t *testing.T) {
 		verified.Add(1)
 		return &promptrails.APIKey{ID: "k", WorkspaceID: "w", Scopes: promptrails.Scopes{"*"}, Status: promptrails.APIKeyActive}, nil
 	})
-	a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(clientOver(t, &answers{}), promptrails.WithAuthVerifier(verify),
+	a := must[*promptrails.Authenticator](t)(promptrails.NewAuthenticator(clientOver(t, &scripted{}), promptrails.WithAuthVerifier(verify),
 		promptrails.WithAuthCacheTTL(math.MaxInt64), promptrails.WithAuthMaxStale(math.MaxInt64)))
 	for range 10 {
 		if _, err := a.Authenticate(t.Context(), "pr_live_0000000000000000000000000000000000000000000000001", promptrails.AuthRequest{}); err != nil {
@@ -284,7 +284,7 @@ func TestMaximumCacheTTL(t *testing.T) {
 // Do rejects invalid targets before it sends a request.
 func TestDoWithInvalidTargets(t *testing.T) {
 	t.Parallel()
-	a := &answers{}
+	a := &scripted{}
 	for _, out := range []any{(*promptrails.Page[promptrails.Member])(nil), (*int)(nil), promptrails.Member{}, 0} {
 		t.Run(fmt.Sprintf("%T", out), func(t *testing.T) {
 			if err := clientOver(t, a).Do(t.Context(), "GET", "/x", nil, out); !errors.Is(err, promptrails.ErrValidation) || a.count() != 0 {

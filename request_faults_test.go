@@ -70,8 +70,8 @@ func halfABody(c net.Conn) {
 	_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{\"data\":{")
 }
 
-// answering responds with a status and a body.
-func answering(code int, body string) func(net.Conn) {
+// respond responds with a status and a body.
+func respond(code int, body string) func(net.Conn) {
 	return func(c net.Conn) {
 		_ = readHead(c)
 		_, _ = fmt.Fprintf(c, "HTTP/1.1 %d x\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", code, len(body), body)
@@ -91,7 +91,7 @@ func clientAt(t *testing.T, url string, opts ...promptrails.Option) *promptrails
 func TestBrokenConnections(t *testing.T) {
 	t.Parallel()
 	bodies := map[string]func(net.Conn){
-		"GET": answering(200, someUser), "POST": answering(201, someWorkspace), "PATCH": answering(200, someWorkspace), "DELETE": answering(204, ""),
+		"GET": respond(200, someUser), "POST": respond(201, someWorkspace), "PATCH": respond(200, someWorkspace), "DELETE": respond(204, ""),
 	}
 	for name, fault := range map[string]func(net.Conn){"reset": reset, "EOF": hangUp, "half a body": halfABody} {
 		for method, call := range calls {
@@ -177,7 +177,7 @@ func TestReusedConnectionCloses(t *testing.T) {
 // A 404 on the retry of a DELETE means that the first attempt succeeded.
 func TestNotFoundOnRetriedDelete(t *testing.T) {
 	t.Parallel()
-	notFound := answering(404, `{"error":{"code":"not_found"}}`)
+	notFound := respond(404, `{"error":{"code":"not_found"}}`)
 	url, _ := listen(t, hangUp, notFound)
 	if err := clientAt(t, url).Members.Remove(t.Context(), "m", nil); err != nil {
 		t.Errorf("Members.Remove with a 404 on the retry: got %v, want no error", err)

@@ -46,19 +46,19 @@ func TestRetriedDelete(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := &answers{script: []http.HandlerFunc{status(503, ""), c.second}}
+			a := &scripted{script: []http.HandlerFunc{status(503, ""), c.second}}
 			err := c.call(t.Context(), clientOver(t, a))
 			if (err == nil) != c.want || err != nil && !strings.Contains(err.Error(), "the outcome is not known: read the object") {
 				t.Errorf("on a retry: got %v, want success (%t) or an error with an unknown outcome", err, c.want)
 			}
-			a = &answers{script: []http.HandlerFunc{c.second}}
+			a = &scripted{script: []http.HandlerFunc{c.second}}
 			if err := c.call(t.Context(), clientOver(t, a)); err == nil && a.seen != nil && c.second != nil && !strings.HasPrefix(name, "20") {
 				t.Error("on the first attempt: got no error, want one")
 			}
 		})
 	}
 	// A server that honors Idempotency-Key would have replayed the 204.
-	a := &answers{script: []http.HandlerFunc{status(503, ""), api(404, "not_found", "member not found", "")}}
+	a := &scripted{script: []http.HandlerFunc{status(503, ""), api(404, "not_found", "member not found", "")}}
 	if err := remove(t.Context(), clientOver(t, a, promptrails.WithIdempotentServer())); !errors.Is(err, promptrails.ErrNotFound) {
 		t.Errorf("Members.Remove at an idempotent server: got %v, want ErrNotFound", err)
 	}
@@ -71,12 +71,12 @@ func statusOf(code int, body string) http.HandlerFunc { return status(code, body
 func TestRetriedChangeWithIfMatch(t *testing.T) {
 	t.Parallel()
 	conflict := status(412, `{"error":{"code":"precondition_failed","message":"the version is 2"}}`)
-	a := &answers{script: []http.HandlerFunc{status(503, ""), conflict}}
+	a := &scripted{script: []http.HandlerFunc{status(503, ""), conflict}}
 	_, err := clientOver(t, a).Masking.SetOverride(t.Context(), "a", &promptrails.SetMaskingOverrideParams{}, promptrails.WithIfMatch(1))
 	if !errors.Is(err, promptrails.ErrPreconditionFailed) || !strings.Contains(err.Error(), "may be this call's own change") {
 		t.Errorf("Masking.SetOverride on a retry: got %v, want ErrPreconditionFailed that mentions this call's own change", err)
 	}
-	a = &answers{script: []http.HandlerFunc{conflict}}
+	a = &scripted{script: []http.HandlerFunc{conflict}}
 	_, err = clientOver(t, a).Masking.SetOverride(t.Context(), "a", &promptrails.SetMaskingOverrideParams{}, promptrails.WithIfMatch(1))
 	if !errors.Is(err, promptrails.ErrPreconditionFailed) || strings.Contains(err.Error(), "outcome") || strings.Contains(err.Error(), "own change") {
 		t.Errorf("Masking.SetOverride on the first attempt: got %v, want ErrPreconditionFailed with a known outcome", err)

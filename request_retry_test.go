@@ -24,10 +24,10 @@ const (
 	someWorkspace = `{"data":{"id":"3MVOWo1xF7FAhBXJx8TdMd8GK1h","name":"Research","slug":"research"}}`
 )
 
-// answers is a transport that responds to each request with the next handler of
+// scripted is a transport that responds to each request with the next handler of
 // the script, and to all further requests with the last. It records the
 // requests.
-type answers struct {
+type scripted struct {
 	script []http.HandlerFunc
 
 	mu   sync.Mutex
@@ -36,7 +36,7 @@ type answers struct {
 }
 
 // RoundTrip implements [http.RoundTripper].
-func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
+func (a *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
 	a.mu.Lock()
 	next := a.script[min(len(a.seen), len(a.script)-1)]
 	a.seen = append(a.seen, r)
@@ -62,7 +62,7 @@ func sentKey(r *http.Request) string {
 }
 
 // count returns the number of requests.
-func (a *answers) count() int {
+func (a *scripted) count() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return len(a.seen)
@@ -147,7 +147,7 @@ func TestRetryRules(t *testing.T) {
 			t.Run(c.name+" "+method, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					a := &answers{script: []http.HandlerFunc{c.first, success[method]}}
+					a := &scripted{script: []http.HandlerFunc{c.first, success[method]}}
 					err := calls[method](t.Context(), clientOver(t, a))
 					if a.count() != c.attempts || (err == nil) != (c.attempts > 1) {
 						t.Errorf("got %d attempts and error %v, want %d attempts", a.count(), err, c.attempts)
@@ -169,7 +169,7 @@ func TestMaxRetries(t *testing.T) {
 	for _, retries := range []int{-1, 0, 1, 5} {
 		t.Run(fmt.Sprint(retries), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a := &answers{script: []http.HandlerFunc{status(503, "")}}
+				a := &scripted{script: []http.HandlerFunc{status(503, "")}}
 				_, err := clientOver(t, a, promptrails.WithMaxRetries(retries)).Me(t.Context())
 				e, ok := errors.AsType[*promptrails.Error](err)
 				want := max(0, retries) + 1
@@ -228,7 +228,7 @@ func TestRetryAfter(t *testing.T) {
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), c.deadline)
 				defer cancel()
-				a := &answers{script: []http.HandlerFunc{status(429, "", "Retry-After", header), success["GET"]}}
+				a := &scripted{script: []http.HandlerFunc{status(429, "", "Retry-After", header), success["GET"]}}
 				started := time.Now()
 				_, err := clientOver(t, a).Me(ctx)
 				if c.wait == -1 {
@@ -261,7 +261,7 @@ func TestBackoffJitter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pauses := map[time.Duration]bool{}
 		for range 20 {
-			a := &answers{script: []http.HandlerFunc{status(503, "")}}
+			a := &scripted{script: []http.HandlerFunc{status(503, "")}}
 			_, _ = clientOver(t, a, promptrails.WithMaxRetries(8)).Me(t.Context())
 			for i := 1; i < len(a.at); i++ {
 				pause := a.at[i].Sub(a.at[i-1])
@@ -282,7 +282,7 @@ func TestBackoffJitter(t *testing.T) {
 func TestRetryBudget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := &answers{script: []http.HandlerFunc{status(503, "")}}
+		a := &scripted{script: []http.HandlerFunc{status(503, "")}}
 		c := clientOver(t, a)
 		var callers sync.WaitGroup
 		const calls = 1000
@@ -316,7 +316,7 @@ func TestRetryBudget(t *testing.T) {
 func TestCancelledWhileWaiting(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := &answers{script: []http.HandlerFunc{status(503, "", "Retry-After", "30")}}
+		a := &scripted{script: []http.HandlerFunc{status(503, "", "Retry-After", "30")}}
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		started := time.Now()
@@ -377,14 +377,14 @@ func TestTokenSource(t *testing.T) {
 			calls++
 			return promptrails.NewSecret(fmt.Sprintf("token-%d", calls)), nil
 		})
-		newClient := func(a *answers) *promptrails.Client {
+		newClient := func(a *scripted) *promptrails.Client {
 			c, err := promptrails.NewClient(source, promptrails.WithHTTPClient(&http.Client{Transport: a}))
 			if err != nil {
 				t.Fatal(err)
 			}
 			return c
 		}
-		a := &answers{script: []http.HandlerFunc{status(401, ""), status(503, ""), success["GET"]}}
+		a := &scripted{script: []http.HandlerFunc{status(401, ""), status(503, ""), success["GET"]}}
 		if _, err := newClient(a).Me(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -395,7 +395,7 @@ func TestTokenSource(t *testing.T) {
 		if diff := cmp.Diff([]string{"Bearer token-1", "Bearer token-2", "Bearer token-3"}, sent); diff != "" {
 			t.Errorf("Authorization headers (-want +got):\n%s", diff)
 		}
-		a = &answers{script: []http.HandlerFunc{status(401, "")}}
+		a = &scripted{script: []http.HandlerFunc{status(401, "")}}
 		if _, err := newClient(a).Me(t.Context()); !errors.Is(err, promptrails.ErrUnauthorized) || a.count() != 2 {
 			t.Errorf("Me with repeated 401s: got %d attempts and error %v, want ErrUnauthorized after 2", a.count(), err)
 		}
@@ -404,7 +404,7 @@ func TestTokenSource(t *testing.T) {
 
 func TestTokenSourceFails(t *testing.T) {
 	t.Parallel()
-	a := &answers{script: []http.HandlerFunc{success["GET"]}}
+	a := &scripted{script: []http.HandlerFunc{success["GET"]}}
 	broken := errors.New("the vault is sealed")
 	c, err := promptrails.NewClient(promptrails.WithAPIKeySource(func(context.Context) (promptrails.Secret, error) { return promptrails.Secret{}, broken }),
 		promptrails.WithHTTPClient(&http.Client{Transport: a}))
@@ -440,7 +440,7 @@ func TestUnknownOutcome(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c1 := clientOver(t, &answers{script: []http.HandlerFunc{c.response}}, promptrails.WithMaxRetries(0))
+			c1 := clientOver(t, &scripted{script: []http.HandlerFunc{c.response}}, promptrails.WithMaxRetries(0))
 			_, err := c1.Workspaces.Create(t.Context(), &promptrails.CreateWorkspaceParams{}, promptrails.WithIdempotencyKey("mine"))
 			if err == nil || c.want != "" && !strings.Contains(err.Error(), c.want) || c.want == "" && strings.Contains(err.Error(), "outcome") {
 				t.Errorf("Workspaces.Create: got %v, want an error containing %q (empty: no mention of the outcome)", err, c.want)

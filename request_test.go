@@ -44,7 +44,7 @@ func TestMalformedResponses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			u, err := clientOver(t, &answers{script: []http.HandlerFunc{c.response}}).Me(t.Context())
+			u, err := clientOver(t, &scripted{script: []http.HandlerFunc{c.response}}).Me(t.Context())
 			e, ok := errors.AsType[*promptrails.Error](err)
 			if u != nil || !ok || e.Status < 200 || e.Status > 299 || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("Me: got %+v and error %v, want an *Error with a 2xx status containing %q", u, err, c.want)
@@ -59,7 +59,7 @@ func TestMalformedResponses(t *testing.T) {
 // Large integers decode without loss, and a number out of range is an error.
 func TestLargeNumbers(t *testing.T) {
 	t.Parallel()
-	a := &answers{script: []http.HandlerFunc{
+	a := &scripted{script: []http.HandlerFunc{
 		status(200, `{"data":{"id":"w","version":9007199254740993}}`),
 		status(200, `{"data":{"id":"w","version":1e999}}`),
 	}}
@@ -93,13 +93,13 @@ func TestErrorBodies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := clientOver(t, &answers{script: []http.HandlerFunc{c.response}}, promptrails.WithMaxRetries(0)).Me(t.Context())
+			_, err := clientOver(t, &scripted{script: []http.HandlerFunc{c.response}}, promptrails.WithMaxRetries(0)).Me(t.Context())
 			if err == nil || err.Error() != c.want {
 				t.Errorf("Me:\ngot  %v\nwant %s", err, c.want)
 			}
 		})
 	}
-	_, err := clientOver(t, &answers{script: []http.HandlerFunc{status(400, `{"error":"`+strings.Repeat("x", 1<<20)+`"}`)}}).Me(t.Context())
+	_, err := clientOver(t, &scripted{script: []http.HandlerFunc{status(400, `{"error":"`+strings.Repeat("x", 1<<20)+`"}`)}}).Me(t.Context())
 	if err == nil || len(err.Error()) > 1000 {
 		t.Errorf("Me with an error of 1 MiB: got error %.100v, want an error of at most 1000 bytes", err)
 	}
@@ -147,7 +147,7 @@ func TestErrorTypes(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%d %v", c.code, c.is), func(t *testing.T) {
 			t.Parallel()
-			a := &answers{script: []http.HandlerFunc{status(c.code, c.body)}}
+			a := &scripted{script: []http.HandlerFunc{status(c.code, c.body)}}
 			_, err := clientOver(t, a, promptrails.WithMaxRetries(0)).Me(t.Context())
 			e, ok := errors.AsType[*promptrails.Error](err)
 			if !errors.Is(err, c.is) || !ok || e.Status != c.code {
@@ -228,7 +228,7 @@ func TestRedirects(t *testing.T) {
 // An id is escaped as one path element, or rejected.
 func TestHostileIDs(t *testing.T) {
 	t.Parallel()
-	a := &answers{script: []http.HandlerFunc{status(200, `{"data":{"id":"m"}}`)}}
+	a := &scripted{script: []http.HandlerFunc{status(200, `{"data":{"id":"m"}}`)}}
 	c := clientOver(t, a)
 	for _, id := range []string{"", ".", "..", "...", "a\r\nb", "a\x00b", "\x7f"} {
 		t.Run(fmt.Sprintf("%q is rejected", id), func(t *testing.T) {
@@ -261,7 +261,7 @@ func TestHostileIDs(t *testing.T) {
 // Invalid request options are rejected before a request is sent.
 func TestInvalidRequestOptions(t *testing.T) {
 	t.Parallel()
-	a := &answers{script: []http.HandlerFunc{status(200, someUser)}}
+	a := &scripted{script: []http.HandlerFunc{status(200, someUser)}}
 	c := clientOver(t, a)
 	for name, opt := range map[string]promptrails.RequestOption{
 		"an authentication header": promptrails.WithHeader("x-api-key", "pr_live_1234567890"),
@@ -285,7 +285,7 @@ func TestInvalidRequestOptions(t *testing.T) {
 
 func TestRequestOptions(t *testing.T) {
 	t.Parallel()
-	a := &answers{}
+	a := &scripted{}
 	c := clientOver(t, a)
 	var r promptrails.Response
 	a.script = []http.HandlerFunc{status(503, ""), status(200, someUser, "X-Request-Id", "r", "X-RateLimit-Limit", "10", "X-RateLimit-Remaining", "9", "X-RateLimit-Reset", "60", "Idempotency-Replayed", "true")}
@@ -302,7 +302,7 @@ func TestRequestOptions(t *testing.T) {
 
 func TestDo(t *testing.T) {
 	t.Parallel()
-	a := &answers{script: []http.HandlerFunc{status(201, `{"data":{"id":"a1","name":"agent"}}`)}}
+	a := &scripted{script: []http.HandlerFunc{status(201, `{"data":{"id":"a1","name":"agent"}}`)}}
 	c := clientOver(t, a)
 	var out struct {
 		ID   string          `json:"id"`

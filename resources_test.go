@@ -126,7 +126,7 @@ func TestResources(t *testing.T) {
 // Invalid arguments are rejected before a request is sent.
 func TestInvalidResourceArguments(t *testing.T) {
 	t.Parallel()
-	a := &answers{}
+	a := &scripted{}
 	c := clientOver(t, a)
 	ctx := t.Context()
 	_, list := c.Resources.List(ctx, promptrails.KindMemories, nil)
@@ -171,7 +171,7 @@ func TestVendorResources(t *testing.T) {
 			continue
 		}
 		replayed++
-		a := &answers{script: nil}
+		a := &scripted{script: nil}
 		a.script = append(a.script, status(e.Response.Status, e.Response.Body))
 		c := clientOver(t, a)
 		var got []*promptrails.Resource

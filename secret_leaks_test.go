@@ -252,5 +252,5 @@ type handlerTransport struct{ http.Handler }
 func (h handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.RemoteAddr, r.RequestURI, r.Host = "127.0.0.1:1", r.URL.RequestURI(), r.URL.Host
-	return (&answers{script: []http.HandlerFunc{h.ServeHTTP}}).RoundTrip(r)
+	return (&scripted{script: []http.HandlerFunc{h.ServeHTTP}}).RoundTrip(r)
 }

@@ -26,7 +26,7 @@ const testSecret = "pat_secret0secret0secret"
 func TestSecretsAreRedacted(t *testing.T) {
 	t.Parallel()
 	secret := promptrails.NewSecret(testSecret)
-	client := clientOver(t, &answers{script: []http.HandlerFunc{status(200, someUser)}}, promptrails.WithAccessToken(testSecret))
+	client := clientOver(t, &scripted{script: []http.HandlerFunc{status(200, someUser)}}, promptrails.WithAccessToken(testSecret))
 	holders := map[string]any{
 		"a secret": secret, "a pointer": &secret, "a slice": []promptrails.Secret{secret}, "a map": map[string]promptrails.Secret{"a": secret},
 		"an unexported field": struct{ s promptrails.Secret }{secret}, "a field": struct{ S promptrails.Secret }{secret},
@@ -79,7 +79,7 @@ func TestSecretsAreRedacted(t *testing.T) {
 func TestRepeatedSecretsAreRedacted(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	a := &answers{script: []http.HandlerFunc{
+	a := &scripted{script: []http.HandlerFunc{
 		status(400, `{"error":{"code":"bad_request","message":"bad token `+testSecret+`","details":{"token":"`+testSecret+`"}}}`, "X-Request-Id", testSecret),
 		status(200, `<html>`+testSecret, "Content-Type", "text/html"),
 		status(200, `{"data":{"id":7,"x":"`+testSecret+`"}}`),

@@ -65,7 +65,7 @@ func TestVendorRecordings(t *testing.T) {
 			for name, value := range e.Response.Headers {
 				headers = append(headers, name, value)
 			}
-			a := &answers{script: []http.HandlerFunc{status(e.Response.Status, e.Response.Body, headers...)}}
+			a := &scripted{script: []http.HandlerFunc{status(e.Response.Status, e.Response.Body, headers...)}}
 			c := clientOver(t, a)
 			var body any
 			if e.Request.Body != nil && json.Valid([]byte(*e.Request.Body)) {

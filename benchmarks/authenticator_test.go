@@ -18,13 +18,13 @@ import (
 
 const key = "pr_live_00000000000000000000000000000000000000000014OogJJ"
 
-// verifier is the API, without a network, and counts what it is asked.
+// verifier is a KeyVerifier without a network. It counts its calls.
 type verifier struct {
 	pause time.Duration
 	asked atomic.Int64
 }
 
-// VerifyKey accepts every key; one that is made for lists has some.
+// VerifyKey accepts every key. Some keys have address and origin lists.
 func (v *verifier) VerifyKey(_ context.Context, key promptrails.Secret) (*promptrails.APIKey, error) {
 	v.asked.Add(1)
 	time.Sleep(v.pause)
@@ -51,8 +51,8 @@ func authenticator(b *testing.B, v *verifier, opts ...promptrails.AuthenticatorO
 	return a
 }
 
-// BenchmarkAuthenticate is a key that is remembered. The floor is the hash that
-// it is looked up by.
+// BenchmarkAuthenticate authenticates a cached key. The floor computes the hash of
+// the key.
 func BenchmarkAuthenticate(b *testing.B) {
 	b.Run("floor", func(b *testing.B) {
 		b.ReportAllocs()
@@ -91,7 +91,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 	})
 }
 
-// BenchmarkMiddleware is a handler that does nothing, bare and guarded.
+// BenchmarkMiddleware calls an empty handler with and without the middleware.
 func BenchmarkMiddleware(b *testing.B) {
 	bare := http.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	guarded := authenticator(b, &verifier{}).Middleware(promptrails.ScopeTracesRead)(bare)
@@ -112,8 +112,8 @@ func BenchmarkMiddleware(b *testing.B) {
 	}
 }
 
-// BenchmarkMillionKeys is what an authenticator of the default size holds once
-// a million different keys have come by.
+// BenchmarkMillionKeys reports the memory of an authenticator of the default size
+// after a million different keys.
 func BenchmarkMillionKeys(b *testing.B) {
 	const keys = 1_000_000
 	for b.Loop() {
@@ -136,8 +136,8 @@ func heap() float64 {
 	return float64(m.HeapAlloc)
 }
 
-// BenchmarkBurst is a thousand callers who use one new key at once, while the
-// API takes a millisecond.
+// BenchmarkBurst authenticates a new key for 1000 concurrent callers, with an API that
+// responds after a millisecond.
 func BenchmarkBurst(b *testing.B) {
 	v := &verifier{pause: time.Millisecond}
 	for i := 0; b.Loop(); i++ {

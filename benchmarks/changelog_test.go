@@ -11,12 +11,12 @@ import (
 
 const manyEntries = 1_000_000
 
-// BenchmarkChangelogDepth reads a page of 100 among a million entries: at the
-// beginning, which is the floor, and at the end.
+// BenchmarkChangelogDepth reads a page of 100 from a changelog of a million entries:
+// the first page, which is the floor, and the last.
 func BenchmarkChangelogDepth(b *testing.B) {
 	file := filepath.Join(b.TempDir(), "workspaces.db")
 	ada, _ := owner(b, embedded.Config{DSN: file})
-	// Copies of the second entry: the chain does not hold, which no list minds.
+	// Copies of the second entry: lists do not verify the chain.
 	db, err := sql.Open("sqlite", file+"?_pragma=busy_timeout(60000)")
 	if err != nil {
 		b.Fatal(err)

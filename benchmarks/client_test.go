@@ -17,7 +17,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// page is a page of a hundred changelog entries.
+// page is the JSON of 100 changelog entries.
 func page() []byte {
 	var b bytes.Buffer
 	b.WriteString(`{"data":[`)
@@ -33,8 +33,8 @@ func page() []byte {
 	return b.Bytes()
 }
 
-// BenchmarkChangelogPage is a page of 100 entries: read and thrown away by
-// net/http, which is the floor, and decoded by the client.
+// BenchmarkChangelogPage reads a page of 100 entries with the client. The floor reads
+// it with net/http and does not decode it.
 func BenchmarkChangelogPage(b *testing.B) {
 	body := page()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -67,8 +67,8 @@ func BenchmarkChangelogPage(b *testing.B) {
 	})
 }
 
-// BenchmarkService is a change, with its changelog entry and outcome committed,
-// and a read, through the in-process client.
+// BenchmarkService measures a read, and a change with its changelog entry and
+// idempotent response, through the in-process client.
 func BenchmarkService(b *testing.B) {
 	for _, dsn := range []string{"", filepath.Join(b.TempDir(), "workspaces.db")} {
 		name := "memory"

@@ -11,8 +11,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// BenchmarkDeliveries is the time from a change to its event at 8 receivers; the
-// floor posts as much to them one after the other, and keeps nothing.
+// BenchmarkDeliveries measures the time from a change to its event at 8 receivers.
+// The floor posts the same bodies in sequence, without a database.
 func BenchmarkDeliveries(b *testing.B) {
 	const channels = 8
 	came := make(chan struct{}, 1000)

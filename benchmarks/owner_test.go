@@ -7,8 +7,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// owner opens a service that ends with the benchmark, and returns the owner of a
-// workspace in it, acting there.
+// owner opens a service for the benchmark, and returns a client of the owner of a
+// workspace.
 func owner(b *testing.B, cfg embedded.Config) (*promptrails.Client, *promptrails.Workspace) {
 	b.Helper()
 	service, err := embedded.Open(b.Context(), cfg)

@@ -11,8 +11,7 @@ import (
 
 const manyCredentials = 130_000
 
-// withManyCredentials opens a service on a file with that many credentials in
-// one workspace.
+// withManyCredentials opens a service with 130 000 credentials in one workspace of a file.
 func withManyCredentials(b *testing.B) *promptrails.Client {
 	b.Helper()
 	file := filepath.Join(b.TempDir(), "workspaces.db")
@@ -21,7 +20,7 @@ func withManyCredentials(b *testing.B) *promptrails.Client {
 	if _, err := ada.Credentials.Create(b.Context(), &promptrails.CreateCredentialParams{Name: "c", Type: "openai", Value: promptrails.NewSecret("sk-value-0123456789")}); err != nil {
 		b.Fatal(err)
 	}
-	// The others are copies of the first: no list opens a value.
+	// The others are copies of the first: lists do not decrypt values.
 	db, err := sql.Open("sqlite", file+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		b.Fatal(err)
@@ -40,8 +39,8 @@ func withManyCredentials(b *testing.B) *promptrails.Client {
 	return ada
 }
 
-// BenchmarkPages reads a page of 20 among 130 000 credentials: by cursor at the
-// beginning, which is the floor, and at the end; and by its number.
+// BenchmarkPages reads a page of 20 from 130 000 credentials: the first and the last
+// by cursor, and pages by number. The floor is the first page.
 func BenchmarkPages(b *testing.B) {
 	ada := withManyCredentials(b)
 	list := func(b *testing.B, o promptrails.ListOptions) *promptrails.Page[promptrails.Credential] {
@@ -53,7 +52,7 @@ func BenchmarkPages(b *testing.B) {
 		return page
 	}
 	first := list(b, promptrails.ListOptions{Limit: 20})
-	// A page by its number gives the cursor that follows it.
+	// A page by number returns the cursor of the following page.
 	deep := list(b, promptrails.ListOptions{Limit: 20, Page: manyCredentials/20 - 1})
 	for _, c := range []struct {
 		name string

@@ -44,7 +44,7 @@ func newServer(t *testing.T, cfg embedded.Config) *server {
 	return serve(t, cfg, func(h http.Handler) http.Handler { return apicheck.Handler(t, h) })
 }
 
-// serve starts a service behind the handler that wrap returns. The default plan is
+// serve starts a service inside the handler that wrap returns. The default plan is
 // Starter. Cleanup closes the service.
 func serve(t *testing.T, cfg embedded.Config, wrap func(http.Handler) http.Handler) *server {
 	t.Helper()

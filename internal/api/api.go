@@ -125,14 +125,14 @@ func (a *api) serve(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
 		c := &call{api: a, w: w, r: r, route: rt}
-		answer, err := c.run()
+		response, err := c.run()
 		if err != nil {
 			a.fail(w, r, err)
 			return
 		}
-		writeAnswer(w, answer)
+		writeResponse(w, response)
 		a.Logger.DebugContext(r.Context(), "promptrails: request",
-			"route", rt.method+" "+rt.path, "status", answer.Status, "request_id", r.Header.Get("X-Request-ID"), "duration", time.Since(started))
+			"route", rt.method+" "+rt.path, "status", response.Status, "request_id", r.Header.Get("X-Request-ID"), "duration", time.Since(started))
 	})
 }
 

@@ -39,7 +39,7 @@ type call struct {
 // run authenticates and reads the request and calls the route's handler. It
 // stores validation errors in request.Fault, since authorization errors take
 // precedence.
-func (c *call) run() (*service.Answer, error) {
+func (c *call) run() (*service.Response, error) {
 	user, key, err := c.authenticate()
 	if err != nil {
 		return nil, err

@@ -9,7 +9,7 @@ import (
 )
 
 // handler handles one request of a route.
-type handler func(*call) (*service.Answer, error)
+type handler func(*call) (*service.Response, error)
 
 // input decodes the parameters of a method of Session from a request. It
 // returns a function that calls the method in a transaction.
@@ -17,12 +17,12 @@ type input func(*call) func(*service.Session) (any, error)
 
 // read handles a request with a method that only reads.
 func read(in input) handler {
-	return func(c *call) (*service.Answer, error) { return c.read(in(c)) }
+	return func(c *call) (*service.Response, error) { return c.read(in(c)) }
 }
 
 // write handles a request with a method that changes something.
 func write(in input) handler {
-	return func(c *call) (*service.Answer, error) { return c.write(in(c)) }
+	return func(c *call) (*service.Response, error) { return c.write(in(c)) }
 }
 
 // remove handles a request with a method that removes the object of the path.
@@ -93,7 +93,7 @@ func (c *call) id() string { return cmp.Or(c.r.PathValue("id"), c.parentID()) }
 
 // read runs fn in a read-only transaction and evaluates the preconditions of a
 // GET.
-func (c *call) read(fn func(*service.Session) (any, error)) (*service.Answer, error) {
+func (c *call) read(fn func(*service.Session) (any, error)) (*service.Response, error) {
 	c.noQuery()
 	var found any
 	err := c.api.Service.Read(c.r.Context(), &c.request, func(x *service.Session) (err error) {
@@ -103,38 +103,38 @@ func (c *call) read(fn func(*service.Session) (any, error)) (*service.Answer, er
 	if err != nil {
 		return nil, err
 	}
-	answer, err := newAnswer(c.route.status, found)
+	response, err := newResponse(c.route.status, found)
 	if err != nil || c.mutates() {
-		return answer, err
+		return response, err
 	}
-	has, err := c.request.Preconditions.NotModified(answer.ETag)
+	has, err := c.request.Preconditions.NotModified(response.ETag)
 	if has {
-		return &service.Answer{Status: http.StatusNotModified, ETag: answer.ETag}, nil
+		return &service.Response{Status: http.StatusNotModified, ETag: response.ETag}, nil
 	}
-	return answer, err
+	return response, err
 }
 
 // write runs fn in a transaction.
-func (c *call) write(fn func(*service.Session) (any, error)) (*service.Answer, error) {
+func (c *call) write(fn func(*service.Session) (any, error)) (*service.Response, error) {
 	c.noQuery()
-	return c.api.Service.Act(c.r.Context(), &c.request, func(x *service.Session) (*service.Answer, error) {
+	return c.api.Service.Act(c.r.Context(), &c.request, func(x *service.Session) (*service.Response, error) {
 		done, err := fn(x)
 		if err != nil {
 			return nil, err
 		}
 		if c.route.status == http.StatusNoContent {
-			return &service.Answer{Status: c.route.status}, nil
+			return &service.Response{Status: c.route.status}, nil
 		}
-		answer, err := newAnswer(c.route.status, done)
+		response, err := newResponse(c.route.status, done)
 		if err == nil {
-			answer.Secret = showsSecret(done)
+			response.Secret = showsSecret(done)
 		}
-		return answer, err
+		return response, err
 	})
 }
 
 // updateMember passes the id in the path, the query and the body.
-func updateMember(c *call) (*service.Answer, error) {
+func updateMember(c *call) (*service.Response, error) {
 	var query service.RevokeQuery
 	var params promptrails.UpdateMemberParams
 	c.query(&query)
@@ -144,7 +144,7 @@ func updateMember(c *call) (*service.Answer, error) {
 
 // checkCredential checks the credential before it opens the transaction that
 // stores the result, since the check may make network requests.
-func checkCredential(c *call) (*service.Answer, error) {
+func checkCredential(c *call) (*service.Response, error) {
 	c.noQuery()
 	check, err := c.api.Service.CheckCredential(c.r.Context(), &c.request, c.id())
 	if err != nil {
@@ -155,7 +155,7 @@ func checkCredential(c *call) (*service.Answer, error) {
 
 // createChannel resolves the host of the URL before it opens the transaction
 // that stores the channel.
-func createChannel(c *call) (*service.Answer, error) {
+func createChannel(c *call) (*service.Response, error) {
 	var params promptrails.CreateChannelParams
 	c.noQuery()
 	c.fault(decodeBody(c.body, &params))
@@ -165,7 +165,7 @@ func createChannel(c *call) (*service.Answer, error) {
 
 // updateChannel resolves the host of a new URL before it opens the transaction
 // that stores the channel.
-func updateChannel(c *call) (*service.Answer, error) {
+func updateChannel(c *call) (*service.Response, error) {
 	var params service.UpdateChannelBody
 	c.noQuery()
 	c.fault(decodeBody(c.body, &params))
@@ -177,7 +177,7 @@ func updateChannel(c *call) (*service.Answer, error) {
 
 // settled issues due invoices before it calls next.
 func settled(next handler) handler {
-	return func(c *call) (*service.Answer, error) {
+	return func(c *call) (*service.Response, error) {
 		if err := c.api.Service.Settle(c.r.Context(), &c.request); err != nil {
 			return nil, err
 		}
@@ -188,7 +188,7 @@ func settled(next handler) handler {
 // flushed stores activity before it calls next, if the query filters by the
 // time of the last use.
 func flushed(next handler) handler {
-	return func(c *call) (*service.Answer, error) {
+	return func(c *call) (*service.Response, error) {
 		if c.r.URL.Query().Has("unused_since") {
 			if err := c.api.Service.FlushActivity(c.r.Context()); err != nil {
 				return nil, err

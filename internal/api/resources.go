@@ -72,7 +72,7 @@ func inCollection(k service.Kind, fn func(*service.Session, service.Collection, 
 }
 
 func listResources(k service.Kind) handler {
-	return func(c *call) (*service.Answer, error) {
+	return func(c *call) (*service.Response, error) {
 		params := &service.ListResourcesQuery{Filter: map[string]string{}}
 		c.query(params, k.Filters...)
 		for _, name := range k.Filters {
@@ -83,14 +83,14 @@ func listResources(k service.Kind) handler {
 }
 
 func createResource(k service.Kind) handler {
-	return func(c *call) (*service.Answer, error) {
+	return func(c *call) (*service.Response, error) {
 		d := c.draft(c.in(k).Draft)
 		return c.write(func(x *service.Session) (any, error) { return x.CreateResource(d) })
 	}
 }
 
 func updateResource(k service.Kind) handler {
-	return func(c *call) (*service.Answer, error) {
+	return func(c *call) (*service.Response, error) {
 		d := c.draft(c.in(k).Patch)
 		c.api.Service.Prepare(c.r.Context(), &c.request, d, c.id())
 		return c.write(func(x *service.Session) (any, error) { return x.UpdateResource(c.id(), d) })
@@ -111,7 +111,7 @@ func (c *call) draft(of func(service.Document) (*service.Draft, error)) *service
 }
 
 // execute handles the execution of an agent.
-func execute(c *call) (*service.Answer, error) {
+func execute(c *call) (*service.Response, error) {
 	body := new(service.ExecuteBody)
 	c.noQuery()
 	c.fault(decodeBody(c.body, body))

@@ -1,4 +1,4 @@
-// Package apicheck holds a test's exchanges against the API's description.
+// Package apicheck checks the HTTP exchanges of tests against openapi.yaml.
 package apicheck
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/api"
 )
 
-// Document is the API's description, checked.
+// Document returns openapi.yaml after validating it.
 var Document = sync.OnceValues(func() (*openapi3.T, error) {
 	document, err := openapi3.NewLoader().LoadFromData(api.Description)
 	if err != nil {
@@ -37,9 +37,8 @@ var router = sync.OnceValues(func() (routers.Router, error) {
 	return gorillamux.NewRouter(document)
 })
 
-// Handler passes requests on and fails the test for an exchange that the
-// description does not allow: an answer that is not as described, or a request
-// that was served although it is not.
+// Handler passes requests to next. It fails the test if openapi.yaml does not allow
+// the response, or does not allow a request that succeeded.
 func Handler(tb testing.TB, next http.Handler) http.Handler {
 	tb.Helper()
 	find, err := router()
@@ -48,7 +47,7 @@ func Handler(tb testing.TB, next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
-		if err != nil { // the service has to meet it
+		if err != nil { // the service must handle it
 			r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), r.Body))
 			next.ServeHTTP(w, r)
 			return
@@ -71,7 +70,7 @@ func check(tb testing.TB, find routers.Router, r *http.Request, body []byte, see
 	route, params, err := find.FindRoute(r)
 	if err != nil {
 		if seen.Code != http.StatusNotFound && seen.Code != http.StatusMethodNotAllowed && seen.Code != http.StatusBadRequest {
-			tb.Errorf("%s %s is answered with %d, but not described", r.Method, r.URL.Path, seen.Code)
+			tb.Errorf("%s %s got status %d, which openapi.yaml does not have", r.Method, r.URL.Path, seen.Code)
 		}
 		return
 	}
@@ -87,11 +86,11 @@ func check(tb testing.TB, find routers.Router, r *http.Request, body []byte, see
 			tb.Errorf("%s %s was served, but its request is not as described: %v", r.Method, r.URL, err)
 		}
 	}
-	answer := &openapi3filter.ResponseValidationInput{
+	response := &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: input, Status: seen.Code, Header: seen.Header(), Options: input.Options,
 	}
-	answer.SetBodyBytes(seen.Body.Bytes())
-	if err := openapi3filter.ValidateResponse(ctx, answer); err != nil {
-		tb.Errorf("%s %s: the answer %d is not as described: %v", r.Method, r.URL, seen.Code, err)
+	response.SetBodyBytes(seen.Body.Bytes())
+	if err := openapi3filter.ValidateResponse(ctx, response); err != nil {
+		tb.Errorf("%s %s: status %d: the response does not conform to openapi.yaml: %v", r.Method, r.URL, seen.Code, err)
 	}
 }

@@ -1,6 +1,5 @@
-// Package httpfixture records the exchanges of a test into a file that people
-// can read, and replays them: requests in order, one too many, one too few or
-// one that differs fails the test.
+// Package httpfixture records the HTTP exchanges of a test in a readable file, and
+// replays them. A missing, additional, reordered or different request fails the test.
 package httpfixture
 
 import (
@@ -18,13 +17,13 @@ import (
 	"github.com/jarcoal/httpmock"
 )
 
-// Exchange is one request and its answer, without secrets.
+// Exchange is a request and its response, without secrets.
 type Exchange struct {
 	Request  Request  `json:"request"`
 	Response Response `json:"response"`
 }
 
-// Request is what a fixture keeps of a request.
+// Request is a recorded request.
 type Request struct {
 	Method string            `json:"method"`
 	Path   string            `json:"path"` // escaped
@@ -33,7 +32,7 @@ type Request struct {
 	Body   Body              `json:"body,omitempty"`
 }
 
-// Response is what a fixture keeps of an answer.
+// Response is a recorded response.
 type Response struct {
 	Status int               `json:"status"`
 	Header map[string]string `json:"header,omitempty"`
@@ -70,14 +69,14 @@ func (b Body) MarshalJSON() ([]byte, error) { return json.RawMessage(b).MarshalJ
 // UnmarshalJSON implements [json.Unmarshaler].
 func (b *Body) UnmarshalJSON(text []byte) error { return (*json.RawMessage)(b).UnmarshalJSON(text) }
 
-// The headers that matter. The rest is the transport's: dates, lengths,
-// versions.
+// The recorded headers. Others, such as dates, lengths and versions, depend on the
+// transport.
 var (
 	requestHeaders  = []string{"Accept", "Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-Api-Key", "X-Request-Id", "X-Workspace-Id"}
 	responseHeaders = []string{"Allow", "Content-Type", "Etag", "Idempotency-Key-Honored", "Idempotency-Replayed", "Retry-After", "Www-Authenticate", "X-Request-Id"}
 )
 
-// Recorder is a transport that remembers what passes through it.
+// Recorder is a transport that records its exchanges.
 type Recorder struct {
 	next http.RoundTripper
 
@@ -101,24 +100,24 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := io.ReadAll(resp.Body)
-	_ = resp.Body.Close() // it was read to its end
+	response, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close() // it was read to the end
 	if err != nil {
 		return nil, err
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(answer))
+	resp.Body = io.NopCloser(bytes.NewReader(response))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.exchanges = append(r.exchanges, Exchange{
 		Request: r.scrub.request(sent),
 		Response: r.scrub.response(Response{
-			Status: resp.StatusCode, Header: pick(resp.Header, responseHeaders), Body: newBody(answer),
+			Status: resp.StatusCode, Header: pick(resp.Header, responseHeaders), Body: newBody(response),
 		}),
 	})
 	return resp, nil
 }
 
-// Encode returns what was recorded, as the file has it.
+// Encode returns the recorded exchanges in the format of the file.
 func (r *Recorder) Encode() ([]byte, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -130,7 +129,7 @@ func (r *Recorder) Encode() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// Write writes what was recorded into a file.
+// Write writes the recorded exchanges to a file.
 func (r *Recorder) Write(file string) error {
 	text, err := r.Encode()
 	if err != nil {
@@ -142,7 +141,7 @@ func (r *Recorder) Write(file string) error {
 	return os.WriteFile(file, text, 0o600)
 }
 
-// Replay returns a transport that answers as the file says.
+// Replay returns a transport that replays the exchanges of a file.
 func Replay(tb testing.TB, file string) http.RoundTripper {
 	tb.Helper()
 	text, err := os.ReadFile(file) //nolint:gosec // a test names its own file
@@ -156,7 +155,7 @@ func Replay(tb testing.TB, file string) http.RoundTripper {
 	p := &player{t: tb, file: file, left: exchanges}
 	tb.Cleanup(p.finish)
 	mock := httpmock.NewMockTransport()
-	mock.RegisterNoResponder(p.answer)
+	mock.RegisterNoResponder(p.response)
 	return mock
 }
 
@@ -169,7 +168,7 @@ type player struct {
 	left  []Exchange
 }
 
-func (p *player) answer(req *http.Request) (*http.Response, error) {
+func (p *player) response(req *http.Request) (*http.Response, error) {
 	sent, _, err := readRequest(req)
 	if err != nil {
 		return nil, err
@@ -186,9 +185,9 @@ func (p *player) answer(req *http.Request) (*http.Response, error) {
 	if diff := cmp.Diff(next.Request, got, cmp.Transformer("JSON", func(b Body) string { return b.text() })); diff != "" {
 		p.t.Errorf("%s: the request is not the recorded one (-recorded +sent):\n%s", p.file, diff)
 	}
-	answer := p.scrub.response(next.Response)
-	resp := httpmock.NewStringResponse(answer.Status, answer.Body.text())
-	for name, value := range answer.Header {
+	response := p.scrub.response(next.Response)
+	resp := httpmock.NewStringResponse(response.Status, response.Body.text())
+	for name, value := range response.Header {
 		resp.Header.Set(name, value)
 	}
 	resp.Request = req

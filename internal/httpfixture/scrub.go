@@ -6,13 +6,12 @@ import (
 	"strings"
 )
 
-// secrets matches keys and tokens of PromptRails: a prefix, and random base62
-// characters behind it, or base64 ones.
+// secrets matches keys and tokens of PromptRails: a prefix and random characters in
+// base62 or base64.
 var secrets = regexp.MustCompile(`\b((pat_|inv_|pr_[a-z]+_)[0-9A-Za-z]{20,}|whsec_[0-9A-Za-z+/]{20,}=*)`)
 
-// scrubber replaces secrets, and idempotency keys, by numbers of the same form:
-// the first that it meets by 1, and the same one by the same number wherever
-// it stands.
+// scrubber replaces secrets and idempotency keys by numbers of the same form. It
+// numbers them in the order of their first occurrence.
 type scrubber struct{ numbers map[string]string }
 
 func (s *scrubber) number(secret, prefix string) string {

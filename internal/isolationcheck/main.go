@@ -1,10 +1,10 @@
-// Isolationcheck takes each workspace predicate of the store out in turn and
-// wants a test that goes red. It is a command of its own, since it builds and
-// runs the tests once for each:
+// Isolationcheck removes each workspace predicate of the store in turn and expects a
+// test to fail. It is a command because it builds and runs the tests for each
+// predicate:
 //
 //	go run ./internal/isolationcheck
 //
-// It prints a line for each predicate and exits 1 if the tests stay green
+// It prints a line for each predicate, and exits with status 1 if the tests pass
 // without one.
 package main
 
@@ -21,14 +21,14 @@ import (
 	"strings"
 )
 
-// predicates match a condition that binds a statement to its workspace, in
-// their only group: in a table of workspaces' rows, and in that of workspaces.
+// predicates match, in their only group, a condition that limits a statement to a
+// workspace: by workspace_id, or by the id of the table workspaces.
 var predicates = []*regexp.Regexp{
 	regexp.MustCompile(`((?:\w+\.)?workspace_id = (?:\$1|\w+\.workspace_id))`),
 	regexp.MustCompile("workspaces\\b[^\"`]*?[ (]((?:w\\.)?id = \\$1)"),
 }
 
-// suites are the tests that must see it, the fastest first.
+// suites are the tests that are run, the fastest first.
 var suites = [][]string{
 	{"./internal/store"},
 	{"./embedded", "-run", "TestIsolation|TestReseal|TestMember|TestKeyLastUsed"},
@@ -40,7 +40,7 @@ func main() {
 		log.Fatal(err)
 	}
 	if survivors > 0 {
-		fmt.Printf("%d predicates can be taken out without a red test\n", survivors)
+		fmt.Printf("%d predicates can be removed without a failing test\n", survivors)
 		os.Exit(1)
 	}
 }
@@ -48,7 +48,7 @@ func main() {
 func run(ctx context.Context) (survivors int, err error) {
 	files, err := filepath.Glob("internal/store/*.go")
 	if err != nil || len(files) == 0 {
-		return 0, fmt.Errorf("run it in the root of the module: %w", err)
+		return 0, fmt.Errorf("run the command in the root of the module: %w", err)
 	}
 	dir, err := os.MkdirTemp("", "isolationcheck")
 	if err != nil {
@@ -80,16 +80,16 @@ func run(ctx context.Context) (survivors int, err error) {
 	return survivors, nil
 }
 
-// seen reports whether a test goes red without the predicate.
+// seen reports whether a test fails without the predicate.
 func seen(ctx context.Context, dir, file string, source []byte, at []int) (bool, error) {
 	found := string(source[at[0]:at[1]])
 	always := "$1 = $1"
 	if !strings.Contains(found, "$1") {
-		always = "1 = 1" // a join, whose statement binds $1 elsewhere
+		always = "1 = 1" // a join; its statement uses $1 elsewhere
 	}
 	mutant := filepath.Join(dir, filepath.Base(file))
 	text := string(source[:at[0]]) + always + string(source[at[1]:])
-	if err := os.WriteFile(mutant, []byte(text), 0o600); err != nil { //nolint:gosec // in a directory of its own
+	if err := os.WriteFile(mutant, []byte(text), 0o600); err != nil { //nolint:gosec // in a temporary directory
 		return false, err
 	}
 	original, err := filepath.Abs(file)

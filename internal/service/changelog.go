@@ -32,14 +32,14 @@ func (x *Session) Changelog(p *promptrails.ListChangelogParams) (*Page[jsontext.
 		return nil, err
 	}
 	page := finish(l, rows, 0, func(d store.Document) store.Position { return store.Position{At: d.Sequence} })
-	answer := &Page[jsontext.Value]{
+	response := &Page[jsontext.Value]{
 		Data: make([]jsontext.Value, len(page.Data)),
 		Meta: page.Meta,
 	}
 	for i, d := range page.Data {
-		answer.Data[i] = d.JSON
+		response.Data[i] = d.JSON
 	}
-	return answer, nil
+	return response, nil
 }
 
 func changelogFaults(p *promptrails.ListChangelogParams) faults {

@@ -21,8 +21,8 @@ type Once struct {
 
 func (o *Once) parts() [][]byte { return [][]byte{[]byte(o.Method), []byte(o.Target), o.Body} }
 
-// Answer is an encoded response, ready to be sent and stored.
-type Answer struct {
+// Response is an encoded response, ready to be sent and stored.
+type Response struct {
 	Status   int
 	ETag     string
 	Body     []byte
@@ -33,7 +33,7 @@ type Answer struct {
 // Act authorizes a request and runs fn in a transaction. With an idempotency
 // key, it stores the response in the same transaction. If the key already has a
 // stored response, Act returns it and does not run fn.
-func (s *Service) Act(ctx context.Context, r *Request, fn func(*Session) (*Answer, error)) (*Answer, error) {
+func (s *Service) Act(ctx context.Context, r *Request, fn func(*Session) (*Response, error)) (*Response, error) {
 	if r.Fault != nil {
 		// The request fails, so it does not wait for the write lock.
 		return nil, s.Read(ctx, r, func(*Session) error { return nil })
@@ -49,7 +49,7 @@ func (s *Service) Act(ctx context.Context, r *Request, fn func(*Session) (*Answe
 		}
 		defer s.running.end(key)
 	}
-	var answer *Answer
+	var response *Response
 	var notified bool
 	err := s.Store.Write(ctx, func(g *store.Global) error {
 		kept, err := s.outcome(g, r, key)
@@ -62,7 +62,7 @@ func (s *Service) Act(ctx context.Context, r *Request, fn func(*Session) (*Answe
 				return err
 			}
 			if kept == nil {
-				if answer, err = fn(x); err != nil {
+				if response, err = fn(x); err != nil {
 					return err
 				}
 				if !x.matched {
@@ -71,10 +71,10 @@ func (s *Service) Act(ctx context.Context, r *Request, fn func(*Session) (*Answe
 					}
 				}
 				notified = x.notified
-				return s.keep(g, key, fingerprint, answer, x)
+				return s.keep(g, key, fingerprint, response, x)
 			}
 		}
-		answer, err = s.replay(r, key, kept)
+		response, err = s.replay(r, key, kept)
 		return err
 	})
 	if err != nil {
@@ -83,7 +83,7 @@ func (s *Service) Act(ctx context.Context, r *Request, fn func(*Session) (*Answe
 	if notified {
 		s.dispatcher.wake()
 	}
-	return answer, nil
+	return response, nil
 }
 
 func (r *Request) outcomeKey() store.OutcomeKey {
@@ -109,25 +109,25 @@ func (s *Service) outcome(g *store.Global, r *Request, key store.OutcomeKey) (*s
 
 // replay returns the stored response. The request must be the same as the first
 // one.
-func (s *Service) replay(r *Request, key store.OutcomeKey, o *store.Outcome) (*Answer, error) {
+func (s *Service) replay(r *Request, key store.OutcomeKey, o *store.Outcome) (*Response, error) {
 	if !s.Ring.CheckMAC(o.Fingerprint, r.Once.parts()...) {
 		return nil, conflict(promptrails.CodeIdempotencyKeyReused, "this Idempotency-Key was used for another request; use a new key for a new request")
 	}
-	answer := &Answer{Status: o.Status, ETag: o.ETag, Body: o.Body, Secret: o.Secret, Replayed: true}
+	response := &Response{Status: o.Status, ETag: o.ETag, Body: o.Body, Secret: o.Secret, Replayed: true}
 	if !o.Secret {
-		return answer, nil
+		return response, nil
 	}
 	if s.Now().Sub(o.CreatedAt) >= secretsKept || o.Body == nil {
 		return nil, conflict(promptrails.CodeIdempotencyAnswerGone, "the request succeeded, but its response contained a secret and was stored for only %s", secretsKept)
 	}
 	var err error
-	answer.Body, err = s.Ring.Open(outcomePlace(key), o.Body)
-	return answer, err
+	response.Body, err = s.Ring.Open(outcomePlace(key), o.Body)
+	return response, err
 }
 
 // keep stores the response under its idempotency key. Only successful responses
 // are stored; errors roll the transaction back.
-func (s *Service) keep(g *store.Global, key store.OutcomeKey, fingerprint []byte, a *Answer, x *Session) error {
+func (s *Service) keep(g *store.Global, key store.OutcomeKey, fingerprint []byte, a *Response, x *Session) error {
 	if fingerprint == nil {
 		return nil // no idempotency key
 	}

@@ -18,15 +18,15 @@ type object struct {
 	Data any `json:"data"`
 }
 
-// newAnswer encodes a response. It wraps v in an envelope, unless v is a page.
-func newAnswer(status int, v any) (*service.Answer, error) {
+// newResponse encodes a response. It wraps v in an envelope, unless v is a page.
+func newResponse(status int, v any) (*service.Response, error) {
 	tag := ""
 	if _, ok := v.(interface{ IsPage() }); !ok {
 		tag = etag(v)
 		v = object{v}
 	}
 	body, err := wire.Encode(v)
-	return &service.Answer{Status: status, Body: body, ETag: tag}, err
+	return &service.Response{Status: status, Body: body, ETag: tag}, err
 }
 
 // showsSecret reports whether a response contains a token or key. It encodes
@@ -74,7 +74,7 @@ func etag(v any) string {
 	return strconv.Quote(strconv.FormatInt(version.Int(), 10))
 }
 
-func writeAnswer(w http.ResponseWriter, a *service.Answer) {
+func writeResponse(w http.ResponseWriter, a *service.Response) {
 	h := w.Header()
 	if a.ETag != "" {
 		h.Set("ETag", a.ETag)
