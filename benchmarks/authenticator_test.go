@@ -18,29 +18,30 @@ import (
 
 const key = "pr_live_00000000000000000000000000000000000000000014OogJJ"
 
-// verifier is the API, without a network, and counts what it is asked.
+// verifier verifies keys without a network, and counts the calls.
 type verifier struct {
 	pause time.Duration
-	asked atomic.Int64
+	calls atomic.Int64
 }
 
-// VerifyKey accepts every key; one that is made for lists has some.
+// VerifyKey accepts every key. The key listedKey has address and origin lists.
 func (v *verifier) VerifyKey(_ context.Context, key promptrails.Secret) (*promptrails.APIKey, error) {
-	v.asked.Add(1)
+	v.calls.Add(1)
 	time.Sleep(v.pause)
 	k := &promptrails.APIKey{
 		ID: "3MVOWo1xF7FAhBXJx8TdMd8GK1h", WorkspaceID: "2N8Dx8a2a1qUspBKbP02vqP29eH", Name: "A key",
 		Scopes: promptrails.Scopes{promptrails.ScopeAgentsRead, promptrails.ScopeAgentsExecute, promptrails.ScopeTracesRead},
 	}
-	if key.Reveal() == key2 {
+	if key.Reveal() == listedKey {
 		k.AllowedIPs = []string{"198.51.100.0/24", "203.0.113.0/24"}
 		k.AllowedOrigins = []string{"https://app.example.com", "https://*.example.org"}
 	}
 	return k, nil
 }
 
-const key2 = "pr_live_listed"
+const listedKey = "pr_live_listed"
 
+// authenticator returns an authenticator with v, a long TTL and no rate limit.
 func authenticator(b *testing.B, v *verifier, opts ...promptrails.AuthenticatorOption) *promptrails.Authenticator {
 	b.Helper()
 	a, err := promptrails.NewAuthenticator(nil, append(opts, promptrails.WithAuthVerifier(v),
@@ -51,8 +52,8 @@ func authenticator(b *testing.B, v *verifier, opts ...promptrails.AuthenticatorO
 	return a
 }
 
-// BenchmarkAuthenticate is a key that is remembered. The floor is the hash that
-// it is looked up by.
+// BenchmarkAuthenticate measures the authentication of a cached key. The floor is
+// the hash for its lookup.
 func BenchmarkAuthenticate(b *testing.B) {
 	b.Run("floor", func(b *testing.B) {
 		b.ReportAllocs()
@@ -69,7 +70,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	b.Run("remembered", func(b *testing.B) {
+	b.Run("cached", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			authenticate(b, key, plain)
@@ -78,10 +79,10 @@ func BenchmarkAuthenticate(b *testing.B) {
 	b.Run("with lists", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			authenticate(b, key2, listed)
+			authenticate(b, listedKey, listed)
 		}
 	})
-	b.Run("side by side", func(b *testing.B) {
+	b.Run("parallel", func(b *testing.B) {
 		b.ReportAllocs()
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
@@ -91,11 +92,12 @@ func BenchmarkAuthenticate(b *testing.B) {
 	})
 }
 
-// BenchmarkMiddleware is a handler that does nothing, bare and guarded.
+// BenchmarkMiddleware measures an empty handler with the middleware. The floor is
+// the handler without it.
 func BenchmarkMiddleware(b *testing.B) {
 	bare := http.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	guarded := authenticator(b, &verifier{}).Middleware(promptrails.ScopeTracesRead)(bare)
-	for name, handler := range map[string]http.Handler{"floor": bare, "guarded": guarded} {
+	for name, handler := range map[string]http.Handler{"floor": bare, "middleware": guarded} {
 		b.Run(name, func(b *testing.B) {
 			r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/", http.NoBody)
 			r.RemoteAddr = "203.0.113.9:50000"
@@ -106,14 +108,14 @@ func BenchmarkMiddleware(b *testing.B) {
 				handler.ServeHTTP(w, r)
 			}
 			if w.Code != http.StatusOK {
-				b.Fatal(w.Code)
+				b.Fatalf("got status %d, want %d", w.Code, http.StatusOK)
 			}
 		})
 	}
 }
 
-// BenchmarkMillionKeys is what an authenticator of the default size holds once
-// a million different keys have come by.
+// BenchmarkMillionKeys measures the memory of an authenticator with the default cache
+// size after a million different keys.
 func BenchmarkMillionKeys(b *testing.B) {
 	const keys = 1_000_000
 	for b.Loop() {
@@ -129,6 +131,7 @@ func BenchmarkMillionKeys(b *testing.B) {
 	}
 }
 
+// heap returns the size of the heap in bytes.
 func heap() float64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -136,8 +139,8 @@ func heap() float64 {
 	return float64(m.HeapAlloc)
 }
 
-// BenchmarkBurst is a thousand callers who use one new key at once, while the
-// API takes a millisecond.
+// BenchmarkBurst measures a thousand concurrent callers with the same new key. A call
+// of the API takes a millisecond.
 func BenchmarkBurst(b *testing.B) {
 	v := &verifier{pause: time.Millisecond}
 	for i := 0; b.Loop(); i++ {
@@ -152,5 +155,5 @@ func BenchmarkBurst(b *testing.B) {
 		}
 		callers.Wait()
 	}
-	b.ReportMetric(float64(v.asked.Load())/float64(b.N), "calls/burst")
+	b.ReportMetric(float64(v.calls.Load())/float64(b.N), "calls/burst")
 }

@@ -11,12 +11,12 @@ import (
 
 const manyEntries = 1_000_000
 
-// BenchmarkChangelogDepth reads a page of 100 among a million entries: at the
-// beginning, which is the floor, and at the end.
+// BenchmarkChangelogDepth reads the last page of 100 in a changelog with a million
+// entries. The floor is the first page.
 func BenchmarkChangelogDepth(b *testing.B) {
 	file := filepath.Join(b.TempDir(), "workspaces.db")
 	ada, _ := owner(b, embedded.Config{DSN: file})
-	// Copies of the second entry: the chain does not hold, which no list minds.
+	// Copy the second entry. This breaks the hash chain, which lists do not check.
 	db, err := sql.Open("sqlite", file+"?_pragma=busy_timeout(60000)")
 	if err != nil {
 		b.Fatal(err)
@@ -34,7 +34,7 @@ func BenchmarkChangelogDepth(b *testing.B) {
 		p.Limit, p.Order = 100, promptrails.OrderAscending
 		page, err := changelog.List(b.Context(), p)
 		if err != nil || len(page.Items) != 100 {
-			b.Fatal(page, err)
+			b.Fatalf("Changelog.List: got %+v, error %v; want 100 entries", page, err)
 		}
 		return page
 	}

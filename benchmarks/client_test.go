@@ -1,5 +1,5 @@
-// Package benchmarks measures the client and the service as ratios to a floor
-// that is measured in the same run:
+// Package benchmarks measures the client and the service. Compare each result with
+// the floor measured in the same run:
 //
 //	go test -bench . -count 6 | tee new.txt && benchstat new.txt
 package benchmarks
@@ -17,7 +17,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// page is a page of a hundred changelog entries.
+// page returns a page of 100 changelog entries.
 func page() []byte {
 	var b bytes.Buffer
 	b.WriteString(`{"data":[`)
@@ -33,8 +33,8 @@ func page() []byte {
 	return b.Bytes()
 }
 
-// BenchmarkChangelogPage is a page of 100 entries: read and thrown away by
-// net/http, which is the floor, and decoded by the client.
+// BenchmarkChangelogPage measures the client reading a page of 100 entries. The floor
+// is net/http reading and discarding it.
 func BenchmarkChangelogPage(b *testing.B) {
 	body := page()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -67,8 +67,8 @@ func BenchmarkChangelogPage(b *testing.B) {
 	})
 }
 
-// BenchmarkService is a change, with its changelog entry and outcome committed,
-// and a read, through the in-process client.
+// BenchmarkService measures a read and a change through the in-process client. The
+// change includes committing its changelog entry and its outcome.
 func BenchmarkService(b *testing.B) {
 	for _, dsn := range []string{"", filepath.Join(b.TempDir(), "workspaces.db")} {
 		name := "memory"

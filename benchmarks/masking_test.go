@@ -17,14 +17,14 @@ const logs = `2026-03-12T14:35:07.123456Z INFO request route="GET /members/{id}"
 2026-03-12T14:35:07.223456Z DEBUG cache hit=true key=9f86d081884c7d659a2feaa0c55ad015 size=1048576 shard=12/64 ratio=0.984
 `
 
-// BenchmarkMasking masks a megabyte without a match; the floor reads each byte
-// of it once.
+// BenchmarkMasking masks a megabyte of text without matches. The floor reads each byte
+// once.
 func BenchmarkMasking(b *testing.B) {
 	for name, text := range map[string]string{"prose": prose, "logs": logs} {
 		text = strings.Repeat(text, 1<<20/len(text))
 		m := masking.New(nil)
 		if _, r := m.Mask(text); len(r.Matches()) != 0 {
-			b.Fatalf("%+v", r.Matches()[0])
+			b.Fatalf("got the match %+v, want no matches", r.Matches()[0])
 		}
 		b.Run(name+"/floor", func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
@@ -37,7 +37,7 @@ func BenchmarkMasking(b *testing.B) {
 				}
 			}
 			if sum != 0 {
-				b.Fatal("there is an @ in it")
+				b.Fatalf("got %d at signs, want 0", sum)
 			}
 		})
 		b.Run(name+"/masked", func(b *testing.B) {
@@ -49,8 +49,8 @@ func BenchmarkMasking(b *testing.B) {
 	}
 }
 
-// BenchmarkMaskingHostile masks what makes the detectors work: the speed is the
-// same for a text and one that is 16 times as long.
+// BenchmarkMaskingHostile masks texts that are expensive for the detectors. The speed
+// must be the same for a text and one that is 16 times longer.
 func BenchmarkMaskingHostile(b *testing.B) {
 	for _, part := range []string{
 		"@", "a@", "a.", "a.b@", "a@b.", "1", "1.", "1-", "1 ", "4111 ", "+1 ", "(", ":", "f:", "::1 ", "eyJ", "eyJ.", "eyJhbGciOiJIUzI1NiJ9.", "-", "-----BEGIN PRIVATE KEY-----", "sk-", "SG.", "DE89 ", "AKIA ", "é@",
@@ -68,8 +68,8 @@ func BenchmarkMaskingHostile(b *testing.B) {
 	}
 }
 
-// BenchmarkMaskingManyValues masks and restores texts of which every word is a value:
-// the speed is the same for a text and one that is 16 times as long.
+// BenchmarkMaskingManyValues masks and restores texts with many values. The speed must
+// be the same for a text and one that is 16 times longer.
 func BenchmarkMaskingManyValues(b *testing.B) {
 	for _, n := range []int{1 << 12, 1 << 16} {
 		var text strings.Builder
@@ -81,7 +81,7 @@ func BenchmarkMaskingManyValues(b *testing.B) {
 			m := masking.New(nil)
 			for b.Loop() {
 				if masked, r := m.Mask(text.String()); r.Restore(masked) != text.String() {
-					b.Fatal("not restored")
+					b.Fatal("Restore: got a different text, want the original text")
 				}
 			}
 		})

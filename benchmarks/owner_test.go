@@ -7,8 +7,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// owner opens a service that ends with the benchmark, and returns the owner of a
-// workspace in it, acting there.
+// owner opens a service, which is closed at the end of the benchmark, and creates a
+// workspace. It returns a client of the owner for the workspace.
 func owner(b *testing.B, cfg embedded.Config) (*promptrails.Client, *promptrails.Workspace) {
 	b.Helper()
 	service, err := embedded.Open(b.Context(), cfg)

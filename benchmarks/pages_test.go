@@ -11,8 +11,8 @@ import (
 
 const manyCredentials = 130_000
 
-// withManyCredentials opens a service on a file with that many credentials in
-// one workspace.
+// withManyCredentials opens a service with a database file and a workspace with
+// manyCredentials credentials. It returns a client of the owner.
 func withManyCredentials(b *testing.B) *promptrails.Client {
 	b.Helper()
 	file := filepath.Join(b.TempDir(), "workspaces.db")
@@ -21,7 +21,8 @@ func withManyCredentials(b *testing.B) *promptrails.Client {
 	if _, err := ada.Credentials.Create(b.Context(), &promptrails.CreateCredentialParams{Name: "c", Type: "openai", Value: promptrails.NewSecret("sk-value-0123456789")}); err != nil {
 		b.Fatal(err)
 	}
-	// The others are copies of the first: no list opens a value.
+	// The other credentials are copies of the first. Lists do not decrypt values, so the
+	// copied values do not matter.
 	db, err := sql.Open("sqlite", file+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		b.Fatal(err)
@@ -40,20 +41,20 @@ func withManyCredentials(b *testing.B) *promptrails.Client {
 	return ada
 }
 
-// BenchmarkPages reads a page of 20 among 130 000 credentials: by cursor at the
-// beginning, which is the floor, and at the end; and by its number.
+// BenchmarkPages reads pages of 20 in a list of 130 000 credentials, by cursor and by
+// page number. The floor is the second page, by cursor.
 func BenchmarkPages(b *testing.B) {
 	ada := withManyCredentials(b)
 	list := func(b *testing.B, o promptrails.ListOptions) *promptrails.Page[promptrails.Credential] {
 		b.Helper()
 		page, err := ada.Credentials.List(b.Context(), &promptrails.ListCredentialsParams{ListOptions: o})
 		if err != nil || len(page.Items) != 20 {
-			b.Fatal(page, err)
+			b.Fatalf("Credentials.List: got %+v, error %v; want 20 credentials", page, err)
 		}
 		return page
 	}
 	first := list(b, promptrails.ListOptions{Limit: 20})
-	// A page by its number gives the cursor that follows it.
+	// A page by number also has a cursor for the page after it.
 	deep := list(b, promptrails.ListOptions{Limit: 20, Page: manyCredentials/20 - 1})
 	for _, c := range []struct {
 		name string

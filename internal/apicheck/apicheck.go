@@ -1,4 +1,5 @@
-// Package apicheck holds a test's exchanges against the API's description.
+// Package apicheck checks the HTTP exchanges of tests against the OpenAPI
+// description of the API.
 package apicheck
 
 import (
@@ -20,7 +21,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/api"
 )
 
-// Document is the API's description, checked.
+// Document returns the OpenAPI description of the API. It returns an error if the
+// description is invalid.
 var Document = sync.OnceValues(func() (*openapi3.T, error) {
 	document, err := openapi3.NewLoader().LoadFromData(api.Description)
 	if err != nil {
@@ -37,9 +39,8 @@ var router = sync.OnceValues(func() (routers.Router, error) {
 	return gorillamux.NewRouter(document)
 })
 
-// Handler passes requests on and fails the test for an exchange that the
-// description does not allow: an answer that is not as described, or a request
-// that was served although it is not.
+// Handler returns a handler that passes requests to next. It fails the test if a
+// response does not match the description, or if a successful request does not.
 func Handler(tb testing.TB, next http.Handler) http.Handler {
 	tb.Helper()
 	find, err := router()
@@ -48,7 +49,7 @@ func Handler(tb testing.TB, next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
-		if err != nil { // the service has to meet it
+		if err != nil { // let the service handle the read error
 			r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), r.Body))
 			next.ServeHTTP(w, r)
 			return
@@ -63,6 +64,7 @@ func Handler(tb testing.TB, next http.Handler) http.Handler {
 	})
 }
 
+// check checks an exchange.
 func check(tb testing.TB, find routers.Router, r *http.Request, body []byte, seen *httptest.ResponseRecorder) {
 	tb.Helper()
 	if !strings.HasPrefix(r.URL.Path, api.Prefix+"/") || r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
@@ -71,7 +73,7 @@ func check(tb testing.TB, find routers.Router, r *http.Request, body []byte, see
 	route, params, err := find.FindRoute(r)
 	if err != nil {
 		if seen.Code != http.StatusNotFound && seen.Code != http.StatusMethodNotAllowed && seen.Code != http.StatusBadRequest {
-			tb.Errorf("%s %s is answered with %d, but not described", r.Method, r.URL.Path, seen.Code)
+			tb.Errorf("%s %s: got status %d for a route that is not described, want 404, 405 or 400", r.Method, r.URL.Path, seen.Code)
 		}
 		return
 	}
@@ -84,14 +86,14 @@ func check(tb testing.TB, find routers.Router, r *http.Request, body []byte, see
 	}
 	if seen.Code < 300 {
 		if err := openapi3filter.ValidateRequest(ctx, input); err != nil {
-			tb.Errorf("%s %s was served, but its request is not as described: %v", r.Method, r.URL, err)
+			tb.Errorf("%s %s: request succeeded but does not match the description: %v", r.Method, r.URL, err)
 		}
 	}
-	answer := &openapi3filter.ResponseValidationInput{
+	response := &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: input, Status: seen.Code, Header: seen.Header(), Options: input.Options,
 	}
-	answer.SetBodyBytes(seen.Body.Bytes())
-	if err := openapi3filter.ValidateResponse(ctx, answer); err != nil {
-		tb.Errorf("%s %s: the answer %d is not as described: %v", r.Method, r.URL, seen.Code, err)
+	response.SetBodyBytes(seen.Body.Bytes())
+	if err := openapi3filter.ValidateResponse(ctx, response); err != nil {
+		tb.Errorf("%s %s: response with status %d does not match the description: %v", r.Method, r.URL, seen.Code, err)
 	}
 }

@@ -1,6 +1,6 @@
-// Package httpfixture records the exchanges of a test into a file that people
-// can read, and replays them: requests in order, one too many, one too few or
-// one that differs fails the test.
+// Package httpfixture records the HTTP exchanges of a test in a readable file, and
+// replays them. During replay, the test fails if its requests differ from the
+// recorded ones in number, order or content.
 package httpfixture
 
 import (
@@ -18,13 +18,13 @@ import (
 	"github.com/jarcoal/httpmock"
 )
 
-// Exchange is one request and its answer, without secrets.
+// Exchange is a request and its response, without secrets.
 type Exchange struct {
 	Request  Request  `json:"request"`
 	Response Response `json:"response"`
 }
 
-// Request is what a fixture keeps of a request.
+// Request is the recorded part of a request.
 type Request struct {
 	Method string            `json:"method"`
 	Path   string            `json:"path"` // escaped
@@ -33,25 +33,25 @@ type Request struct {
 	Body   Body              `json:"body,omitempty"`
 }
 
-// Response is what a fixture keeps of an answer.
+// Response is the recorded part of a response.
 type Response struct {
 	Status int               `json:"status"`
 	Header map[string]string `json:"header,omitempty"`
 	Body   Body              `json:"body,omitempty"`
 }
 
-// Body is JSON as it was sent, or any other text as a JSON string.
+// Body is a body that is JSON, or any other body as a JSON string.
 type Body json.RawMessage
 
 func newBody(b []byte) Body {
 	if len(b) == 0 || json.Valid(b) {
 		return b
 	}
-	quoted, _ := json.Marshal(string(b)) // a string always can be
+	quoted, _ := json.Marshal(string(b)) // never fails for a string
 	return quoted
 }
 
-// text returns the body as it was sent.
+// text returns the original body. JSON is compacted.
 func (b Body) text() string {
 	var text string
 	if json.Unmarshal(b, &text) == nil {
@@ -70,14 +70,15 @@ func (b Body) MarshalJSON() ([]byte, error) { return json.RawMessage(b).MarshalJ
 // UnmarshalJSON implements [json.Unmarshaler].
 func (b *Body) UnmarshalJSON(text []byte) error { return (*json.RawMessage)(b).UnmarshalJSON(text) }
 
-// The headers that matter. The rest is the transport's: dates, lengths,
+// The headers to record. The others depend on the transport: dates, lengths,
 // versions.
 var (
 	requestHeaders  = []string{"Accept", "Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-Api-Key", "X-Request-Id", "X-Workspace-Id"}
 	responseHeaders = []string{"Allow", "Content-Type", "Etag", "Idempotency-Key-Honored", "Idempotency-Replayed", "Retry-After", "Www-Authenticate", "X-Request-Id"}
 )
 
-// Recorder is a transport that remembers what passes through it.
+// Recorder is an [http.RoundTripper] that records exchanges. It is safe for
+// concurrent use.
 type Recorder struct {
 	next http.RoundTripper
 
@@ -86,7 +87,7 @@ type Recorder struct {
 	exchanges []Exchange
 }
 
-// NewRecorder returns a recorder in front of a transport.
+// NewRecorder returns a Recorder that sends its requests with next.
 func NewRecorder(next http.RoundTripper) *Recorder { return &Recorder{next: next} }
 
 // RoundTrip implements [http.RoundTripper].
@@ -95,30 +96,30 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	again := req.Clone(req.Context())
-	again.Body, again.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	resp, err := r.next.RoundTrip(again)
+	forwarded := req.Clone(req.Context())
+	forwarded.Body, forwarded.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	resp, err := r.next.RoundTrip(forwarded)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := io.ReadAll(resp.Body)
-	_ = resp.Body.Close() // it was read to its end
+	received, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
 	if err != nil {
 		return nil, err
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(answer))
+	resp.Body = io.NopCloser(bytes.NewReader(received))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.exchanges = append(r.exchanges, Exchange{
 		Request: r.scrub.request(sent),
 		Response: r.scrub.response(Response{
-			Status: resp.StatusCode, Header: pick(resp.Header, responseHeaders), Body: newBody(answer),
+			Status: resp.StatusCode, Header: pick(resp.Header, responseHeaders), Body: newBody(received),
 		}),
 	})
 	return resp, nil
 }
 
-// Encode returns what was recorded, as the file has it.
+// Encode returns the recorded exchanges in the format of a fixture file.
 func (r *Recorder) Encode() ([]byte, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -130,7 +131,8 @@ func (r *Recorder) Encode() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// Write writes what was recorded into a file.
+// Write writes the recorded exchanges to a fixture file. It creates missing
+// directories.
 func (r *Recorder) Write(file string) error {
 	text, err := r.Encode()
 	if err != nil {
@@ -142,10 +144,11 @@ func (r *Recorder) Write(file string) error {
 	return os.WriteFile(file, text, 0o600)
 }
 
-// Replay returns a transport that answers as the file says.
+// Replay returns a transport that returns the responses in a fixture file. The test
+// fails if its requests differ from the recorded ones.
 func Replay(tb testing.TB, file string) http.RoundTripper {
 	tb.Helper()
-	text, err := os.ReadFile(file) //nolint:gosec // a test names its own file
+	text, err := os.ReadFile(file) //nolint:gosec // the file is chosen by the test
 	if err != nil {
 		tb.Fatalf("%v; record it with: go test . -record", err)
 	}
@@ -156,10 +159,11 @@ func Replay(tb testing.TB, file string) http.RoundTripper {
 	p := &player{t: tb, file: file, left: exchanges}
 	tb.Cleanup(p.finish)
 	mock := httpmock.NewMockTransport()
-	mock.RegisterNoResponder(p.answer)
+	mock.RegisterNoResponder(p.respond)
 	return mock
 }
 
+// player replays the exchanges of a file.
 type player struct {
 	t    testing.TB
 	file string
@@ -169,7 +173,9 @@ type player struct {
 	left  []Exchange
 }
 
-func (p *player) answer(req *http.Request) (*http.Response, error) {
+// respond compares a request with the next recorded one, and returns the recorded
+// response.
+func (p *player) respond(req *http.Request) (*http.Response, error) {
 	sent, _, err := readRequest(req)
 	if err != nil {
 		return nil, err
@@ -178,31 +184,33 @@ func (p *player) answer(req *http.Request) (*http.Response, error) {
 	defer p.mu.Unlock()
 	got := p.scrub.request(sent)
 	if len(p.left) == 0 {
-		p.t.Errorf("%s: one request too many: %s %s", p.file, got.Method, got.Path)
+		p.t.Errorf("%s: got the request %s %s, want no more requests", p.file, got.Method, got.Path)
 		return httpmock.NewStringResponse(http.StatusNotImplemented, ""), nil
 	}
 	next := p.left[0]
 	p.left = p.left[1:]
 	if diff := cmp.Diff(next.Request, got, cmp.Transformer("JSON", func(b Body) string { return b.text() })); diff != "" {
-		p.t.Errorf("%s: the request is not the recorded one (-recorded +sent):\n%s", p.file, diff)
+		p.t.Errorf("%s: request differs from the recorded one (-want +got):\n%s", p.file, diff)
 	}
-	answer := p.scrub.response(next.Response)
-	resp := httpmock.NewStringResponse(answer.Status, answer.Body.text())
-	for name, value := range answer.Header {
+	recorded := p.scrub.response(next.Response)
+	resp := httpmock.NewStringResponse(recorded.Status, recorded.Body.text())
+	for name, value := range recorded.Header {
 		resp.Header.Set(name, value)
 	}
 	resp.Request = req
 	return resp, nil
 }
 
+// finish reports the recorded requests that were not sent.
 func (p *player) finish() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range p.left {
-		p.t.Errorf("%s: not requested: %s %s", p.file, e.Request.Method, e.Request.Path)
+		p.t.Errorf("%s: want the request %s %s, which was not sent", p.file, e.Request.Method, e.Request.Path)
 	}
 }
 
+// readRequest returns the part of a request to record, and its body.
 func readRequest(req *http.Request) (Request, []byte, error) {
 	var body []byte
 	if req.Body != nil {
@@ -217,6 +225,7 @@ func readRequest(req *http.Request) (Request, []byte, error) {
 	}, body, nil
 }
 
+// pick returns the first value of each of the named headers.
 func pick(h http.Header, names []string) map[string]string {
 	picked := map[string]string{}
 	for name, values := range h {

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// secrets matches keys and tokens of PromptRails: a prefix, and random base62
-// characters behind it, or base64 ones.
+// secrets matches PromptRails keys and tokens: a prefix and random base62 or base64
+// characters.
 var secrets = regexp.MustCompile(`\b((pat_|inv_|pr_[a-z]+_)[0-9A-Za-z]{20,}|whsec_[0-9A-Za-z+/]{20,}=*)`)
 
-// scrubber replaces secrets, and idempotency keys, by numbers of the same form:
-// the first that it meets by 1, and the same one by the same number wherever
-// it stands.
+// scrubber replaces secrets and idempotency keys with dummies of the same length,
+// numbered from 1 in order of appearance. Equal secrets have the same dummy.
 type scrubber struct{ numbers map[string]string }
 
+// number returns the dummy for a secret.
 func (s *scrubber) number(secret, prefix string) string {
 	if s.numbers == nil {
 		s.numbers = map[string]string{}
@@ -35,7 +35,7 @@ func (s *scrubber) text(text string) string {
 
 func (s *scrubber) header(h map[string]string) map[string]string {
 	clean := map[string]string{}
-	// Numbers follow the order of first sight, so that one must be fixed.
+	// Visit the headers in a fixed order, because it determines the numbers.
 	for _, names := range [][]string{requestHeaders, responseHeaders} {
 		for _, name := range names {
 			value, ok := h[name]

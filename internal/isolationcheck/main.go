@@ -1,11 +1,12 @@
-// Isolationcheck takes each workspace predicate of the store out in turn and
-// wants a test that goes red. It is a command of its own, since it builds and
-// runs the tests once for each:
+// Isolationcheck verifies that the tests cover the isolation of workspaces. It
+// removes each workspace predicate from the SQL statements of the store, one at a
+// time, and checks that a test fails. It is a separate command because it builds
+// and runs the tests for each predicate:
 //
 //	go run ./internal/isolationcheck
 //
-// It prints a line for each predicate and exits 1 if the tests stay green
-// without one.
+// It prints a line for each predicate. The exit status is 1 if the tests pass
+// without one of them.
 package main
 
 import (
@@ -21,14 +22,15 @@ import (
 	"strings"
 )
 
-// predicates match a condition that binds a statement to its workspace, in
-// their only group: in a table of workspaces' rows, and in that of workspaces.
+// predicates match the conditions that bind a statement to its workspace. The
+// condition is the first group. The first pattern is for tables with a
+// workspace_id, the second for the table workspaces.
 var predicates = []*regexp.Regexp{
 	regexp.MustCompile(`((?:\w+\.)?workspace_id = (?:\$1|\w+\.workspace_id))`),
 	regexp.MustCompile("workspaces\\b[^\"`]*?[ (]((?:w\\.)?id = \\$1)"),
 }
 
-// suites are the tests that must see it, the fastest first.
+// suites are the tests that must fail, fastest first.
 var suites = [][]string{
 	{"./internal/store"},
 	{"./embedded", "-run", "TestIsolation|TestReseal|TestMember|TestKeyLastUsed"},
@@ -40,7 +42,7 @@ func main() {
 		log.Fatal(err)
 	}
 	if survivors > 0 {
-		fmt.Printf("%d predicates can be taken out without a red test\n", survivors)
+		fmt.Printf("%d predicates can be removed without a failing test\n", survivors)
 		os.Exit(1)
 	}
 }
@@ -48,7 +50,7 @@ func main() {
 func run(ctx context.Context) (survivors int, err error) {
 	files, err := filepath.Glob("internal/store/*.go")
 	if err != nil || len(files) == 0 {
-		return 0, fmt.Errorf("run it in the root of the module: %w", err)
+		return 0, fmt.Errorf("run isolationcheck in the root directory of the module: %w", err)
 	}
 	dir, err := os.MkdirTemp("", "isolationcheck")
 	if err != nil {
@@ -65,13 +67,13 @@ func run(ctx context.Context) (survivors int, err error) {
 		}
 		for _, p := range predicates {
 			for _, at := range p.FindAllSubmatchIndex(source, -1) {
-				red, err := seen(ctx, dir, file, source, at[2:4])
+				failed, err := testsFail(ctx, dir, file, source, at[2:4])
 				if err != nil {
 					return survivors, err
 				}
 				line := 1 + strings.Count(string(source[:at[2]]), "\n")
-				fmt.Printf("%-5s %s:%d: %s\n", map[bool]string{true: "red", false: "GREEN"}[red], file, line, source[at[2]:at[3]])
-				if !red {
+				fmt.Printf("%-8s %s:%d: %s\n", map[bool]string{true: "ok", false: "SURVIVED"}[failed], file, line, source[at[2]:at[3]])
+				if !failed {
 					survivors++
 				}
 			}
@@ -80,16 +82,16 @@ func run(ctx context.Context) (survivors int, err error) {
 	return survivors, nil
 }
 
-// seen reports whether a test goes red without the predicate.
-func seen(ctx context.Context, dir, file string, source []byte, at []int) (bool, error) {
+// testsFail reports whether a test fails without the predicate at offsets at.
+func testsFail(ctx context.Context, dir, file string, source []byte, at []int) (bool, error) {
 	found := string(source[at[0]:at[1]])
 	always := "$1 = $1"
 	if !strings.Contains(found, "$1") {
-		always = "1 = 1" // a join, whose statement binds $1 elsewhere
+		always = "1 = 1" // a join condition; the statement binds $1 elsewhere
 	}
 	mutant := filepath.Join(dir, filepath.Base(file))
 	text := string(source[:at[0]]) + always + string(source[at[1]:])
-	if err := os.WriteFile(mutant, []byte(text), 0o600); err != nil { //nolint:gosec // in a directory of its own
+	if err := os.WriteFile(mutant, []byte(text), 0o600); err != nil { //nolint:gosec // in a temporary directory
 		return false, err
 	}
 	original, err := filepath.Abs(file)
@@ -110,7 +112,7 @@ func seen(ctx context.Context, dir, file string, source []byte, at []int) (bool,
 		if strings.Contains(string(out), "[build failed]") {
 			return false, fmt.Errorf("%s without %q does not build:\n%s", file, found, out)
 		}
-		if _, red := errors.AsType[*exec.ExitError](err); red {
+		if _, failed := errors.AsType[*exec.ExitError](err); failed {
 			return true, nil
 		}
 		if err != nil {
