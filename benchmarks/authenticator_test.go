@@ -21,26 +21,27 @@ const key = "pr_live_00000000000000000000000000000000000000000014OogJJ"
 // verifier is a KeyVerifier without a network. It counts its calls.
 type verifier struct {
 	pause time.Duration
-	asked atomic.Int64
+	calls atomic.Int64
 }
 
 // VerifyKey accepts every key. Some keys have address and origin lists.
 func (v *verifier) VerifyKey(_ context.Context, key promptrails.Secret) (*promptrails.APIKey, error) {
-	v.asked.Add(1)
+	v.calls.Add(1)
 	time.Sleep(v.pause)
 	k := &promptrails.APIKey{
 		ID: "3MVOWo1xF7FAhBXJx8TdMd8GK1h", WorkspaceID: "2N8Dx8a2a1qUspBKbP02vqP29eH", Name: "A key",
 		Scopes: promptrails.Scopes{promptrails.ScopeAgentsRead, promptrails.ScopeAgentsExecute, promptrails.ScopeTracesRead},
 	}
-	if key.Reveal() == key2 {
+	if key.Reveal() == listedKey {
 		k.AllowedIPs = []string{"198.51.100.0/24", "203.0.113.0/24"}
 		k.AllowedOrigins = []string{"https://app.example.com", "https://*.example.org"}
 	}
 	return k, nil
 }
 
-const key2 = "pr_live_listed"
+const listedKey = "pr_live_listed"
 
+// authenticator returns an authenticator with v, a long TTL and no rate limit.
 func authenticator(b *testing.B, v *verifier, opts ...promptrails.AuthenticatorOption) *promptrails.Authenticator {
 	b.Helper()
 	a, err := promptrails.NewAuthenticator(nil, append(opts, promptrails.WithAuthVerifier(v),
@@ -69,7 +70,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	b.Run("remembered", func(b *testing.B) {
+	b.Run("cached", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			authenticate(b, key, plain)
@@ -78,10 +79,10 @@ func BenchmarkAuthenticate(b *testing.B) {
 	b.Run("with lists", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			authenticate(b, key2, listed)
+			authenticate(b, listedKey, listed)
 		}
 	})
-	b.Run("side by side", func(b *testing.B) {
+	b.Run("parallel", func(b *testing.B) {
 		b.ReportAllocs()
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
@@ -95,7 +96,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 func BenchmarkMiddleware(b *testing.B) {
 	bare := http.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	guarded := authenticator(b, &verifier{}).Middleware(promptrails.ScopeTracesRead)(bare)
-	for name, handler := range map[string]http.Handler{"floor": bare, "guarded": guarded} {
+	for name, handler := range map[string]http.Handler{"floor": bare, "middleware": guarded} {
 		b.Run(name, func(b *testing.B) {
 			r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/", http.NoBody)
 			r.RemoteAddr = "203.0.113.9:50000"
@@ -106,7 +107,7 @@ func BenchmarkMiddleware(b *testing.B) {
 				handler.ServeHTTP(w, r)
 			}
 			if w.Code != http.StatusOK {
-				b.Fatal(w.Code)
+				b.Fatalf("got status %d, want %d", w.Code, http.StatusOK)
 			}
 		})
 	}
@@ -129,6 +130,7 @@ func BenchmarkMillionKeys(b *testing.B) {
 	}
 }
 
+// heap returns the size of the heap in bytes.
 func heap() float64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -152,5 +154,5 @@ func BenchmarkBurst(b *testing.B) {
 		}
 		callers.Wait()
 	}
-	b.ReportMetric(float64(v.asked.Load())/float64(b.N), "calls/burst")
+	b.ReportMetric(float64(v.calls.Load())/float64(b.N), "calls/burst")
 }

@@ -34,7 +34,7 @@ func BenchmarkChangelogDepth(b *testing.B) {
 		p.Limit, p.Order = 100, promptrails.OrderAscending
 		page, err := changelog.List(b.Context(), p)
 		if err != nil || len(page.Items) != 100 {
-			b.Fatal(page, err)
+			b.Fatalf("Changelog.List: got %+v, error %v; want 100 entries", page, err)
 		}
 		return page
 	}

@@ -1,5 +1,5 @@
-// Package benchmarks measures the client and the service as ratios to a floor
-// that is measured in the same run:
+// Package benchmarks measures the client and the service. Compare each result with
+// the floor measured in the same run:
 //
 //	go test -bench . -count 6 | tee new.txt && benchstat new.txt
 package benchmarks

@@ -15,22 +15,22 @@ import (
 // The floor posts the same bodies in sequence, without a database.
 func BenchmarkDeliveries(b *testing.B) {
 	const channels = 8
-	came := make(chan struct{}, 1000)
+	received := make(chan struct{}, 1000)
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
-		came <- struct{}{}
+		received <- struct{}{}
 	}))
 	defer receiver.Close()
 	body := bytes.Repeat([]byte("x"), 300)
 	b.Run("floor", func(b *testing.B) {
 		for b.Loop() {
 			for range channels {
-				resp, err := receiver.Client().Post(receiver.URL, "application/json", bytes.NewReader(body)) //nolint:noctx // as short as it gets
+				resp, err := receiver.Client().Post(receiver.URL, "application/json", bytes.NewReader(body)) //nolint:noctx // the floor
 				if err != nil {
 					b.Fatal(err)
 				}
 				_ = resp.Body.Close()
-				<-came
+				<-received
 			}
 		}
 	})
@@ -51,7 +51,7 @@ func BenchmarkDeliveries(b *testing.B) {
 					b.Fatal(err)
 				}
 				for range channels {
-					<-came
+					<-received
 				}
 			}
 		})

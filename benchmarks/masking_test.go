@@ -23,7 +23,7 @@ func BenchmarkMasking(b *testing.B) {
 		text = strings.Repeat(text, 1<<20/len(text))
 		m := masking.New(nil)
 		if _, r := m.Mask(text); len(r.Matches()) != 0 {
-			b.Fatalf("%+v", r.Matches()[0])
+			b.Fatalf("got the match %+v, want no matches", r.Matches()[0])
 		}
 		b.Run(name+"/floor", func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
@@ -36,7 +36,7 @@ func BenchmarkMasking(b *testing.B) {
 				}
 			}
 			if sum != 0 {
-				b.Fatal("there is an @ in it")
+				b.Fatalf("got %d at signs, want 0", sum)
 			}
 		})
 		b.Run(name+"/masked", func(b *testing.B) {
@@ -80,7 +80,7 @@ func BenchmarkMaskingManyValues(b *testing.B) {
 			m := masking.New(nil)
 			for b.Loop() {
 				if masked, r := m.Mask(text.String()); r.Restore(masked) != text.String() {
-					b.Fatal("not restored")
+					b.Fatal("Restore: got a different text, want the original text")
 				}
 			}
 		})

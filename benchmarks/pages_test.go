@@ -47,7 +47,7 @@ func BenchmarkPages(b *testing.B) {
 		b.Helper()
 		page, err := ada.Credentials.List(b.Context(), &promptrails.ListCredentialsParams{ListOptions: o})
 		if err != nil || len(page.Items) != 20 {
-			b.Fatal(page, err)
+			b.Fatalf("Credentials.List: got %+v, error %v; want 20 credentials", page, err)
 		}
 		return page
 	}

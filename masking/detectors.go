@@ -93,7 +93,8 @@ func possible(text string, at int) uint16 {
 	return may
 }
 
-// Detectors returns the detectors of this package.
+// Detectors returns the detectors that have a pattern. [promptrails.DetectorName] and
+// [promptrails.DetectorAddress] do not have one.
 func Detectors() []promptrails.Detector {
 	names := make([]promptrails.Detector, len(detectors))
 	for i, d := range detectors {

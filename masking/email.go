@@ -80,7 +80,7 @@ func plainLocal(text string, at int) int {
 		if n := escapeBefore(text, begin); n == 3 {
 			switch b := unhex(text[begin-2])<<4 | unhex(text[begin-1]); {
 			case isWord(b) || strings.IndexByte("+.-_'", b) >= 0:
-				begin -= n // a part of the local part, percent-encoded
+				begin -= n // a percent-encoded character of the local part
 				continue
 			case b < utf8.RuneSelf || begin >= 2*n && text[begin-2*n] == '%':
 				return start

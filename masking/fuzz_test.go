@@ -13,7 +13,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/masking"
 )
 
-// judges are second opinions on what the detectors find.
+// judges are independent checks of the matches of each detector.
 var judges = map[promptrails.Detector]func(string) bool{
 	promptrails.DetectorEmail: func(s string) bool {
 		s = strings.ReplaceAll(s, "%40", "@")
@@ -22,7 +22,7 @@ var judges = map[promptrails.Detector]func(string) bool{
 	},
 	promptrails.DetectorPhone: func(s string) bool {
 		n := len(onlyDigits(strings.ReplaceAll(strings.ToUpper(s), "%2B", "+")))
-		return n >= 7 && n <= 17 // with 00 before the country
+		return n >= 7 && n <= 17 // including 00 before the country code
 	},
 	promptrails.DetectorCreditCard: func(s string) bool {
 		sum, double := 0, false
@@ -68,8 +68,8 @@ func onlyDigits(s string) string {
 	}, s)
 }
 
-// fuzz holds a detector against any text: what it finds is what it says, and only
-// that is changed.
+// fuzz checks for any text that the matches of a detector pass its judge, and that
+// masking changes only the matches.
 func fuzz(f *testing.F, name promptrails.Detector) {
 	f.Helper()
 	for _, e := range corpus(f, string(name)) {
@@ -81,16 +81,16 @@ func fuzz(f *testing.F, name promptrails.Detector) {
 		end := 0
 		for _, match := range r.Matches() {
 			if match.Start < end || match.End <= match.Start || match.End > len(text) || match.Detector != name || !placeholderForm.MatchString(match.Placeholder) {
-				t.Fatalf("got %+v in %q", match, text)
+				t.Fatalf("Mask(%q): got the match %+v, want a valid match of %s after offset %d", text, match, name, end)
 			}
 			value := text[match.Start:match.End]
 			if !judges[name](value) || utf8.ValidString(text) && !utf8.ValidString(value) {
-				t.Errorf("%s finds %q in %q", name, value, text)
+				t.Errorf("%s: got the match %q in %q, want no such match", name, value, text)
 			}
 			end = match.End
 		}
 		if got := r.Restore(masked); got != text {
-			t.Errorf("got %q of %q, want %q", got, masked, text)
+			t.Errorf("Restore(%q): got %q, want %q", masked, got, text)
 		}
 	})
 }
@@ -108,8 +108,8 @@ func FuzzAWSAccessKey(f *testing.F) { fuzz(f, promptrails.DetectorAWSAccessKey) 
 func FuzzAPIKey(f *testing.F)       { fuzz(f, promptrails.DetectorAPIKey) }
 func FuzzPrivateKey(f *testing.F)   { fuzz(f, promptrails.DetectorPrivateKey) }
 
-// FuzzMaskJSON holds that JSON stays JSON, also if it is inside a string of JSON, as
-// the arguments of tool calls are.
+// FuzzMaskJSON checks that masked JSON is valid JSON. It also masks JSON as a text, like
+// the arguments of tool calls, which are JSON in a string.
 func FuzzMaskJSON(f *testing.F) {
 	for _, l := range lines(f, "lines.jsonl") {
 		text, err := json.Marshal(l.Text)
@@ -125,18 +125,18 @@ func FuzzMaskJSON(f *testing.F) {
 		}
 		masked, _, err := m.MaskJSON([]byte(text))
 		if err != nil && utf8.ValidString(text) {
-			t.Fatalf("%q: %v", text, err)
+			t.Fatalf("MaskJSON(%q): got error %v, want nil", text, err)
 		}
 		if err == nil && !json.Valid(masked[0]) {
-			t.Errorf("got %q of %q", masked[0], text)
+			t.Errorf("MaskJSON(%q): got %q, want valid JSON", text, masked[0])
 		}
 		if inner, _ := m.Mask(text); !json.Valid([]byte(inner)) && json.Valid([]byte(quoteNumbers(inner))) != true {
-			t.Errorf("as a text: got %q of %q", inner, text)
+			t.Errorf("Mask(%q): got %q, want valid JSON", text, inner)
 		}
 	})
 }
 
-// quoteNumbers quotes the placeholders of what was a number.
+// quoteNumbers quotes placeholders that replace numbers.
 func quoteNumbers(text string) string {
 	return regexp.MustCompile(`([:\[,\s]|^)-?(\[PII_[A-Z0-9_]+_[0-9a-f]{8}\])[0-9.eE+-]*`).ReplaceAllString(text, `$1"$2"`)
 }

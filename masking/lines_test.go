@@ -12,7 +12,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/masking"
 )
 
-// line is a text that people or programs write, and what is to be masked in it.
+// line is a realistic text and the values to mask in it.
 type line struct {
 	ID     int    `json:"id"`
 	Kind   string `json:"kind"`
@@ -22,9 +22,10 @@ type line struct {
 		Value    string               `json:"value"`
 	} `json:"expect"`
 	Note  string `json:"note"`
-	Known bool   `json:"known"` // it is known to be masked wrongly
+	Known bool   `json:"known"` // a known failure
 }
 
+// lines reads a file of lines.
 func lines(tb testing.TB, file string) (all []line) {
 	tb.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", file))
@@ -33,7 +34,7 @@ func lines(tb testing.TB, file string) (all []line) {
 	}
 	for l := range strings.Lines(string(text)) {
 		var one line
-		// A dot inside the keys keeps scanners from taking them for real ones.
+		// The keys contain a dot, so that secret scanners do not report them.
 		if err := json.Unmarshal([]byte(strings.ReplaceAll(l, "·", "")), &one); err != nil {
 			tb.Fatal(err)
 		}
@@ -42,7 +43,7 @@ func lines(tb testing.TB, file string) (all []line) {
 	return all
 }
 
-// report returns what reports a line that is masked wrongly.
+// report returns t.Logf for known failures, and t.Errorf for other lines.
 func report(t *testing.T, l line) func(format string, args ...any) {
 	if l.Known {
 		return t.Logf
@@ -50,9 +51,9 @@ func report(t *testing.T, l line) func(format string, args ...any) {
 	return t.Errorf
 }
 
-// Of lines of many kinds and languages, at least 97 % of the values are masked,
-// exactly, and at least 97 % of what is masked is one of them. Only lines that are
-// known to be masked wrongly are.
+// TestLines masks lines of many kinds and languages. The recall and the precision must
+// be at least 97 %, counting only exact matches, and only known failures may be masked
+// incorrectly.
 func TestLines(t *testing.T) {
 	t.Parallel()
 	const floor = 0.97
@@ -76,12 +77,12 @@ func TestLines(t *testing.T) {
 						got = slices.Delete(got, i, i+1)
 					} else {
 						missed++
-						report(t, l)("%d: got %q, want also %q in %q (%s)", l.ID, got, value, l.Text, l.Note)
+						report(t, l)("line %d: got the matches %q, want also %q in %q (%s)", l.ID, got, value, l.Text, l.Note)
 					}
 				}
 				for _, value := range got {
 					wrong++
-					report(t, l)("%d: got %q, want it not, in %q (%s)", l.ID, value, l.Text, l.Note)
+					report(t, l)("line %d: got the match %q, want no such match in %q (%s)", l.ID, value, l.Text, l.Note)
 				}
 			}
 			recall, precision := float64(found)/float64(found+missed), float64(found)/float64(found+wrong)

@@ -2,14 +2,15 @@ package masking
 
 import "testing"
 
-// A placeholder that is taken, by a text or by another value, is not used again.
-func TestPlaceholdersThatAreTaken(t *testing.T) {
+// TestPlaceholderAvoidsTexts checks that a placeholder that occurs in a text is not
+// used for a value.
+func TestPlaceholderAvoidsTexts(t *testing.T) {
 	t.Parallel()
 	first := newReplacements()
 	p := first.placeholder("email", "ada@example.com")
 	second := newReplacements("a text with " + p)
 	second.key = first.key
 	if got := second.placeholder("email", "ada@example.com"); got == p {
-		t.Errorf("got %s, which is in the text, want another one", got)
+		t.Errorf("placeholder: got %s, which is in the text; want a different one", got)
 	}
 }

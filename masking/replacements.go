@@ -54,8 +54,8 @@ func newReplacements(texts ...string) *Replacements {
 	return r
 }
 
-// placeholder returns the placeholder for a value. It does not depend on the value in
-// a predictable way, and does not occur in any of the original texts.
+// placeholder returns the placeholder for a value. It does not reveal the value, and
+// does not occur in any of the original texts.
 func (r *Replacements) placeholder(detector promptrails.Detector, value string) string {
 	id := string(detector) + "\x00" + value
 	if p, ok := r.placeholders[id]; ok {

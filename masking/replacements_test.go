@@ -20,8 +20,8 @@ import (
 
 var placeholderForm = regexp.MustCompile(`^\[PII_[A-Z0-9_]+_[0-9a-f]{8}\]$`)
 
-// In one text the same value has the same placeholder, and no other value has it;
-// in another call the value has another one.
+// TestPlaceholders checks that placeholders are equal only for equal values in the same
+// call.
 func TestPlaceholders(t *testing.T) {
 	t.Parallel()
 	const text = "«ada@example.com», ada@example.com, eve@example.com and 192.0.2.1"
@@ -29,42 +29,43 @@ func TestPlaceholders(t *testing.T) {
 	masked, r := m.Mask(text)
 	matches := r.Matches()
 	if len(matches) != 4 || matches[0].Placeholder != matches[1].Placeholder || matches[0].Placeholder == matches[2].Placeholder {
-		t.Fatalf("got %+v, want four matches of three values", matches)
+		t.Fatalf("matches: got %+v, want four matches of three values", matches)
 	}
 	for _, match := range matches {
 		if !placeholderForm.MatchString(match.Placeholder) || !strings.HasPrefix(match.Placeholder, "[PII_"+strings.ToUpper(string(match.Detector))+"_") {
-			t.Errorf("got the placeholder %s for %s", match.Placeholder, match.Detector)
+			t.Errorf("placeholder: got %s, want the format [PII_X_1a2b3c4d] for the detector %s", match.Placeholder, match.Detector)
 		}
 	}
 	if got := text[matches[0].Start:matches[0].End]; got != "ada@example.com" || matches[0].Start != 2 {
-		t.Errorf("got %q at byte %d, want the address at byte 2", got, matches[0].Start)
+		t.Errorf("first match: got %q at byte %d, want %q at byte 2", got, matches[0].Start, "ada@example.com")
 	}
 	want := "«" + matches[0].Placeholder + "», " + matches[0].Placeholder + ", " + matches[2].Placeholder + " and " + matches[3].Placeholder
 	if masked != want {
-		t.Errorf("got %s, want %s", masked, want)
+		t.Errorf("masked text: got %s, want %s", masked, want)
 	}
 	if again, others := m.Mask(text); again == masked || others.Matches()[0].Placeholder == matches[0].Placeholder {
-		t.Error("got the same placeholders in another call: they can be looked up")
+		t.Errorf("second call: got the placeholder %s again, want a different one", matches[0].Placeholder)
 	}
 	if again, r := m.Mask(masked); len(r.Matches()) != 0 || again != masked {
-		t.Errorf("got %s of a text that is masked already, want it as it is", again)
+		t.Errorf("masking a masked text: got %s, want it unchanged: %s", again, masked)
 	}
 	if got, want := r.Counts(), (map[promptrails.Detector]int{promptrails.DetectorEmail: 3, promptrails.DetectorIPv4: 1}); !cmp.Equal(want, got) {
-		t.Errorf("got the counts %v, want %v", got, want)
+		t.Errorf("Counts: got %v, want %v", got, want)
 	}
 }
 
-// A printed Replacements shows no value.
+// TestReplacementsDoNotPrintValues checks that printing a Replacements shows only the
+// number of values.
 func TestReplacementsDoNotPrintValues(t *testing.T) {
 	t.Parallel()
 	_, r := masking.New(nil).Mask("ada@example.com")
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
 		if got := fmt.Sprintf(format, r); strings.Contains(got, "ada@") || !strings.Contains(got, "1 value") {
-			t.Errorf("%s: got %s", format, got)
+			t.Errorf("%s: got %s, want the number of values only", format, got)
 		}
 	}
 	if got, err := json.Marshal(struct{ Replaced any }{r}); err != nil || strings.Contains(string(got), "ada@") {
-		t.Errorf("as JSON: got %s, %v", got, err)
+		t.Errorf("JSON: got %s, error %v; want no values", got, err)
 	}
 }
 
@@ -75,33 +76,32 @@ func TestSettings(t *testing.T) {
 		settings *promptrails.MaskingSettings
 		want     string
 	}{
-		"none":              {nil, "EMAIL IPV4"},
+		"nil":               {nil, "EMAIL IPV4"},
 		"not enabled":       {&promptrails.MaskingSettings{}, "ada@example.com 192.0.2.1"},
 		"all by default":    {&promptrails.MaskingSettings{Enabled: true}, "EMAIL IPV4"},
-		"one is off":        {&promptrails.MaskingSettings{Enabled: true, Detectors: map[promptrails.Detector]bool{promptrails.DetectorEmail: false}}, "ada@example.com IPV4"},
-		"of another server": {&promptrails.MaskingSettings{Enabled: true, Detectors: map[promptrails.Detector]bool{"shoe_size": true, promptrails.DetectorName: true}}, "EMAIL IPV4"},
+		"one disabled":      {&promptrails.MaskingSettings{Enabled: true, Detectors: map[promptrails.Detector]bool{promptrails.DetectorEmail: false}}, "ada@example.com IPV4"},
+		"unknown detectors": {&promptrails.MaskingSettings{Enabled: true, Detectors: map[promptrails.Detector]bool{"shoe_size": true, promptrails.DetectorName: true}}, "EMAIL IPV4"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			masked, _ := masking.New(c.settings).Mask(text)
 			got := regexp.MustCompile(`\[PII_([A-Z0-9]+)_[0-9a-f]{8}\]`).ReplaceAllString(masked, "$1")
 			if got != c.want {
-				t.Errorf("got %q, want %q", got, c.want)
+				t.Errorf("masked text: got %q, want %q", got, c.want)
 			}
 		})
 	}
 }
 
-// The same value has the same placeholder in all messages of a conversation.
+// TestMaskAll checks that equal values have the same placeholder in all texts.
 func TestMaskAll(t *testing.T) {
 	t.Parallel()
 	masked, r := masking.New(nil).MaskAll("I am ada@example.com", "hello", "write to ada@example.com")
 	if masked[0][len("I am "):] != masked[2][len("write to "):] || masked[1] != "hello" || r.Restore(masked[2]) != "write to ada@example.com" {
-		t.Errorf("got %q", masked)
+		t.Errorf("MaskAll: got %q, want the same placeholder in the first and the last text", masked)
 	}
 }
 
-// A masker serves many callers at the same time.
 func TestMaskerIsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
 	m := masking.New(nil)
@@ -110,14 +110,14 @@ func TestMaskerIsSafeForConcurrentUse(t *testing.T) {
 		callers.Go(func() {
 			text := fmt.Sprintf("u%d@example.com", i)
 			if masked, r := m.Mask(text); r.Restore(masked) != text {
-				t.Errorf("got %q of %q", r.Restore(masked), text)
+				t.Errorf("Restore: got %q, want %q", r.Restore(masked), text)
 			}
 		})
 	}
 	callers.Wait()
 }
 
-// parts are what texts are made of that are hard to restore.
+// parts are the parts of texts that are difficult to restore.
 var parts = []string{
 	"ada@example.com", "+14155550132", "[", "]", "[PII_", "[PII_EMAIL_", "[PII_EMAIL_1a2b3c4d]", "[PII_EMAIL_1a2b3c4d", "PII_EMAIL_00000000]", "[[PII_", "é", "\xff", "\\n", "\n", `"`, "x", " ",
 	"4111111111111111", "192.0.2.1", "字", "-----BEGIN PRIVATE KEY-----\nbO5FeYx9pM5gNfdKwkEJ3PEVVIPcP4Y7p4tD14z4gzM+jppZxO4z7KdcwjOoGUI0\n-----END PRIVATE KEY-----",
@@ -127,7 +127,8 @@ func hardText(t *rapid.T) string {
 	return strings.Join(rapid.SliceOfN(rapid.OneOf(rapid.SampledFrom(parts), rapid.String()), 0, 12).Draw(t, "text"), "")
 }
 
-// Whatever a text is, masking and restoring returns it, also in pieces of any size.
+// TestRestore checks that restoring a masked text returns the original text, also if it
+// is written in parts of any size.
 func TestRestore(t *testing.T) {
 	t.Parallel()
 	m := masking.New(nil)
@@ -135,25 +136,26 @@ func TestRestore(t *testing.T) {
 		text := hardText(t)
 		masked, r := m.Mask(text)
 		if got := r.Restore(masked); got != text {
-			t.Fatalf("got %q of %q, want %q", got, masked, text)
+			t.Fatalf("Restore(%q): got %q, want %q", masked, got, text)
 		}
 		var got bytes.Buffer
 		w := r.NewRestorer(&got)
 		for rest := masked; rest != ""; {
 			n := rapid.IntRange(1, min(len(rest), 9)).Draw(t, "piece")
 			if written, err := io.WriteString(w, rest[:n]); written != n || err != nil {
-				t.Fatalf("got %d, %v from Write, want %d", written, err, n)
+				t.Fatalf("Write: got %d, error %v; want %d, nil", written, err, n)
 			}
 			rest = rest[n:]
 		}
 		if err := w.Close(); err != nil || got.String() != text {
-			t.Fatalf("got %q in pieces (%v), want %q", got.String(), err, text)
+			t.Fatalf("restoring in parts: got %q, error %v; want %q, nil", got.String(), err, text)
 		}
 	})
 }
 
-// A restorer writes what cannot begin a placeholder at once.
-func TestRestorerHoldsBackOnlyBeginnings(t *testing.T) {
+// TestRestorerBuffersOnlyPlaceholders checks that a restorer immediately writes all bytes
+// that cannot belong to a placeholder.
+func TestRestorerBuffersOnlyPlaceholders(t *testing.T) {
 	t.Parallel()
 	masked, r := masking.New(nil).Mask("ada@example.com")
 	for text, want := range map[string]string{
@@ -163,13 +165,13 @@ func TestRestorerHoldsBackOnlyBeginnings(t *testing.T) {
 		w := r.NewRestorer(&got)
 		_, _ = io.WriteString(w, text)
 		if got.String() != want {
-			t.Errorf("got %q of %q before Close, want %q", got.String(), text, want)
+			t.Errorf("%q before Close: got %q, want %q", text, got.String(), want)
 		}
 		if err := w.Close(); err != nil || r.Restore(text) != got.String() {
-			t.Errorf("got %q of %q after Close (%v), want %q", got.String(), text, err, r.Restore(text))
+			t.Errorf("%q after Close: got %q, error %v; want %q, nil", text, got.String(), err, r.Restore(text))
 		}
 		if _, err := io.WriteString(w, "x"); err == nil {
-			t.Error("got no error from Write after Close")
+			t.Error("Write after Close: got nil, want an error")
 		}
 	}
 }
@@ -182,19 +184,19 @@ func TestRestorerReportsErrors(t *testing.T) {
 	t.Parallel()
 	masked, r := masking.New(nil).Mask("ada@example.com")
 	if _, err := io.WriteString(r.NewRestorer(brokenWriter{}), "x"); !errors.Is(err, io.ErrClosedPipe) {
-		t.Errorf("got %v from Write, want %v", err, io.ErrClosedPipe)
+		t.Errorf("Write: got error %v, want %v", err, io.ErrClosedPipe)
 	}
 	w := r.NewRestorer(brokenWriter{})
 	if _, err := io.WriteString(w, masked[:5]); err != nil {
-		t.Errorf("got %v from Write, want nil: nothing was to be written", err)
+		t.Errorf("Write of an incomplete placeholder: got error %v, want nil", err)
 	}
 	if err := w.Close(); !errors.Is(err, io.ErrClosedPipe) {
-		t.Errorf("got %v from Close, want %v", err, io.ErrClosedPipe)
+		t.Errorf("Close: got error %v, want %v", err, io.ErrClosedPipe)
 	}
 }
 
-// Strings are masked, names included, and numbers, which become strings; the rest
-// stays as it is, byte for byte.
+// TestMaskJSON checks that strings, member names and numbers are masked, and that all
+// other bytes are unchanged.
 func TestMaskJSON(t *testing.T) {
 	t.Parallel()
 	m := masking.New(nil)
@@ -209,22 +211,22 @@ func TestMaskJSON(t *testing.T) {
 	} {
 		masked, r, err := m.MaskJSON([]byte(in))
 		if err != nil {
-			t.Errorf("%s: %v", in, err)
+			t.Errorf("MaskJSON(%s): got error %v, want nil", in, err)
 			continue
 		}
 		got := regexp.MustCompile(`\[PII_([A-Z_]+)_[0-9a-f]{8}\]`).ReplaceAllString(string(masked[0]), "$1")
 		if got != want || !json.Valid(masked[0]) {
-			t.Errorf("got %s of %s, want %s", got, in, want)
+			t.Errorf("MaskJSON(%s): got %s, want %s", in, got, want)
 		}
 		if len(r.Matches()) != strings.Count(string(masked[0]), "[PII_") {
-			t.Errorf("got %d matches of %s", len(r.Matches()), in)
+			t.Errorf("MaskJSON(%s): got %d matches, want %d", in, len(r.Matches()), strings.Count(string(masked[0]), "[PII_"))
 		}
 	}
 	if _, _, err := m.MaskJSON([]byte(`{"a":`)); err == nil {
-		t.Error("got no error for half a document")
+		t.Error("MaskJSON of incomplete JSON: got nil, want an error")
 	}
 	both, _, err := m.MaskJSON([]byte(`"ada@example.com"`), []byte(`["ada@example.com"]`))
 	if err != nil || string(both[1]) != "["+string(both[0])+"]" {
-		t.Errorf("got %s, %v: the same value has two placeholders", both, err)
+		t.Errorf("MaskJSON of two values: got %s, error %v; want the same placeholder", both, err)
 	}
 }

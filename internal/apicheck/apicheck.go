@@ -62,6 +62,7 @@ func Handler(tb testing.TB, next http.Handler) http.Handler {
 	})
 }
 
+// check checks an exchange.
 func check(tb testing.TB, find routers.Router, r *http.Request, body []byte, seen *httptest.ResponseRecorder) {
 	tb.Helper()
 	if !strings.HasPrefix(r.URL.Path, api.Prefix+"/") || r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
@@ -83,7 +84,7 @@ func check(tb testing.TB, find routers.Router, r *http.Request, body []byte, see
 	}
 	if seen.Code < 300 {
 		if err := openapi3filter.ValidateRequest(ctx, input); err != nil {
-			tb.Errorf("%s %s was served, but its request is not as described: %v", r.Method, r.URL, err)
+			tb.Errorf("%s %s: request succeeded but does not match the description: %v", r.Method, r.URL, err)
 		}
 	}
 	response := &openapi3filter.ResponseValidationInput{

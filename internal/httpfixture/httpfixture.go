@@ -39,18 +39,18 @@ type Response struct {
 	Body   Body              `json:"body,omitempty"`
 }
 
-// Body is JSON as it was sent, or any other text as a JSON string.
+// Body is a body that is JSON, or any other body as a JSON string.
 type Body json.RawMessage
 
 func newBody(b []byte) Body {
 	if len(b) == 0 || json.Valid(b) {
 		return b
 	}
-	quoted, _ := json.Marshal(string(b)) // a string always can be
+	quoted, _ := json.Marshal(string(b)) // never fails for a string
 	return quoted
 }
 
-// text returns the body as it was sent.
+// text returns the original body. JSON is compacted.
 func (b Body) text() string {
 	var text string
 	if json.Unmarshal(b, &text) == nil {
@@ -85,7 +85,7 @@ type Recorder struct {
 	exchanges []Exchange
 }
 
-// NewRecorder returns a recorder in front of a transport.
+// NewRecorder returns a Recorder that sends its requests with next.
 func NewRecorder(next http.RoundTripper) *Recorder { return &Recorder{next: next} }
 
 // RoundTrip implements [http.RoundTripper].
@@ -94,9 +94,9 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	again := req.Clone(req.Context())
-	again.Body, again.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	resp, err := r.next.RoundTrip(again)
+	forwarded := req.Clone(req.Context())
+	forwarded.Body, forwarded.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	resp, err := r.next.RoundTrip(forwarded)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func (r *Recorder) Write(file string) error {
 // Replay returns a transport that replays the exchanges of a file.
 func Replay(tb testing.TB, file string) http.RoundTripper {
 	tb.Helper()
-	text, err := os.ReadFile(file) //nolint:gosec // a test names its own file
+	text, err := os.ReadFile(file) //nolint:gosec // the file is chosen by the test
 	if err != nil {
 		tb.Fatalf("%v; record it with: go test . -record", err)
 	}
@@ -159,6 +159,7 @@ func Replay(tb testing.TB, file string) http.RoundTripper {
 	return mock
 }
 
+// player replays the exchanges of a file.
 type player struct {
 	t    testing.TB
 	file string
@@ -177,13 +178,13 @@ func (p *player) response(req *http.Request) (*http.Response, error) {
 	defer p.mu.Unlock()
 	got := p.scrub.request(sent)
 	if len(p.left) == 0 {
-		p.t.Errorf("%s: one request too many: %s %s", p.file, got.Method, got.Path)
+		p.t.Errorf("%s: got the request %s %s, want no more requests", p.file, got.Method, got.Path)
 		return httpmock.NewStringResponse(http.StatusNotImplemented, ""), nil
 	}
 	next := p.left[0]
 	p.left = p.left[1:]
 	if diff := cmp.Diff(next.Request, got, cmp.Transformer("JSON", func(b Body) string { return b.text() })); diff != "" {
-		p.t.Errorf("%s: the request is not the recorded one (-recorded +sent):\n%s", p.file, diff)
+		p.t.Errorf("%s: request differs from the recorded one (-want +got):\n%s", p.file, diff)
 	}
 	response := p.scrub.response(next.Response)
 	resp := httpmock.NewStringResponse(response.Status, response.Body.text())
@@ -194,14 +195,16 @@ func (p *player) response(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// finish reports the recorded requests that were not sent.
 func (p *player) finish() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range p.left {
-		p.t.Errorf("%s: not requested: %s %s", p.file, e.Request.Method, e.Request.Path)
+		p.t.Errorf("%s: want the request %s %s, which was not sent", p.file, e.Request.Method, e.Request.Path)
 	}
 }
 
+// readRequest returns the part of a request to record, and its body.
 func readRequest(req *http.Request) (Request, []byte, error) {
 	var body []byte
 	if req.Body != nil {
@@ -216,6 +219,7 @@ func readRequest(req *http.Request) (Request, []byte, error) {
 	}, body, nil
 }
 
+// pick returns the first value of each of the named headers.
 func pick(h http.Header, names []string) map[string]string {
 	picked := map[string]string{}
 	for name, values := range h {

@@ -14,6 +14,7 @@ var secrets = regexp.MustCompile(`\b((pat_|inv_|pr_[a-z]+_)[0-9A-Za-z]{20,}|whse
 // numbers them in the order of their first occurrence.
 type scrubber struct{ numbers map[string]string }
 
+// number returns the dummy for a secret.
 func (s *scrubber) number(secret, prefix string) string {
 	if s.numbers == nil {
 		s.numbers = map[string]string{}
@@ -34,7 +35,7 @@ func (s *scrubber) text(text string) string {
 
 func (s *scrubber) header(h map[string]string) map[string]string {
 	clean := map[string]string{}
-	// Numbers follow the order of first sight, so that one must be fixed.
+	// Visit the headers in a fixed order, because it determines the numbers.
 	for _, names := range [][]string{requestHeaders, responseHeaders} {
 		for _, name := range names {
 			value, ok := h[name]

@@ -65,13 +65,13 @@ func run(ctx context.Context) (survivors int, err error) {
 		}
 		for _, p := range predicates {
 			for _, at := range p.FindAllSubmatchIndex(source, -1) {
-				red, err := seen(ctx, dir, file, source, at[2:4])
+				failed, err := testsFail(ctx, dir, file, source, at[2:4])
 				if err != nil {
 					return survivors, err
 				}
 				line := 1 + strings.Count(string(source[:at[2]]), "\n")
-				fmt.Printf("%-5s %s:%d: %s\n", map[bool]string{true: "red", false: "GREEN"}[red], file, line, source[at[2]:at[3]])
-				if !red {
+				fmt.Printf("%-8s %s:%d: %s\n", map[bool]string{true: "ok", false: "SURVIVED"}[failed], file, line, source[at[2]:at[3]])
+				if !failed {
 					survivors++
 				}
 			}
@@ -110,7 +110,7 @@ func seen(ctx context.Context, dir, file string, source []byte, at []int) (bool,
 		if strings.Contains(string(out), "[build failed]") {
 			return false, fmt.Errorf("%s without %q does not build:\n%s", file, found, out)
 		}
-		if _, red := errors.AsType[*exec.ExitError](err); red {
+		if _, failed := errors.AsType[*exec.ExitError](err); failed {
 			return true, nil
 		}
 		if err != nil {
