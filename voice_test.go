@@ -149,7 +149,7 @@ func (p *prose) readComments(path string) error {
 }
 
 func (p *prose) readText(path string) error {
-	text, err := os.ReadFile(path) //nolint:gosec // a file of the module
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (p *prose) readText(path string) error {
 
 // readDescriptions reads the summaries and descriptions of an OpenAPI document.
 func (p *prose) readDescriptions(path string) error {
-	text, err := os.ReadFile(path) //nolint:gosec // a file of the module
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}

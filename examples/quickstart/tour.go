@@ -52,7 +52,7 @@ func tour(ctx context.Context, out io.Writer, ada, grace *promptrails.Client, ne
 	}
 	fmt.Fprintln(out, "   in Support, the member of Research is not found")
 	if _, err := grace.Workspaces.Get(ctx, support.ID); !errors.Is(err, promptrails.ErrNotFound) {
-		return fmt.Errorf("Grace got Support without being a member: %w", err)
+		return fmt.Errorf("the member Grace got Support without being a member: %w", err)
 	}
 	fmt.Fprintln(out, "   for Grace, Support does not exist")
 

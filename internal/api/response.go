@@ -48,17 +48,14 @@ func canHoldSecret(t reflect.Type, within []reflect.Type) bool {
 		return false
 	}
 	within = append(within, t)
-	switch t.Kind() {
+	switch t.Kind() { //nolint:exhaustive // the other kinds hold no other type
 	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
 		return canHoldSecret(t.Elem(), within)
 	case reflect.Struct:
-		for _, field := range reflect.VisibleFields(t) {
-			if canHoldSecret(field.Type, within) {
-				return true
-			}
-		}
+		return slices.ContainsFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool { return canHoldSecret(f.Type, within) })
+	default:
+		return false
 	}
-	return false
 }
 
 // etag returns the entity tag of an object, or "" if the object has no version.

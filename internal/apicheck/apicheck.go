@@ -1,4 +1,5 @@
-// Package apicheck checks the HTTP exchanges of tests against openapi.yaml.
+// Package apicheck checks the HTTP exchanges of tests against the OpenAPI
+// description of the API.
 package apicheck
 
 import (
@@ -20,7 +21,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/api"
 )
 
-// Document returns openapi.yaml after validating it.
+// Document returns the OpenAPI description of the API. It returns an error if the
+// description is invalid.
 var Document = sync.OnceValues(func() (*openapi3.T, error) {
 	document, err := openapi3.NewLoader().LoadFromData(api.Description)
 	if err != nil {
@@ -37,8 +39,8 @@ var router = sync.OnceValues(func() (routers.Router, error) {
 	return gorillamux.NewRouter(document)
 })
 
-// Handler passes requests to next. It fails the test if openapi.yaml does not allow
-// the response, or does not allow a request that succeeded.
+// Handler returns a handler that passes requests to next. It fails the test if a
+// response does not match the description, or if a successful request does not.
 func Handler(tb testing.TB, next http.Handler) http.Handler {
 	tb.Helper()
 	find, err := router()
@@ -47,7 +49,7 @@ func Handler(tb testing.TB, next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
-		if err != nil { // the service must handle it
+		if err != nil { // let the service handle the read error
 			r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), r.Body))
 			next.ServeHTTP(w, r)
 			return
@@ -71,7 +73,7 @@ func check(tb testing.TB, find routers.Router, r *http.Request, body []byte, see
 	route, params, err := find.FindRoute(r)
 	if err != nil {
 		if seen.Code != http.StatusNotFound && seen.Code != http.StatusMethodNotAllowed && seen.Code != http.StatusBadRequest {
-			tb.Errorf("%s %s got status %d, which openapi.yaml does not have", r.Method, r.URL.Path, seen.Code)
+			tb.Errorf("%s %s: got status %d for a route that is not described, want 404, 405 or 400", r.Method, r.URL.Path, seen.Code)
 		}
 		return
 	}
@@ -92,6 +94,6 @@ func check(tb testing.TB, find routers.Router, r *http.Request, body []byte, see
 	}
 	response.SetBodyBytes(seen.Body.Bytes())
 	if err := openapi3filter.ValidateResponse(ctx, response); err != nil {
-		tb.Errorf("%s %s: status %d: the response does not conform to openapi.yaml: %v", r.Method, r.URL, seen.Code, err)
+		tb.Errorf("%s %s: response with status %d does not match the description: %v", r.Method, r.URL, seen.Code, err)
 	}
 }

@@ -1,5 +1,6 @@
 // Package httpfixture records the HTTP exchanges of a test in a readable file, and
-// replays them. A missing, additional, reordered or different request fails the test.
+// replays them. During replay, the test fails if its requests differ from the
+// recorded ones in number, order or content.
 package httpfixture
 
 import (
@@ -23,7 +24,7 @@ type Exchange struct {
 	Response Response `json:"response"`
 }
 
-// Request is a recorded request.
+// Request is the recorded part of a request.
 type Request struct {
 	Method string            `json:"method"`
 	Path   string            `json:"path"` // escaped
@@ -32,7 +33,7 @@ type Request struct {
 	Body   Body              `json:"body,omitempty"`
 }
 
-// Response is a recorded response.
+// Response is the recorded part of a response.
 type Response struct {
 	Status int               `json:"status"`
 	Header map[string]string `json:"header,omitempty"`
@@ -69,14 +70,15 @@ func (b Body) MarshalJSON() ([]byte, error) { return json.RawMessage(b).MarshalJ
 // UnmarshalJSON implements [json.Unmarshaler].
 func (b *Body) UnmarshalJSON(text []byte) error { return (*json.RawMessage)(b).UnmarshalJSON(text) }
 
-// The recorded headers. Others, such as dates, lengths and versions, depend on the
-// transport.
+// The headers to record. The others depend on the transport: dates, lengths,
+// versions.
 var (
 	requestHeaders  = []string{"Accept", "Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-Api-Key", "X-Request-Id", "X-Workspace-Id"}
 	responseHeaders = []string{"Allow", "Content-Type", "Etag", "Idempotency-Key-Honored", "Idempotency-Replayed", "Retry-After", "Www-Authenticate", "X-Request-Id"}
 )
 
-// Recorder is a transport that records its exchanges.
+// Recorder is an [http.RoundTripper] that records exchanges. It is safe for
+// concurrent use.
 type Recorder struct {
 	next http.RoundTripper
 
@@ -100,24 +102,24 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	response, err := io.ReadAll(resp.Body)
-	_ = resp.Body.Close() // it was read to the end
+	received, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
 	if err != nil {
 		return nil, err
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(response))
+	resp.Body = io.NopCloser(bytes.NewReader(received))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.exchanges = append(r.exchanges, Exchange{
 		Request: r.scrub.request(sent),
 		Response: r.scrub.response(Response{
-			Status: resp.StatusCode, Header: pick(resp.Header, responseHeaders), Body: newBody(response),
+			Status: resp.StatusCode, Header: pick(resp.Header, responseHeaders), Body: newBody(received),
 		}),
 	})
 	return resp, nil
 }
 
-// Encode returns the recorded exchanges in the format of the file.
+// Encode returns the recorded exchanges in the format of a fixture file.
 func (r *Recorder) Encode() ([]byte, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -129,7 +131,8 @@ func (r *Recorder) Encode() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// Write writes the recorded exchanges to a file.
+// Write writes the recorded exchanges to a fixture file. It creates missing
+// directories.
 func (r *Recorder) Write(file string) error {
 	text, err := r.Encode()
 	if err != nil {
@@ -141,7 +144,8 @@ func (r *Recorder) Write(file string) error {
 	return os.WriteFile(file, text, 0o600)
 }
 
-// Replay returns a transport that replays the exchanges of a file.
+// Replay returns a transport that returns the responses in a fixture file. The test
+// fails if its requests differ from the recorded ones.
 func Replay(tb testing.TB, file string) http.RoundTripper {
 	tb.Helper()
 	text, err := os.ReadFile(file) //nolint:gosec // the file is chosen by the test
@@ -155,7 +159,7 @@ func Replay(tb testing.TB, file string) http.RoundTripper {
 	p := &player{t: tb, file: file, left: exchanges}
 	tb.Cleanup(p.finish)
 	mock := httpmock.NewMockTransport()
-	mock.RegisterNoResponder(p.response)
+	mock.RegisterNoResponder(p.respond)
 	return mock
 }
 
@@ -169,7 +173,9 @@ type player struct {
 	left  []Exchange
 }
 
-func (p *player) response(req *http.Request) (*http.Response, error) {
+// respond compares a request with the next recorded one, and returns the recorded
+// response.
+func (p *player) respond(req *http.Request) (*http.Response, error) {
 	sent, _, err := readRequest(req)
 	if err != nil {
 		return nil, err
@@ -186,9 +192,9 @@ func (p *player) response(req *http.Request) (*http.Response, error) {
 	if diff := cmp.Diff(next.Request, got, cmp.Transformer("JSON", func(b Body) string { return b.text() })); diff != "" {
 		p.t.Errorf("%s: request differs from the recorded one (-want +got):\n%s", p.file, diff)
 	}
-	response := p.scrub.response(next.Response)
-	resp := httpmock.NewStringResponse(response.Status, response.Body.text())
-	for name, value := range response.Header {
+	recorded := p.scrub.response(next.Response)
+	resp := httpmock.NewStringResponse(recorded.Status, recorded.Body.text())
+	for name, value := range recorded.Header {
 		resp.Header.Set(name, value)
 	}
 	resp.Request = req

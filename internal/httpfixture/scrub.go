@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// secrets matches keys and tokens of PromptRails: a prefix and random characters in
-// base62 or base64.
+// secrets matches PromptRails keys and tokens: a prefix and random base62 or base64
+// characters.
 var secrets = regexp.MustCompile(`\b((pat_|inv_|pr_[a-z]+_)[0-9A-Za-z]{20,}|whsec_[0-9A-Za-z+/]{20,}=*)`)
 
-// scrubber replaces secrets and idempotency keys by numbers of the same form. It
-// numbers them in the order of their first occurrence.
+// scrubber replaces secrets and idempotency keys with dummies of the same length,
+// numbered from 1 in order of appearance. Equal secrets have the same dummy.
 type scrubber struct{ numbers map[string]string }
 
 // number returns the dummy for a secret.

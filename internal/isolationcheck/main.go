@@ -1,11 +1,12 @@
-// Isolationcheck removes each workspace predicate of the store in turn and expects a
-// test to fail. It is a command because it builds and runs the tests for each
-// predicate:
+// Isolationcheck verifies that the tests cover the isolation of workspaces. It
+// removes each workspace predicate from the SQL statements of the store, one at a
+// time, and checks that a test fails. It is a separate command because it builds
+// and runs the tests for each predicate:
 //
 //	go run ./internal/isolationcheck
 //
-// It prints a line for each predicate, and exits with status 1 if the tests pass
-// without one.
+// It prints a line for each predicate. The exit status is 1 if the tests pass
+// without one of them.
 package main
 
 import (
@@ -21,14 +22,15 @@ import (
 	"strings"
 )
 
-// predicates match, in their only group, a condition that limits a statement to a
-// workspace: by workspace_id, or by the id of the table workspaces.
+// predicates match the conditions that bind a statement to its workspace. The
+// condition is the first group. The first pattern is for tables with a
+// workspace_id, the second for the table workspaces.
 var predicates = []*regexp.Regexp{
 	regexp.MustCompile(`((?:\w+\.)?workspace_id = (?:\$1|\w+\.workspace_id))`),
 	regexp.MustCompile("workspaces\\b[^\"`]*?[ (]((?:w\\.)?id = \\$1)"),
 }
 
-// suites are the tests that are run, the fastest first.
+// suites are the tests that must fail, fastest first.
 var suites = [][]string{
 	{"./internal/store"},
 	{"./embedded", "-run", "TestIsolation|TestReseal|TestMember|TestKeyLastUsed"},
@@ -48,7 +50,7 @@ func main() {
 func run(ctx context.Context) (survivors int, err error) {
 	files, err := filepath.Glob("internal/store/*.go")
 	if err != nil || len(files) == 0 {
-		return 0, fmt.Errorf("run the command in the root of the module: %w", err)
+		return 0, fmt.Errorf("run isolationcheck in the root directory of the module: %w", err)
 	}
 	dir, err := os.MkdirTemp("", "isolationcheck")
 	if err != nil {
@@ -80,12 +82,12 @@ func run(ctx context.Context) (survivors int, err error) {
 	return survivors, nil
 }
 
-// seen reports whether a test fails without the predicate.
-func seen(ctx context.Context, dir, file string, source []byte, at []int) (bool, error) {
+// testsFail reports whether a test fails without the predicate at offsets at.
+func testsFail(ctx context.Context, dir, file string, source []byte, at []int) (bool, error) {
 	found := string(source[at[0]:at[1]])
 	always := "$1 = $1"
 	if !strings.Contains(found, "$1") {
-		always = "1 = 1" // a join; its statement uses $1 elsewhere
+		always = "1 = 1" // a join condition; the statement binds $1 elsewhere
 	}
 	mutant := filepath.Join(dir, filepath.Base(file))
 	text := string(source[:at[0]]) + always + string(source[at[1]:])

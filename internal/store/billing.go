@@ -53,10 +53,9 @@ func (t *Tx) Cross(limit string, percent int, period, at time.Time) (first bool,
 	return n > 0, err
 }
 
-const (
-	invoiceRows   scoped = "FROM invoices i WHERE i.workspace_id = $1"
-	countInvoices        = "invoices"
-)
+const invoiceRows scoped = "FROM invoices i WHERE i.workspace_id = $1"
+
+const countInvoices = "invoices"
 
 var invoiceColumns = scoped(invoiceRow(new(promptrails.Invoice)).names("i"))
 

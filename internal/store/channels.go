@@ -17,10 +17,9 @@ type Channel struct {
 	FailingSince   time.Time // zero: the last attempt did not fail
 }
 
-const (
-	channelRows   scoped = "FROM notification_channels c WHERE c.workspace_id = $1"
-	countChannels        = "notification_channels"
-)
+const channelRows scoped = "FROM notification_channels c WHERE c.workspace_id = $1"
+
+const countChannels = "notification_channels"
 
 var channelColumns = scoped(channelRow(new(Channel)).names("c"))
 
