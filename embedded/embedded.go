@@ -1,11 +1,3 @@
-// Package embedded runs the workspace service inside your program, with real
-// rules and real storage but without a network. It is for tests, examples and
-// programs that manage their own workspaces. It is not made or run by the
-// vendor of PromptRails.
-//
-//	service, err := embedded.Open(ctx, embedded.Config{})
-//	owner, err := service.CreateUser(ctx, "ada@example.com", "Ada")
-//	client, err := service.Client(promptrails.WithAccessToken(owner.AccessToken.Reveal()))
 package embedded
 
 import (
