@@ -23,8 +23,8 @@ import (
 // A key that is revoked elsewhere is accepted for up to the cache TTL, and for
 // up to MaxStale longer while the API is unavailable. If a key is changed
 // through the authenticator's client, by a method of [APIKeysService], by
-// [MembersService.Remove] or by [WorkspacesService.Delete], its next use is
-// verified again.
+// [MembersService.Update], [MembersService.Remove] or [WorkspacesService.Delete],
+// its next use is verified again.
 type Authenticator struct {
 	verifier     KeyVerifier
 	workspace    string // the workspace of accepted keys; empty accepts any

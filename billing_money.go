@@ -69,10 +69,16 @@ func (m Money) Add(n Money) (Money, error) {
 
 // Sub returns m - n. It returns the same errors as [Money.Add].
 func (m Money) Sub(n Money) (Money, error) {
-	if n.Amount == math.MinInt64 {
+	if n.Amount != math.MinInt64 {
+		n.Amount = -n.Amount
+		return m.Add(n)
+	}
+	// -n overflows, but m + 1 - (n + 1) may not.
+	n.Amount = math.MaxInt64
+	if m.Amount == math.MaxInt64 {
 		return Money{}, invalid("amount", "is out of range: the difference overflows int64")
 	}
-	n.Amount = -n.Amount
+	m.Amount++
 	return m.Add(n)
 }
 

@@ -43,7 +43,7 @@ func TestMoneyArithmetic(t *testing.T) {
 		a, b, c := rapid.Int64().Draw(t, "a"), rapid.Int64().Draw(t, "b"), rapid.Int64().Draw(t, "c")
 		x, y := big.NewInt(a), big.NewInt(b)
 		check := func(name string, exact *big.Int, got promptrails.Money, err error) {
-			if err == nil && exact.Cmp(big.NewInt(got.Amount)) != 0 || err != nil && exact.IsInt64() && exact.Int64() != math.MinInt64 && b != math.MinInt64 {
+			if err == nil && exact.Cmp(big.NewInt(got.Amount)) != 0 || err != nil && exact.IsInt64() {
 				t.Errorf("%s with a = %d, b = %d, c = %d: got %d, %v; want %s", name, a, b, c, got.Amount, err, exact)
 			}
 		}

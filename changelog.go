@@ -14,7 +14,7 @@ import (
 )
 
 // ChangelogService reads the audit log of a workspace. The log records every
-// change of an object. Its entries form a hash chain, so altered and removed
+// change of an object, except of executions and traces. Its entries form a hash chain, so altered and removed
 // entries can be detected.
 type ChangelogService struct{ client *Client }
 

@@ -163,8 +163,9 @@ func (c *Client) CloseIdleConnections() {
 // decodes to an empty slice.
 //
 // The body is encoded by the rules of encoding/json, including omitempty, with
-// two exceptions: a [Secret] is sent in plain text, and duplicate names or
-// invalid UTF-8 are a [*ValidationError].
+// three exceptions: a [Secret] is sent in plain text, the characters <, > and &
+// are not escaped, and duplicate names or invalid UTF-8 return a
+// [*ValidationError].
 func (c *Client) Do(ctx context.Context, method, path string, body, out any, opts ...RequestOption) error {
 	switch {
 	case method == "" || strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "":

@@ -32,6 +32,9 @@ func TestMisuseNeverPanics(t *testing.T) {
 			continue
 		}
 		service := services.Field(i)
+		if service.IsNil() {
+			t.Fatalf("Client.%s: got nil, want a service from newClient", services.Type().Field(i).Name)
+		}
 		for j := range service.NumMethod() {
 			method := service.Method(j)
 			name := services.Type().Field(i).Name + "." + service.Type().Method(j).Name

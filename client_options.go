@@ -127,7 +127,7 @@ func WithScopes(scopes ...Scope) Option {
 }
 
 // WithScopeCheck requests the API key's scopes from the server before the first
-// call, and then checks calls like [WithScopes]. The scopes are requested again
+// call that requires a scope, and then checks calls like [WithScopes]. The scopes are requested again
 // before a call is rejected, at most once a minute, and after the server
 // rejects a scope that was expected to be granted.
 //

@@ -23,8 +23,8 @@
 //		fmt.Println(member.Email, member.Role)
 //	}
 //
-// Package embedded runs the workspace service inside a program. Package
-// promptrailstest runs it inside a test, without a network.
+// Package embedded runs the workspace service inside a program, without a
+// network. Package promptrailstest runs it inside a test.
 //
 // # Workspaces
 //
@@ -47,16 +47,20 @@
 // [*ScopeError], [*RoleError], [*QuotaError], [*FeatureError],
 // [*ValidationError] or [*RateLimitError]. Use [errors.As] for these types, and
 // [errors.Is] for the sentinels, such as [ErrNotFound]. Objects in a workspace
-// that the caller is not a member of return [ErrNotFound]. An error detected
-// before the request is sent is a [*ValidationError] that wraps no [*Error].
+// that the caller is not a member of return [ErrNotFound]. Invalid arguments
+// return a [*ValidationError] that wraps no [*Error]; the request is not sent. An
+// iterator can also yield the error of its context, or a [*ChainError].
 //
 // # Retries
 //
 // A call is retried if the response is missing or incomplete, and on statuses
-// 408, 425, 429, 502, 503 and 504. The default is three retries
+// 408, 425, 429, 502, 503 and 504, and 409 idempotency_in_progress. It is retried
+// once on a 401 with [WithAPIKeySource] or [WithAccessTokenSource]. It is not
+// retried after an invalid certificate. The default is three retries
 // ([WithMaxRetries]). The pause before a retry is random, up to a limit that
 // starts at 250 ms and doubles to 8 s. A Retry-After of up to one minute
-// replaces the pause; up to a quarter of it is added at random. If Retry-After
+// replaces the pause; a random part of a quarter of it, at most 5 s, is added, or
+// of 100 ms if that is longer. If Retry-After
 // is longer, or if the pause would exceed the context's deadline, the error is
 // returned immediately. Each attempt has its own timeout ([WithTimeout]). All
 // calls of a client share a retry budget, which limits the load during an
@@ -79,15 +83,15 @@
 //
 // # Lists
 //
-// All yields every item of a list exactly one time, or an error. It follows the
+// All yields every item of a list exactly once, or yields an error. It follows the
 // server's cursors. Without cursors it reads pages by number until the list is
 // known to be complete. If a page exceeds [WithMaxResponseSize], All requests
 // it again with fewer items.
 //
 // # JSON
 //
-// The types of this package marshal to the JSON of the API. A zero time is
-// null, and secrets are redacted. Other types, passed to [ResourcesService] and
+// The types of this package marshal to the JSON of the API. A zero time in a
+// response type is null, and secrets are redacted. Other types, passed to [ResourcesService] and
 // [Client.Do], are encoded by the rules of encoding/json.
 //
 // # Secrets

@@ -62,6 +62,7 @@ const (
 	CodeIdempotencyAnswerGone ErrorCode = "idempotency_answer_gone"
 	CodeInvitationExpired     ErrorCode = "invitation_expired"
 	CodeInvitationRevoked     ErrorCode = "invitation_revoked"
+	CodeMethodNotAllowed      ErrorCode = "method_not_allowed"
 	CodePreconditionFailed    ErrorCode = "precondition_failed"
 	CodePayloadTooLarge       ErrorCode = "payload_too_large"
 	CodeUnsupportedMediaType  ErrorCode = "unsupported_media_type"
@@ -72,9 +73,9 @@ const (
 )
 
 // Error is the error of a failed call. The call received a status other than
-// 2xx, an unexpected response, or no response. Without a response, Status is 0
-// and Unwrap returns the cause. The message reports if the call may have made
-// the change anyway. More specific error types wrap an Error.
+// 2xx, an unexpected response, or no response. Without a response, Status is 0.
+// Unwrap returns the underlying error, if any. The message reports whether the call
+// may have made the change. More specific error types wrap an Error.
 type Error struct {
 	Status    int       // 0 without a response
 	Code      ErrorCode // empty if the server sent no code
@@ -82,7 +83,7 @@ type Error struct {
 	RequestID string
 	Operation string          // method and path template: GET /members/{id}
 	Details   json.RawMessage // as sent by the server, or nil
-	Attempts  int             // number of times the request was sent
+	Attempts  int             // number of attempts to send the request
 
 	cause      error
 	retryAfter time.Duration // set by an [Authenticator] that cannot verify a key

@@ -87,7 +87,7 @@ type Detector string
 // The detectors.
 const (
 	DetectorEmail        Detector = "email"
-	DetectorPhone        Detector = "phone" // with a leading +, or North American with separators
+	DetectorPhone        Detector = "phone" // international, North American with separators, or national with groups or after a word such as tel
 	DetectorCreditCard   Detector = "credit_card"
 	DetectorIBAN         Detector = "iban"
 	DetectorUSSSN        Detector = "us_ssn"

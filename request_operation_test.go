@@ -31,7 +31,7 @@ func TestOperationsMatchOpenAPI(t *testing.T) {
 		got[op[0]] = op[1] + " " + op[2] + " " + op[3]
 	}
 	if diff := cmp.Diff(want, got); diff != "" || len(want) < 20 {
-		t.Errorf("operations: got %d, want the %d of openapi.yaml and at least 20 (-want +got):\n%s", len(got), len(want), diff)
+		t.Errorf("operations: got the %d of the op… variables, want the %d of openapi.yaml and at least 20 (-openapi.yaml +op…):\n%s", len(got), len(want), diff)
 	}
 }
 

@@ -39,7 +39,7 @@ func TestKnownScopes(t *testing.T) {
 	known := promptrails.KnownScopes()
 	for _, s := range declared {
 		if !slices.Contains(known, s) {
-			t.Errorf("KnownScopes: got %v, want the declared scope %s among them", known, s)
+			t.Errorf("KnownScopes: got no %s, want every constant in knownScopes (scopes.go)", s)
 		}
 	}
 	if len(known) != len(declared) {

@@ -23,7 +23,7 @@ import (
 // [*ValidationError].
 //
 // Respond with 2xx within 15 seconds, and process the event afterwards. After a
-// timeout or another status, the event is sent again, up to 8 times. An event
+// timeout or another status, the event is sent again, up to 7 times. An event
 // may be delivered more than once, and an attacker may replay a request within
 // the 5 minutes: store the [Event.ID] of processed events, and respond with 2xx
 // to duplicates.

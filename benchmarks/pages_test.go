@@ -28,7 +28,9 @@ func withManyCredentials(b *testing.B) *promptrails.Client {
 	defer func() { _ = db.Close() }()
 	for _, statement := range []string{
 		`WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < ?)
-			INSERT INTO credentials SELECT c.workspace_id, printf('0%026d', n.value), c.name, c.search, c.type, c.category, c.description, c.value, c.masked_content,
+			INSERT INTO credentials (workspace_id, id, name, search, type, category, description, value, masked_content,
+			is_default, schema_type, is_valid, version, created_at, updated_at)
+			SELECT c.workspace_id, printf('0%026d', n.value), c.name, c.search, c.type, c.category, c.description, c.value, c.masked_content,
 			c.is_default, c.schema_type, c.is_valid, c.version, c.created_at - n.value, c.updated_at FROM credentials c, n`,
 		`UPDATE counters SET n = n + ? WHERE kind = 'credentials'`,
 	} {

@@ -46,8 +46,8 @@ type Config struct {
 	PreviousMasterKeys [][]byte
 
 	// Logger receives the internal errors of failed requests, which are not
-	// sent to the caller, and every request at level debug. Secrets are not
-	// logged. If it is nil, nothing is logged.
+	// sent to the caller, and each successful API request at level debug.
+	// Secrets are not logged. If it is nil, there is no log.
 	Logger *slog.Logger
 	// Now returns the current time. The default is time.Now.
 	Now func() time.Time
@@ -86,8 +86,9 @@ type Config struct {
 	CheckCredential func(ctx context.Context, c *promptrails.Credential, value promptrails.Secret) (*promptrails.CredentialCheck, error)
 }
 
-// Service is a running workspace service. It is an [http.Handler] for paths
-// under /api/v1, and is safe for concurrent use.
+// Service is a running workspace service. It is an [http.Handler] that serves the API
+// under /api/v1, and /healthz, /readyz and /openapi.json. It is safe for concurrent
+// use.
 type Service struct {
 	service *service.Service
 	handler http.Handler

@@ -68,7 +68,7 @@ func TestQuickstart(t *testing.T) {
 		"needs credentials:write, has credentials:read\n   promptrails: DELETE /credentials/{id}: request not sent", "9   Ada    created  api_key",
 		"for traces:read: authenticated as the key Caller", "for traces:write: promptrails: 403 insufficient_scope",
 		"webhook usage.threshold: 4 of 5 data_sources", "webhook usage.limit_reached: 5 of 5 data_sources",
-		"for USD 199.00 a month: Mail [PII_EMAIL_", "or pay with [PII_CREDIT_CARD_", `plan "starter" → "pro"`, "verified up to entry 19",
+		"costs USD 199.00 a month\n   masked text: Mail [PII_EMAIL_", "or pay with [PII_CREDIT_CARD_", `plan "starter" → "pro"`, "verified up to entry 19",
 		"*promptrails.QuotaError: data_sources, 5 of 5 used on the starter plan", "closest to its limit: data_sources, 0 left",
 	} {
 		if !strings.Contains(out.String(), part) {

@@ -85,7 +85,7 @@ func tour(ctx context.Context, out io.Writer, ada, grace *promptrails.Client, ne
 	if err := mask(ctx, out, adaInResearch); err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "13. The changelog of Research lists every change, oldest first. Its hash chain verifies that no entry is missing.")
+	fmt.Fprintln(out, "13. The changelog of Research lists the changes, oldest first. Its hash chain verifies that no entry up to the newest is missing.")
 	return printChangelog(ctx, out, adaInResearch)
 }
 
@@ -118,7 +118,7 @@ func keys(ctx context.Context, out io.Writer, ada *promptrails.Client, newClient
 		fmt.Fprintf(out, "   the key can list %s\n", printable(credential.Name))
 	}
 
-	fmt.Fprintln(out, "8. The key cannot delete credentials. The server refuses the request, or with WithScopeCheck the client does, without sending it.")
+	fmt.Fprintln(out, "8. The key cannot delete credentials. The server refuses the request. With WithScopeCheck, the client returns the error without sending it.")
 	checked, err := newClient(promptrails.WithAPIKey(key.Key.Reveal()), promptrails.WithScopeCheck())
 	if err != nil {
 		return err
@@ -198,7 +198,7 @@ func limits(ctx context.Context, out io.Writer, ada *promptrails.Client) error {
 
 // mask enables masking, and previews it on a text.
 func mask(ctx context.Context, out io.Writer, ada *promptrails.Client) error {
-	fmt.Fprintln(out, "12. On the pro plan, personal data is masked before it is stored.")
+	fmt.Fprintln(out, "12. On the pro plan, personal data is masked before a model receives it.")
 	subscription, err := ada.Billing.ChangePlan(ctx, promptrails.PlanPro)
 	if err != nil {
 		return err
@@ -210,7 +210,7 @@ func mask(ctx context.Context, out io.Writer, ada *promptrails.Client) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "   for %s a month: %s\n", subscription.Price, preview.Masked)
+	fmt.Fprintf(out, "   the pro plan costs %s a month\n   masked text: %s\n", subscription.Price, preview.Masked)
 	return nil
 }
 

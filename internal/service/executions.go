@@ -89,7 +89,7 @@ func ask(settings *promptrails.MaskingSettings, input jsontext.Value) (*exchange
 func simulate(input jsontext.Value) jsontext.Value {
 	return value(Document{
 		{"simulated", value(true)},
-		{"text", value("This output is simulated: no model was asked.")},
+		{"text", value("This output is simulated; no model was called.")},
 		{"received", input},
 	})
 }

@@ -47,12 +47,12 @@ func NoRoute() *policy.Refusal {
 // NotServed is the response to a route of the vendor's API that this service
 // does not implement.
 func NotServed() *policy.Refusal {
-	return refuse(http.StatusNotFound, promptrails.CodeNotServed, "this service does not implement this route: it is not connected to models, tools or data sources; see its README for the supported routes")
+	return refuse(http.StatusNotFound, promptrails.CodeNotServed, "this service does not implement this route: it is not connected to models, tools or data sources; see /openapi.json for the supported routes")
 }
 
 // NoMethod is the response to a method that the path does not support.
 func NoMethod() *policy.Refusal {
-	return refuse(http.StatusMethodNotAllowed, "method_not_allowed", "method not allowed; the Allow header lists the allowed methods")
+	return refuse(http.StatusMethodNotAllowed, promptrails.CodeMethodNotAllowed, "method not allowed; the Allow header lists the allowed methods")
 }
 
 // TooLarge is the response to a body of more than limit bytes.

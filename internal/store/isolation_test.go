@@ -163,7 +163,7 @@ func rows(t *testing.T, s *Store, workspace string) string {
 	}
 	fmt.Fprintln(&out, counts)
 	for _, table := range []string{
-		"workspaces", "counters", "members", "invitations", "changelog", "credentials", "api_keys", "resources", "resource_references", "invoices", "transactions", "usage_crossings", "notification_channels", "notification_deliveries", "data_masking", "masking_overrides",
+		"workspaces", "counters", "members", "invitations", "changelog", "credentials", "api_keys", "resources", "resource_references", "invoices", "transactions", "usage_crossings", "notification_channels", "notification_deliveries", "data_masking", "masking_overrides", "masked_values",
 	} {
 		column := "workspace_id"
 		if table == "workspaces" {
@@ -228,6 +228,13 @@ func TestWritesStayInTheirWorkspace(t *testing.T) {
 		"UpdateResource":     func(x *Tx) error { r := agent("new"); r.References = nil; return x.UpdateResource(r) },
 		"DeleteResource": func(x *Tx) error {
 			return errors.Join(x.DeleteMaskingOverride("r"), x.DeleteResource(agent("a")))
+		},
+		"ForgetCrossings": func(x *Tx) error { return x.ForgetCrossings() },
+		"Schedule": func(x *Tx) error {
+			if _, err := x.exec("UPDATE notification_deliveries SET next_attempt_at = next_attempt_at + 1 WHERE workspace_id = $1"); err != nil {
+				return err
+			}
+			return x.Schedule("h")
 		},
 		"AddTrace": func(x *Tx) error {
 			r := trace("a")
@@ -371,6 +378,7 @@ func TestReadsStayInTheirWorkspace(t *testing.T) {
 		"Masked":             func(x *Tx) (any, error) { v, n, err := x.Masked(&MaskedFilter{}); return []any{v, n}, err },
 		"Masked by agent":    func(x *Tx) (any, error) { v, n, err := x.Masked(&MaskedFilter{AgentID: "r"}); return []any{v, n}, err },
 		"Resource":           func(x *Tx) (any, error) { return x.Resource("agents", "", "r") },
+		"ResourceOfKind":     func(x *Tx) (any, error) { return x.ResourceOfKind("agents", "r") },
 		"HasResource":        func(x *Tx) (any, error) { return x.HasResource("agents", "r") },
 		"NestedResources":    func(x *Tx) (any, error) { return x.NestedResources("r") },
 		"UsedBy":             func(x *Tx) (any, error) { return x.UsedBy("c", 10) },
