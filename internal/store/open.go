@@ -84,8 +84,7 @@ const (
 )
 
 func openSQLite(path, use string) *sql.DB {
-	// Open only fails for an unknown driver. The sqlite package registers it.
-	db, _ := sql.Open("sqlite", path+"?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=trusted_schema(0)"+use)
+	db := openDB(path + "?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=trusted_schema(0)" + use)
 	db.SetConnMaxLifetime(0)
 	db.SetConnMaxIdleTime(0)
 	return db
