@@ -101,7 +101,7 @@ func (s *Store) Read(ctx context.Context, fn func(*Global) error) error {
 		return translate(err)
 	}
 	defer end()
-	return fn(&Global{ctx: ctx, tx: tx})
+	return fn(newGlobal(ctx, tx))
 }
 
 // Write runs fn in a transaction. It commits the transaction if fn returns nil
@@ -137,7 +137,7 @@ func (s *Store) write(ctx context.Context, fn func(*Global) error) error {
 		return err
 	}
 	defer end()
-	if err := fn(&Global{ctx: ctx, tx: tx}); err != nil {
+	if err := fn(newGlobal(ctx, tx)); err != nil {
 		return err
 	}
 	return translate(tx.Commit())
@@ -165,8 +165,15 @@ func begin(ctx context.Context, db *sql.DB, options *sql.TxOptions) (tx *sql.Tx,
 
 // Global is a transaction that is not limited to one workspace.
 type Global struct {
-	ctx context.Context //nolint:containedctx // a transaction has one, as sql.Tx does
-	tx  *sql.Tx
+	caller, ctx context.Context //nolint:containedctx // a transaction has one, as sql.Tx does
+	tx          *sql.Tx
+}
+
+// newGlobal returns a transaction whose statements run to their end, and of which
+// none begins once ctx has ended. For a context that can be canceled, the driver
+// starts a goroutine with each statement.
+func newGlobal(ctx context.Context, tx *sql.Tx) *Global {
+	return &Global{caller: ctx, ctx: context.WithoutCancel(ctx), tx: tx}
 }
 
 // Tx is a transaction over the rows of one workspace.
@@ -191,6 +198,9 @@ func (t *Tx) rows(query scoped, args []any, scan func(*sql.Rows) error) error {
 }
 
 func (g *Global) exec(query string, args ...any) (int64, error) {
+	if err := g.caller.Err(); err != nil {
+		return 0, err
+	}
 	result, err := g.tx.ExecContext(g.ctx, query, args...)
 	if err != nil {
 		return 0, translate(err)
@@ -199,10 +209,16 @@ func (g *Global) exec(query string, args ...any) (int64, error) {
 }
 
 func (g *Global) row(query string, args []any, into ...any) error {
+	if err := g.caller.Err(); err != nil {
+		return err
+	}
 	return translate(g.tx.QueryRowContext(g.ctx, query, args...).Scan(into...))
 }
 
 func (g *Global) rows(query string, args []any, scan func(*sql.Rows) error) error {
+	if err := g.caller.Err(); err != nil {
+		return err
+	}
 	rows, err := g.tx.QueryContext(g.ctx, query, args...)
 	if err != nil {
 		return translate(err)
