@@ -2,7 +2,8 @@ package store
 
 import (
 	"context"
-	"sync/atomic"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -12,12 +13,14 @@ const (
 	maxWriters   = 4096 // waiting at the same time
 )
 
-// queue serves writers in the order of their arrival, which database/sql does
-// not guarantee.
+// queue hands the writer to its users in the order of their arrival, which
+// database/sql does not guarantee.
 type queue struct {
-	turn    chan struct{} // holds one value while the writer is free; receivers are served in order
-	waiting atomic.Int64
-	locked  atomic.Pointer[time.Time] // when the database was last found locked by another process
+	turn chan struct{} // holds one value while the writer is free; receivers are served in order
+
+	mu      sync.Mutex
+	waiting int
+	writes  []*write // waiting, in the order of their arrival
 }
 
 func newQueue() *queue {
@@ -26,34 +29,87 @@ func newQueue() *queue {
 	return q
 }
 
-// enter waits for a turn. The caller must call leave after it. enter returns
-// ErrBusy if too many writers wait, if the wait is too long, or if the database
-// was found locked during the wait. In the last case all the waiting writers fail
-// at once, instead of one after another with a lock timeout each.
+// enter waits for the writer. The caller must call leave after it. enter returns
+// ErrBusy if the wait is too long, or if too many wait.
 func (q *queue) enter(ctx context.Context) error {
-	arrived := time.Now()
-	if q.waiting.Add(1) > maxWriters {
-		q.waiting.Add(-1)
+	if !q.arrive(nil) {
 		return errWaiting
 	}
-	defer q.waiting.Add(-1)
+	defer q.depart()
+	_, err := q.wait(ctx, nil)
+	return err
+}
+
+// add adds a write and waits until it is done, or until the caller leads: then the
+// caller has the writer, and must run the waiting writes and call leave. If add
+// returns an error, the write does not run.
+func (q *queue) add(w *write) (leads bool, err error) {
+	if !q.arrive(w) {
+		return false, errWaiting
+	}
+	defer q.depart()
+	leads, err = q.wait(w.ctx, w.done)
+	if err != nil && !q.withdraw(w) { // it is running
+		return false, nil
+	}
+	return leads, err
+}
+
+// wait waits for the writer or for done.
+func (q *queue) wait(ctx context.Context, done <-chan struct{}) (entered bool, err error) {
 	timeout := time.NewTimer(maxWriteWait)
 	defer timeout.Stop()
 	select {
 	case <-q.turn:
+		return true, nil
+	case <-done:
+		return false, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return false, ctx.Err()
 	case <-timeout.C:
-		return errWaiting
+		return false, errWaiting
 	}
-	if at := q.locked.Load(); at != nil && at.After(arrived) {
-		q.leave()
-		return errLocked
+}
+
+func (q *queue) arrive(w *write) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.waiting == maxWriters {
+		return false
 	}
-	return nil
+	q.waiting++
+	if w != nil {
+		q.writes = append(q.writes, w)
+	}
+	return true
+}
+
+func (q *queue) depart() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting--
 }
 
 func (q *queue) leave() { q.turn <- struct{}{} }
 
-// foundLocked records that another process has locked the database.
-func (q *queue) foundLocked() { q.locked.Store(new(time.Now())) }
+// take removes and returns the first n waiting writes.
+func (q *queue) take(n int) []*write {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n = min(n, len(q.writes))
+	taken := slices.Clone(q.writes[:n])
+	q.writes = slices.Delete(q.writes, 0, n)
+	return taken
+}
+
+// withdraw removes a write, unless it was taken.
+func (q *queue) withdraw(w *write) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := slices.Index(q.writes, w)
+	if i < 0 {
+		return false
+	}
+	q.writes = slices.Delete(q.writes, i, i+1)
+	return true
+}

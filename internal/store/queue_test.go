@@ -74,31 +74,3 @@ func TestQueueIsBounded(t *testing.T) {
 		}
 	})
 }
-
-// If the database is locked, all waiting writers fail together, instead of each
-// after its own lock timeout.
-func TestLockedDatabaseFailsWaitingWriters(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		q := newQueue()
-		if err := q.enter(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		started := time.Now()
-		var waiting sync.WaitGroup
-		for range 50 {
-			waiting.Go(func() {
-				if err := q.enter(t.Context()); !errors.Is(err, ErrBusy) || time.Since(started) != 5*time.Second {
-					t.Errorf("enter: got %v after %s, want ErrBusy after 5s", err, time.Since(started))
-				}
-			})
-		}
-		time.Sleep(5 * time.Second) // the time that the first writer waits for the lock
-		q.foundLocked()
-		q.leave()
-		waiting.Wait()
-		if err := q.enter(t.Context()); err != nil {
-			t.Errorf("enter after the queue failed: got %v, want no error", err)
-		}
-	})
-}

@@ -10,19 +10,19 @@ import (
 	"modernc.org/sqlite"
 )
 
-// maxStatements is the number of prepared statements of a connection. Most texts
-// are constant; the filters of lists make the others.
+// maxStatements is the maximum number of idle prepared statements of a connection.
+// Most texts are constant. The filters of lists add others.
 const maxStatements = 256
 
-// statements opens connections that keep their prepared statements: SQLite takes
-// about as long to prepare a short statement as to run it.
+// statements is a connector whose connections cache prepared statements. Preparing a
+// short statement takes SQLite about as long as running it.
 type statements struct{ driver.Connector }
 
-// openDB returns a database whose connections keep their prepared statements.
+// openDB opens a database whose connections cache prepared statements.
 func openDB(dsn string) *sql.DB {
 	connector, err := sqlite.NewConnector(dsn)
 	if err != nil {
-		panic(err) // the service's own text
+		panic(err) // the DSN is built by this package
 	}
 	return sql.OpenDB(statements{connector})
 }
@@ -40,8 +40,8 @@ func (s statements) Connect(ctx context.Context) (driver.Conn, error) {
 	return &preparedConn{sqliteConn: whole, idle: map[string]*preparedStmt{}}, nil
 }
 
-// sqliteConn is what database/sql uses of the driver's connection, except for
-// queries without a prepared statement.
+// sqliteConn has the methods of the driver's connection that database/sql uses. Without
+// those of queries, database/sql prepares every statement.
 type sqliteConn interface {
 	driver.Conn
 	driver.ConnPrepareContext
@@ -57,14 +57,14 @@ type sqliteStmt interface {
 	driver.StmtQueryContext
 }
 
-// preparedConn is a connection with prepared statements that are not in use.
+// preparedConn is a connection with its idle prepared statements.
 type preparedConn struct {
 	sqliteConn
 
 	idle map[string]*preparedStmt
 }
 
-// preparedStmt goes back to its connection when database/sql closes it.
+// preparedStmt is returned to its connection when database/sql closes it.
 type preparedStmt struct {
 	sqliteStmt
 
@@ -91,7 +91,7 @@ func (c *preparedConn) PrepareContext(ctx context.Context, text string) (driver.
 
 // Close implements [driver.Stmt].
 func (s *preparedStmt) Close() error {
-	if s.conn.idle[s.text] != nil { // it was in use twice
+	if s.conn.idle[s.text] != nil { // two were in use
 		return s.sqliteStmt.Close()
 	}
 	var err error

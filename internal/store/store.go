@@ -104,49 +104,10 @@ func (s *Store) Read(ctx context.Context, fn func(*Global) error) error {
 	return fn(newGlobal(ctx, tx))
 }
 
-// Write runs fn in a transaction. It commits the transaction if fn returns nil
-// and rolls it back otherwise. fn may be run more than once, so it must only
-// change the database. Writers run in the order of their arrival and wait for at
-// most 10 s. If the wait is longer, or if too many writers wait, Write returns
-// ErrBusy. The cancellation of ctx stops the wait, but not fn.
-func (s *Store) Write(ctx context.Context, fn func(*Global) error) error {
-	if err := s.queue.enter(ctx); err != nil {
-		return err
-	}
-	defer s.queue.leave()
-	if err := s.file.check(); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
-	defer cancel()
-	err := s.write(ctx, fn)
-	if e, ok := errors.AsType[*unavailableError](err); ok && e.lasts {
-		s.fault.Store(e)
-	} else if err == nil {
-		s.fault.Store(nil)
-	}
-	return err
-}
-
-func (s *Store) write(ctx context.Context, fn func(*Global) error) error {
-	tx, end, err := begin(ctx, s.writer, nil)
-	if err != nil {
-		if err = translate(err); errors.Is(err, ErrBusy) {
-			s.queue.foundLocked()
-		}
-		return err
-	}
-	defer end()
-	if err := fn(newGlobal(ctx, tx)); err != nil {
-		return err
-	}
-	return translate(tx.Commit())
-}
-
 // begin begins a transaction. The function end rolls it back, unless it was
-// committed, and releases the connection. The cancellation of ctx stops the
-// statements of the transaction but not the transaction itself, because
-// database/sql would roll it back in a goroutine that may outlive the caller.
+// committed, and releases the connection. The cancellation of ctx does not end the
+// transaction, because database/sql would roll it back in a goroutine that may
+// outlive the caller.
 func begin(ctx context.Context, db *sql.DB, options *sql.TxOptions) (tx *sql.Tx, end func(), err error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
@@ -169,9 +130,9 @@ type Global struct {
 	tx          *sql.Tx
 }
 
-// newGlobal returns a transaction whose statements run to their end, and of which
-// none begins once ctx has ended. For a context that can be canceled, the driver
-// starts a goroutine with each statement.
+// newGlobal returns a transaction that runs no statement after ctx has ended. A
+// running statement is not canceled: the driver would start a goroutine for each
+// statement to do so.
 func newGlobal(ctx context.Context, tx *sql.Tx) *Global {
 	return &Global{caller: ctx, ctx: context.WithoutCancel(ctx), tx: tx}
 }

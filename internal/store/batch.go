@@ -1,0 +1,158 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+)
+
+// maxBatch is the maximum number of writes in one transaction.
+const maxBatch = 64
+
+// write is a call of Write.
+type write struct {
+	ctx    context.Context //nolint:containedctx // of the caller
+	fn     func(*Global) error
+	err    error
+	panics any           // the value of a panic of fn, with its stack
+	done   chan struct{} // closed after the transaction is committed or rolled back
+}
+
+// Write runs fn in a transaction. It commits the transaction if fn returns nil and
+// rolls it back otherwise. fn may be run more than once, so it must only change the
+// database. Writes run in the order of their arrival and wait for at most 10 s. If
+// the wait is longer, or if too many writes wait, Write returns ErrBusy. The
+// cancellation of ctx stops the wait, but not fn.
+//
+// Waiting writes share a transaction, each in a savepoint, because one sync of the
+// disk commits all of them. No write returns before the commit. This includes failed
+// writes, which may have read uncommitted data of the others.
+func (s *Store) Write(ctx context.Context, fn func(*Global) error) error {
+	w := &write{ctx: ctx, fn: fn, done: make(chan struct{})}
+	leads, err := s.queue.add(w)
+	if err != nil {
+		return err
+	}
+	if leads {
+		func() {
+			defer s.queue.leave()
+			s.commit(s.queue.take(maxBatch))
+		}()
+	}
+	<-w.done
+	if w.panics != nil {
+		panic(w.panics)
+	}
+	return w.err
+}
+
+// commit runs writes in one transaction, or in one each if that fails.
+func (s *Store) commit(batch []*write) {
+	if len(batch) == 0 { // another caller has run the write
+		return
+	}
+	for _, w := range batch {
+		w.err = errUnfinished
+	}
+	defer func() {
+		for _, w := range batch {
+			s.note(w.err)
+			close(w.done)
+		}
+	}()
+	err := s.runAll(batch)
+	var begin *beginError
+	switch {
+	case err == nil:
+	case errors.As(err, &begin):
+		if errors.Is(err, ErrBusy) { // the waiting writes need the same lock
+			batch = append(batch, s.queue.take(maxWriters)...)
+		}
+		for _, w := range batch {
+			w.err = begin.error
+		}
+	case len(batch) > 1:
+		for _, w := range batch {
+			if err := s.runAll([]*write{w}); err != nil {
+				w.err = err
+			}
+		}
+	default:
+		batch[0].err = err
+	}
+}
+
+// beginError is an error before any write has run.
+type beginError struct{ error }
+
+func (e *beginError) Unwrap() error { return e.error }
+
+// note stores the reason for failing writes until a write succeeds.
+func (s *Store) note(err error) {
+	if e, ok := errors.AsType[*unavailableError](err); ok && e.lasts {
+		s.fault.Store(e)
+	} else if err == nil {
+		s.fault.Store(nil)
+	}
+}
+
+// runAll runs writes in one transaction. It returns an error if the transaction is not
+// committed.
+func (s *Store) runAll(batch []*write) error {
+	if err := s.file.check(); err != nil {
+		return &beginError{err}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
+	defer cancel()
+	tx, end, err := begin(ctx, s.writer, nil)
+	if err != nil {
+		return &beginError{translate(err)}
+	}
+	defer end()
+	g := newGlobal(ctx, tx)
+	for _, w := range batch {
+		if len(batch) > 1 {
+			err = w.runInSavepoint(g)
+		} else if w.run(g); w.panics != nil {
+			return nil // end rolls back
+		} else {
+			err = w.err
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return translate(tx.Commit())
+}
+
+// runInSavepoint runs a write so that its failure does not affect the others. It
+// returns an error if the transaction cannot be continued.
+func (w *write) runInSavepoint(g *Global) error {
+	if _, err := g.exec("SAVEPOINT one"); err != nil {
+		return err
+	}
+	w.run(g)
+	if w.err != nil || w.panics != nil {
+		if _, err := g.exec("ROLLBACK TO one"); err != nil {
+			return err
+		}
+	}
+	_, err := g.exec("RELEASE one")
+	return err
+}
+
+// errUnfinished is the error of the writes of a transaction in which a function
+// called runtime.Goexit.
+var errUnfinished = errors.New("store: the transaction did not finish")
+
+// run calls the function.
+func (w *write) run(g *Global) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.panics = fmt.Sprintf("%v\n\n%s", p, debug.Stack())
+		}
+	}()
+	w.panics = nil
+	w.err = w.fn(g)
+}
