@@ -35,16 +35,19 @@ func (s *Store) Write(ctx context.Context, fn func(*Global) error) error {
 		return err
 	}
 	if leads {
-		func() {
-			defer s.queue.leave()
-			s.commit(s.queue.take(maxBatch))
-		}()
+		s.lead() //nolint:contextcheck // the context of one caller does not end the writes of the others
 	}
 	<-w.done
 	if w.panics != nil {
 		panic(w.panics)
 	}
 	return w.err
+}
+
+// lead runs the waiting writes. The caller has the writer.
+func (s *Store) lead() {
+	defer s.queue.leave()
+	s.commit(s.queue.take(maxBatch))
 }
 
 // commit runs writes in one transaction, or in one each if that fails.
