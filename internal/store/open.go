@@ -84,7 +84,7 @@ const (
 )
 
 func openSQLite(path, use string) *sql.DB {
-	db := openDB(path + "?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=trusted_schema(0)" + use)
+	db := openDB(path + "?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=trusted_schema(0)&_pragma=temp_store(MEMORY)" + use)
 	db.SetConnMaxLifetime(0)
 	db.SetConnMaxIdleTime(0)
 	return db
