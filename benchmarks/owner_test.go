@@ -16,6 +16,12 @@ func owner(b *testing.B, cfg embedded.Config) (*promptrails.Client, *promptrails
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = service.Close() })
+	return ownerOf(b, service)
+}
+
+// ownerOf returns a client of the owner of a new workspace in a service.
+func ownerOf(b *testing.B, service *embedded.Service) (*promptrails.Client, *promptrails.Workspace) {
+	b.Helper()
 	user, err := service.CreateUser(b.Context(), "ada@example.com", "Ada")
 	if err != nil {
 		b.Fatal(err)

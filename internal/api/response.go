@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"sync"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/internal/policy"
@@ -35,7 +36,19 @@ func showsSecret(v any) bool {
 	if sealed, ok := v.(interface{ HoldsSecret() bool }); ok {
 		return sealed.HoldsSecret()
 	}
-	return canHoldSecret(reflect.TypeOf(v), nil) && len(wire.Secrets(v)) > 0
+	return mayHoldSecret(reflect.TypeOf(v)) && len(wire.Secrets(v)) > 0
+}
+
+// secretTypes caches canHoldSecret by [reflect.Type].
+var secretTypes sync.Map
+
+func mayHoldSecret(t reflect.Type) bool {
+	cached, ok := secretTypes.Load(t)
+	if !ok {
+		cached, _ = secretTypes.LoadOrStore(t, canHoldSecret(t, nil))
+	}
+	may, _ := cached.(bool)
+	return may
 }
 
 // canHoldSecret reports whether values of a type can contain a Secret. It does
