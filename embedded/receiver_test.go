@@ -28,8 +28,8 @@ type received struct {
 	body   []byte
 }
 
-// newReceiver starts a receiver whose responses are written by h. If h is nil,
-// the status is 204.
+// newReceiver starts a receiver that responds with h. If h is nil, the status is
+// 204.
 func newReceiver(t *testing.T, h http.HandlerFunc) *receiver {
 	t.Helper()
 	r := &receiver{t: t, came: make(chan *received, 1000)}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -40,36 +41,18 @@ type call struct {
 // stores validation errors in request.Fault, since authorization errors take
 // precedence.
 func (c *call) run() (*service.Response, error) {
-	user, key, err := c.authenticate()
-	if err != nil {
+	caller := &service.Caller{
+		IP: c.clientIP(), Origins: c.r.Header.Values("Origin"), UserAgent: storable(c.r.UserAgent()), RequestID: c.r.Header.Get("X-Request-ID"),
+	}
+	if err := c.authenticate(caller); err != nil {
 		return nil, err
 	}
-	c.request = service.Request{
-		Need: c.route.need,
-		Caller: &service.Caller{
-			User: user, Key: key, IP: c.clientIP(), Origins: c.r.Header.Values("Origin"), UserAgent: storable(c.r.UserAgent()), RequestID: c.r.Header.Get("X-Request-ID"),
-		},
-	}
-	if len(c.r.Header.Values("X-Workspace-ID")) > 1 {
-		return nil, service.Invalid(map[string]string{"X-Workspace-ID": "must be sent only once"})
-	}
-	switch c.route.need.Workspace {
-	case service.FromHeader:
-		c.request.Workspace = c.r.Header.Get("X-Workspace-ID")
-		switch {
-		case c.request.Workspace != "":
-		case key != nil:
-			c.request.Workspace = key.WorkspaceID
-		default:
-			return nil, service.Invalid(map[string]string{"X-Workspace-ID": "is required with an access token; send the id of a workspace"})
-		}
-	case service.FromPath:
-		c.request.Workspace = c.r.PathValue("id")
-	case service.NoWorkspace:
-	}
+	c.request = service.Request{Need: c.route.need, Caller: caller}
+	c.readWorkspace()
 	if !isID(c.request.Workspace) || !isID(c.id()) || !isID(c.parentID()) {
-		return nil, service.NoRoute()
+		return nil, cmp.Or(c.api.Service.Identify(c.r.Context(), caller), error(service.NoRoute()))
 	}
+	var err error
 	c.request.Preconditions, err = service.ParsePreconditions(c.r.Header)
 	c.fault(err)
 	if c.mutates() {
@@ -77,6 +60,27 @@ func (c *call) run() (*service.Response, error) {
 		c.fault(c.readIdempotencyKey())
 	}
 	return c.route.handle(c)
+}
+
+// readWorkspace sets the workspace of the request.
+func (c *call) readWorkspace() {
+	if len(c.r.Header.Values("X-Workspace-ID")) > 1 {
+		c.fault(service.Invalid(map[string]string{"X-Workspace-ID": "must be sent only once"}))
+	}
+	switch c.route.need.Workspace {
+	case service.FromHeader:
+		c.request.Workspace = c.r.Header.Get("X-Workspace-ID")
+		switch {
+		case c.request.Workspace != "":
+		case c.request.Caller.Key != nil:
+			c.request.Workspace = c.request.Caller.Key.WorkspaceID
+		case c.r.Header.Get("X-API-Key") == "":
+			c.fault(service.Invalid(map[string]string{"X-Workspace-ID": "is required with an access token; send the id of a workspace"}))
+		}
+	case service.FromPath:
+		c.request.Workspace = c.r.PathValue("id")
+	case service.NoWorkspace:
+	}
 }
 
 func (c *call) mutates() bool { return c.r.Method != http.MethodGet && c.r.Method != http.MethodHead }
@@ -108,24 +112,30 @@ func isID(s string) bool {
 	return len(s) <= maxID && utf8.ValidString(s) && !strings.ContainsRune(s, 0)
 }
 
-// authenticate returns the user of the request's access token, or its API key.
-func (c *call) authenticate() (*promptrails.User, *promptrails.APIKey, error) {
+// authenticate sets the user or the API key of the request. If the request only
+// reads, its transaction looks them up.
+func (c *call) authenticate(caller *service.Caller) error {
+	if err := c.readCredentials(caller); err != nil || !c.mutates() {
+		return err
+	}
+	return c.api.Service.Identify(c.r.Context(), caller)
+}
+
+func (c *call) readCredentials(caller *service.Caller) error {
 	keys, tokens := c.r.Header.Values("X-API-Key"), c.r.Header.Values("Authorization")
 	switch {
 	case len(keys)+len(tokens) > 1:
-		return nil, nil, service.BadRequest("send either X-API-Key or Authorization, and only once")
+		return service.BadRequest("send either X-API-Key or Authorization, and only once")
 	case len(keys) == 1:
-		key, err := c.api.Service.KeyBySecret(c.r.Context(), promptrails.NewSecret(keys[0]))
-		return nil, key, err
+		return c.api.Service.WithKey(caller, promptrails.NewSecret(keys[0]))
 	case len(tokens) == 0:
-		return nil, nil, service.Unauthorized("missing credentials: send an access token as Authorization: Bearer, or an API key as X-API-Key")
+		return service.Unauthorized("missing credentials: send an access token as Authorization: Bearer, or an API key as X-API-Key")
 	}
 	scheme, token, _ := strings.Cut(tokens[0], " ")
 	if token = strings.TrimSpace(token); !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return nil, nil, service.Unauthorized("Authorization must be Bearer followed by an access token")
+		return service.Unauthorized("Authorization must be Bearer followed by an access token")
 	}
-	user, err := c.api.Service.UserByToken(c.r.Context(), promptrails.NewSecret(token))
-	return user, nil, err
+	return c.api.Service.WithToken(c.r.Context(), caller, promptrails.NewSecret(token))
 }
 
 func (c *call) clientIP() netip.Addr {

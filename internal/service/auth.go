@@ -20,14 +20,17 @@ const (
 	invitationPrefix  = "inv_"
 )
 
-// Caller is the authenticated user or key of a request, with its network origin.
+// Caller is the user or the key of a request, with its network origin. [Service.Identify]
+// authenticates it before the request, or the transaction of the request does.
 type Caller struct {
 	User      *promptrails.User   // nil for a key
-	Key       *promptrails.APIKey // as of the start of the request; nil for a user
+	Key       *promptrails.APIKey // nil for a user
 	IP        netip.Addr
 	Origins   []string // the Origin headers
 	UserAgent string
 	RequestID string
+
+	authenticate func(*store.Global) error // sets User or Key; nil after it was called
 }
 
 // principal identifies the caller in stored outcomes.
@@ -56,17 +59,27 @@ const (
 	NoWorkspace                        // the request is in no workspace
 )
 
-// KeyBySecret returns the key with the given secret. Its permissions are
-// checked later, in the transaction of the request.
-func (s *Service) KeyBySecret(ctx context.Context, secret promptrails.Secret) (key *promptrails.APIKey, err error) {
-	if !apikey.IsKey(secret.Reveal()) {
-		return nil, UnknownAPIKey()
+// Identify authenticates a caller before the transaction of its request. It is for
+// requests whose body is read in between.
+func (s *Service) Identify(ctx context.Context, c *Caller) error {
+	if c.authenticate == nil {
+		return nil
 	}
-	err = s.Store.Read(ctx, func(g *store.Global) error {
-		key, err = g.APIKeyByHash(hash(secret), s.Now())
+	authenticate := c.authenticate
+	c.authenticate = nil
+	return s.Store.Read(ctx, authenticate)
+}
+
+// WithKey makes the caller an API key.
+func (s *Service) WithKey(c *Caller, secret promptrails.Secret) error {
+	if !apikey.IsKey(secret.Reveal()) {
+		return UnknownAPIKey()
+	}
+	c.authenticate = func(g *store.Global) (err error) {
+		c.Key, err = g.APIKeyByHash(hash(secret), s.Now())
 		return orUnknownKey(err)
-	})
-	return key, err
+	}
+	return nil
 }
 
 // newToken returns a random token that begins with prefix.
@@ -78,44 +91,35 @@ func hash(s promptrails.Secret) []byte {
 	return sum[:]
 }
 
-// UserByToken returns the owner of an access token.
-func (s *Service) UserByToken(ctx context.Context, token promptrails.Secret) (*promptrails.User, error) {
+// WithToken makes the caller the owner of an access token.
+func (s *Service) WithToken(ctx context.Context, c *Caller, token promptrails.Secret) error {
 	text := token.Reveal()
 	refused := Unauthorized("the access token is invalid, expired or revoked")
 	switch {
 	case strings.HasPrefix(text, accessTokenPrefix):
-		user, err := s.userByOwnToken(ctx, token)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil, refused
+		c.authenticate = func(g *store.Global) (err error) {
+			var expires time.Time
+			c.User, expires, err = g.UserByToken(hash(token))
+			if errors.Is(err, store.ErrNotFound) || err == nil && !expires.IsZero() && !s.Now().Before(expires) {
+				return refused
+			}
+			return err
 		}
-		return user, err
+		return nil
 	case strings.HasPrefix(text, apikey.Prefix):
-		return nil, Unauthorized("send an API key in X-API-Key, not in Authorization")
+		return Unauthorized("send an API key in X-API-Key, not in Authorization")
 	case s.AuthenticateUser == nil:
-		return nil, refused
+		return refused
 	}
 	email, name, err := s.AuthenticateUser(ctx, text)
 	switch {
 	case errors.Is(err, promptrails.ErrUnauthorized):
-		return nil, refused
+		return refused
 	case err != nil:
-		return nil, Unavailable(err)
+		return Unavailable(err)
 	}
-	return s.knownAs(ctx, email, name)
-}
-
-func (s *Service) userByOwnToken(ctx context.Context, token promptrails.Secret) (user *promptrails.User, err error) {
-	err = s.Store.Read(ctx, func(g *store.Global) error {
-		var expires time.Time
-		if user, expires, err = g.UserByToken(hash(token)); err != nil {
-			return err
-		}
-		if !expires.IsZero() && !s.Now().Before(expires) {
-			return store.ErrNotFound
-		}
-		return nil
-	})
-	return user, err
+	c.User, err = s.knownAs(ctx, email, name)
+	return err
 }
 
 // knownAs returns the user with an email address that an identity provider
@@ -154,9 +158,15 @@ func (s *Service) knownAs(ctx context.Context, email, name string) (user *prompt
 // then returns r.Fault if the request is malformed.
 func (s *Service) admit(g *store.Global, r *Request) (*Session, error) {
 	x := &Session{service: s, global: g, caller: r.Caller, preconditions: r.Preconditions, now: s.Now().UTC().Truncate(time.Microsecond)}
+	current := r.Caller.authenticate != nil
+	if current {
+		if err := r.Caller.authenticate(g); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case r.Caller.Key != nil:
-		if err := x.enterWithKey(r); err != nil {
+		if err := x.enterWithKey(r, current); err != nil {
 			return nil, err
 		}
 	case r.Workspace != "":
@@ -167,13 +177,15 @@ func (s *Service) admit(g *store.Global, r *Request) (*Session, error) {
 	return x, r.Fault
 }
 
-// enterWithKey binds the session to the workspace of the calling key. It checks
-// the key in the transaction of the request.
-func (x *Session) enterWithKey(r *Request) (err error) {
+// enterWithKey binds the session to the workspace of the calling key. It reads the
+// key again if it is not current, that is, read in another transaction.
+func (x *Session) enterWithKey(r *Request, current bool) (err error) {
 	calling := r.Caller.Key
 	x.tx = x.global.Workspace(calling.WorkspaceID)
-	if x.key, err = x.tx.APIKey(calling.ID, x.now); err != nil {
-		return orUnknownKey(err)
+	if x.key = calling; !current {
+		if x.key, err = x.tx.APIKey(calling.ID, x.now); err != nil {
+			return orUnknownKey(err)
+		}
 	}
 	if err := x.judge(r.Caller); err != nil {
 		return err

@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// A transaction whose context is canceled returns its connection before Read
-// returns. Otherwise Close would not wait for it.
+// A transaction with a canceled context returns its connection before Read returns. Otherwise Close would not wait for it.
 func TestCanceledTransactionReturnsItsConnection(t *testing.T) {
 	t.Parallel()
 	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "workspaces.db"), func([]byte) error { return nil })

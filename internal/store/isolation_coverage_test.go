@@ -26,7 +26,7 @@ func TestIsolationCoversEachMethodAndTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = found.Close() }()
-	global := []string{"outcomes"} // whose requests may be in no workspace
+	global := []string{"outcomes"} // requests may be in no workspace
 	for found.Next() {
 		var table string
 		if err := found.Scan(&table); err != nil {

@@ -57,6 +57,9 @@ func (q *queue) add(w *write) (leads bool, err error) {
 
 // wait waits for the writer or for done.
 func (q *queue) wait(ctx context.Context, done <-chan struct{}) (entered bool, err error) {
+	if err := ctx.Err(); err != nil { // even if the writer is free
+		return false, err
+	}
 	timeout := time.NewTimer(maxWriteWait)
 	defer timeout.Stop()
 	select {
