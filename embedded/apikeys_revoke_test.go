@@ -2,8 +2,11 @@ package embedded_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -102,3 +105,30 @@ func TestVerifyRecordsUse(t *testing.T) {
 		t.Errorf("keys that expire before March: got %s, want %s and not %s", list, soon, used.id)
 	}
 }
+
+// A key that is revoked while the body of its request is read is refused.
+func TestRevocationDuringUpload(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, embedded.Config{})
+	ada := s.owner("ada@example.com", "research")
+	made := ada.do("POST", "/api-keys", `{"name":"k","scopes":["agents:write"]}`).expect(201)
+	var revoke sync.Once
+	upload := readerFunc(func(p []byte) (int, error) {
+		revoke.Do(func() { ada.do("DELETE", "/api-keys/"+made.text("id"), "").expect(204) })
+		return copy(p, `{"name":"a"}`), io.EOF
+	})
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v1/agents", upload)
+	r.Header.Set("X-API-Key", made.text("key"))
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	if w.Code != http.StatusUnauthorized || !strings.Contains(w.Body.String(), "api_key_revoked") {
+		t.Errorf("POST with a key that was revoked during the upload: got %d %s, want 401 api_key_revoked", w.Code, w.Body)
+	}
+	if ids, _ := ada.do("GET", "/agents", "").listed(); len(ids) != 0 {
+		t.Errorf("agents: got %d, want none", len(ids))
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
