@@ -95,13 +95,17 @@ func (m Money) Share(part, whole int64) (Money, error) {
 		return Money{}, invalid("amount", "is out of range: the share overflows int64")
 	}
 	share, _ := bits.Div64(high, low, magnitude(whole))
-	if share > math.MaxInt64 {
+	limit := uint64(math.MaxInt64)
+	if negative {
+		limit++ // for math.MinInt64
+	}
+	if share > limit {
 		return Money{}, invalid("amount", "is out of range: the share overflows int64")
 	}
 	if negative {
-		return Money{-int64(share), m.Currency}, nil
+		share = -share
 	}
-	return Money{int64(share), m.Currency}, nil
+	return Money{int64(share), m.Currency}, nil //nolint:gosec // two's complement
 }
 
 func magnitude(n int64) uint64 {
