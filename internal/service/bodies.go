@@ -3,6 +3,7 @@ package service
 import (
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -120,4 +121,16 @@ type UpdateChannelBody struct {
 type UpdateCredentialBody struct {
 	promptrails.UpdateCredentialParams
 	APIKey *promptrails.Secret `json:"api_key"`
+}
+
+// Nullable distinguishes a null field from an omitted one.
+type Nullable[T any] struct {
+	Given, Null bool
+	Value       T // zero if Null
+}
+
+// UnmarshalJSONFrom implements [json.UnmarshalerFrom].
+func (n *Nullable[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	n.Given, n.Null = true, dec.PeekKind() == 'n'
+	return json.UnmarshalDecode(dec, &n.Value)
 }
