@@ -42,8 +42,8 @@ func (x *Session) Credential(id string) (*promptrails.Credential, error) {
 }
 
 // CreateCredential stores a secret.
-func (x *Session) CreateCredential(p *CreateCredentialBody) (*promptrails.Credential, error) {
-	bad := faults{}
+func (x *Session) CreateCredential(body *CreateCredentialBody) (*promptrails.Credential, error) {
+	p, bad := *body, faults{} // a copy, as the transaction may run again
 	if p.Type == "" {
 		p.Type = p.Provider
 	} else if p.Provider != "" && p.Provider != p.Type {
@@ -97,8 +97,8 @@ func valueFault(v promptrails.Secret) string {
 }
 
 // UpdateCredential changes a credential.
-func (x *Session) UpdateCredential(id string, p *UpdateCredentialBody) (*promptrails.Credential, error) {
-	bad := faults{}
+func (x *Session) UpdateCredential(id string, body *UpdateCredentialBody) (*promptrails.Credential, error) {
+	p, bad := *body, faults{} // a copy, as the transaction may run again
 	if p.Value == nil {
 		p.Value = p.APIKey
 	} else if p.APIKey != nil {

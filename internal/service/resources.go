@@ -81,7 +81,8 @@ func (k Kind) defaults() Document {
 }
 
 // Resources returns a page of a collection.
-func (x *Session) Resources(in Collection, p *ListResourcesQuery) (*Page[*Resource], error) {
+func (x *Session) Resources(in Collection, query *ListResourcesQuery) (*Page[*Resource], error) {
+	p := *query // a copy, as the transaction may run again
 	if p.Query == "" {
 		p.Query = p.Search
 	} else if p.Search != "" {

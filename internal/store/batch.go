@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 )
 
 // maxBatch is the maximum number of writes in one transaction.
@@ -14,7 +15,8 @@ const maxBatch = 64
 type write struct {
 	ctx    context.Context //nolint:containedctx // of the caller
 	fn     func(*Global) error
-	err    error
+	result error         // of fn, before the transaction is committed
+	err    error         // of Write
 	panics any           // the value of a panic of fn, with its stack
 	done   chan struct{} // closed after the transaction is committed or rolled back
 }
@@ -35,7 +37,7 @@ func (s *Store) Write(ctx context.Context, fn func(*Global) error) error {
 		return err
 	}
 	if leads {
-		s.lead() //nolint:contextcheck // the context of one caller does not end the writes of the others
+		s.lead(w) //nolint:contextcheck // the context of one caller does not end the writes of the others
 	}
 	<-w.done
 	if w.panics != nil {
@@ -44,17 +46,26 @@ func (s *Store) Write(ctx context.Context, fn func(*Global) error) error {
 	return w.err
 }
 
-// lead runs the waiting writes. The caller has the writer.
-func (s *Store) lead() {
+// lead runs waiting writes until own is done. The caller has the writer. Each batch
+// has a goroutine, so that a function that calls runtime.Goexit does not end the
+// goroutine of another caller.
+func (s *Store) lead(own *write) {
 	defer s.queue.leave()
-	s.commit(s.queue.take(maxBatch))
+	for {
+		select {
+		case <-own.done:
+			return
+		default:
+		}
+		var batch sync.WaitGroup
+		batch.Go(func() { s.commit(s.queue.take(maxBatch)) })
+		batch.Wait()
+	}
 }
 
-// commit runs writes in one transaction, or in one each if that fails.
+// commit runs writes in one transaction, or in one each if that fails. Their errors
+// are errUnfinished until the outcome is known.
 func (s *Store) commit(batch []*write) {
-	if len(batch) == 0 { // another caller has run the write
-		return
-	}
 	for _, w := range batch {
 		w.err = errUnfinished
 	}
@@ -65,24 +76,35 @@ func (s *Store) commit(batch []*write) {
 		}
 	}()
 	err := s.runAll(batch)
-	var begin *beginError
-	switch {
-	case err == nil:
-	case errors.As(err, &begin):
+	if err == nil {
+		return
+	}
+	if begin, ok := errors.AsType[*beginError](err); ok {
 		if errors.Is(err, ErrBusy) { // the waiting writes need the same lock
 			batch = append(batch, s.queue.take(maxWriters)...)
 		}
-		for _, w := range batch {
-			w.err = begin.error
-		}
-	case len(batch) > 1:
-		for _, w := range batch {
-			if err := s.runAll([]*write{w}); err != nil {
-				w.err = err
-			}
-		}
-	default:
+		fail(batch, begin.error)
+		return
+	}
+	if len(batch) == 1 {
 		batch[0].err = err
+		return
+	}
+	for i, w := range batch {
+		err := s.runAll([]*write{w})
+		if begin, ok := errors.AsType[*beginError](err); ok {
+			fail(batch[i:], begin.error)
+			return
+		}
+		if err != nil {
+			w.err = err
+		}
+	}
+}
+
+func fail(batch []*write, err error) {
+	for _, w := range batch {
+		w.err = err
 	}
 }
 
@@ -120,13 +142,19 @@ func (s *Store) runAll(batch []*write) error {
 		} else if w.run(g); w.panics != nil {
 			return nil // end rolls back
 		} else {
-			err = w.err
+			err = w.result
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return translate(tx.Commit())
+	if err := tx.Commit(); err != nil {
+		return translate(err)
+	}
+	for _, w := range batch {
+		w.err = w.result
+	}
+	return nil
 }
 
 // runInSavepoint runs a write so that its failure does not affect the others. It
@@ -136,7 +164,7 @@ func (w *write) runInSavepoint(g *Global) error {
 		return err
 	}
 	w.run(g)
-	if w.err != nil || w.panics != nil {
+	if w.result != nil || w.panics != nil {
 		if _, err := g.exec("ROLLBACK TO one"); err != nil {
 			return err
 		}
@@ -156,6 +184,15 @@ func (w *write) run(g *Global) {
 			w.panics = fmt.Sprintf("%v\n\n%s", p, debug.Stack())
 		}
 	}()
-	w.panics = nil
-	w.err = w.fn(g)
+	w.panics, w.result = nil, nil
+	if runTwice {
+		_, begin := g.exec("SAVEPOINT first")
+		_ = w.fn(g)
+		_, back := g.exec("ROLLBACK TO first")
+		_, end := g.exec("RELEASE first")
+		if w.result = errors.Join(begin, back, end); w.result != nil {
+			return
+		}
+	}
+	w.result = w.fn(g)
 }

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -38,11 +39,17 @@ func settings(t *testing.T, s *Store, prefix string) (n int) {
 	return n
 }
 
+// errNotReturned is the error of a call of Write that ended with its goroutine.
+var errNotReturned = errors.New("Write did not return")
+
 // together runs writes that all wait before the first one runs, and returns their
 // errors. A panic of a write is returned as an error.
 func together(t *testing.T, s *Store, writes ...func(*Global) error) []error {
 	t.Helper()
 	errs := make([]error, len(writes))
+	for i := range errs {
+		errs[i] = errNotReturned
+	}
 	if err := s.queue.enter(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -228,14 +235,98 @@ func waiting(q *queue) int {
 	return q.waiting
 }
 
-// A write does not return success if the function of another write ended the
-// goroutine of the transaction.
-func TestGoexitFailsTheTransaction(t *testing.T) {
+// A leader runs batches until its own write is done, even if all of the first batch
+// are other writes: their callers may wait no longer for the writer.
+func TestLeaderRunsItsOwnWrite(t *testing.T) {
 	t.Parallel()
 	s := openFile(t)
-	errs := together(t, s, func(*Global) error { runtime.Goexit(); return nil }, set("other"))
-	if got := settings(t, s, "other"); errs[1] == nil && got == 0 {
-		t.Error("the other write: got no error and no setting")
+	if err := s.queue.enter(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range maxBatch {
+		s.queue.arrive(&write{ctx: t.Context(), fn: set("other"), done: make(chan struct{})})
+	}
+	own := &write{ctx: t.Context(), fn: set("own"), done: make(chan struct{})}
+	s.queue.arrive(own)
+	s.lead(own)
+	select {
+	case <-own.done:
+	default:
+		t.Error("the leader's write: got it waiting, want it done")
+	}
+	if got := settings(t, s, "own"); got != 1 || own.err != nil {
+		t.Errorf("the leader's write: got %d settings and %v, want 1 and no error", got, own.err)
+	}
+}
+
+// A function that ends its goroutine fails its transaction. No write returns success
+// without being applied, and no other caller's goroutine ends.
+func TestGoexitFailsTheTransaction(t *testing.T) {
+	t.Parallel()
+	for ends := range 3 {
+		t.Run(fmt.Sprintf("write %d ends", ends), func(t *testing.T) {
+			t.Parallel()
+			s := openFile(t)
+			writes := []func(*Global) error{set("k0"), set("k1"), set("k2")}
+			writes[ends] = func(*Global) error { runtime.Goexit(); return nil }
+			errs := together(t, s, writes...)
+			for i, err := range errs {
+				if errors.Is(err, errNotReturned) || err == nil && settings(t, s, fmt.Sprint("k", i)) == 0 {
+					t.Errorf("write %d: got %v and no setting, want an error", i, err)
+				}
+				if i == ends && err == nil {
+					t.Errorf("write %d, which ends its goroutine: got no error, want one", i)
+				}
+			}
+		})
+	}
+}
+
+// If another process takes the lock after a batch has failed, its writes fail together.
+func TestLockedDatabaseFailsTheBatch(t *testing.T) {
+	t.Parallel()
+	s := openFile(t)
+	other := openSQLite(location(s.file.name), "")
+	defer func() { _ = other.Close() }()
+	other.SetMaxOpenConns(1)
+	var attempts atomic.Int64
+	lost := func(g *Global) error {
+		_, err := g.tx.Exec("ROLLBACK")
+		if attempts.Add(1) == 1 {
+			_, lockErr := other.Exec("BEGIN IMMEDIATE")
+			err = errors.Join(err, lockErr)
+		}
+		return errors.Join(err, errors.New("refused"))
+	}
+	release := func() { // after the first write has failed
+		if _, err := other.Exec("ROLLBACK"); err != nil {
+			t.Error(err)
+		}
+	}
+	var once sync.Once
+	errs := make([]error, 4)
+	if err := s.queue.enter(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
+	for i, fn := range []func(*Global) error{set("a"), lost, set("b"), set("c")} {
+		running.Go(func() {
+			errs[i] = s.Write(t.Context(), fn)
+			once.Do(release)
+		})
+		for waitingWrites(s.queue) <= i {
+			runtime.Gosched()
+		}
+	}
+	s.queue.leave()
+	running.Wait()
+	for i, err := range errs {
+		if begin, ok := errors.AsType[*beginError](err); !errors.Is(err, ErrBusy) || ok {
+			t.Errorf("write %d: got %v, %v; want ErrBusy", i, err, begin)
+		}
+	}
+	if got := attempts.Load(); got != 1 {
+		t.Errorf("runs of the write that lost the transaction: got %d, want 1", got)
 	}
 }
 
