@@ -210,7 +210,7 @@ func (cfg *authenticatorConfig) check(c *Client) error {
 // AuthRequest describes a use of an API key.
 type AuthRequest struct {
 	IP     netip.Addr // the caller's address; an invalid one is never in a list
-	Origin string     // the Origin header; empty if there is none
+	Origin string     // the Origin header, or empty without one
 	Scopes []Scope    // the required scopes
 }
 

@@ -111,7 +111,7 @@ func BenchmarkRead(b *testing.B) {
 }
 
 // BenchmarkLoad measures concurrent callers of a service on a file: writes per second
-// with their 50th and 99th percentile, alone and next to readers. Each write creates a
+// with their 50th and 99th percentile, with and without concurrent readers. Each write creates a
 // credential, with its changelog entry, and is synced to the disk.
 func BenchmarkLoad(b *testing.B) {
 	for _, load := range []struct{ writers, readers int }{{1, 0}, {16, 0}, {64, 0}, {4, 28}, {16, 16}} {

@@ -15,7 +15,7 @@
 // with their versions, executions with approvals, traces, memories, guardrails,
 // triggers, scores, chat sessions, MCP tools, apps and credentials.
 //
-// There is no model, tool or data source behind the service. An execution returns
+// The service is not connected to a model, tool or data source. An execution returns
 // a simulated output and never fails, triggers and MCP tools are stored only, and
 // an invoice is paid when it is issued. Calls that require more return 404
 // not_served: media, assets, chat messages and streams, running or previewing a

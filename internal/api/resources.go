@@ -75,8 +75,9 @@ func listResources(k service.Kind) handler {
 	return func(c *call) (*service.Response, error) {
 		params := &service.ListResourcesQuery{Filter: map[string]string{}}
 		c.query(params, k.Filters...)
+		query := c.r.URL.Query()
 		for _, name := range k.Filters {
-			params.Filter[name] = c.r.URL.Query().Get(name)
+			params.Filter[name] = query.Get(name)
 		}
 		return c.read(func(x *service.Session) (any, error) { return x.Resources(c.in(k), params) })
 	}

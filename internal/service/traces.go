@@ -12,8 +12,8 @@ import (
 // one span.
 const maxSpans = 100
 
-// Trace returns the span with that id or, if there is none, the list of the spans
-// with that trace_id.
+// Trace returns the span with an id, or the spans of the trace with that trace_id
+// if no span has the id.
 func (x *Session) Trace(id string) (any, error) {
 	span, err := x.Resource(Collection{Kind: kindByName(traces)}, id)
 	if err == nil || AsRefusal(err).Status != http.StatusNotFound {
