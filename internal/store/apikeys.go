@@ -1,7 +1,6 @@
 package store
 
 import (
-	"database/sql"
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -108,7 +107,7 @@ func (t *Tx) APIKeys(by *APIKeyFilter, now time.Time, p Paging) (page []*promptr
 		rest = f.page(p, "k.created_at", "k.id")
 	}
 	query := "SELECT " + apiKeyColumns + " " + apiKeyRows + scoped(rest)
-	err = t.rows(query, f.args, func(r *sql.Rows) error {
+	err = t.rows(query, f.args, func(r scanner) error {
 		k := new(promptrails.APIKey)
 		page = append(page, k)
 		if err := r.Scan(apiKeyFields(k)...); err != nil {
@@ -151,7 +150,7 @@ func (t *Tx) APIKeyByHash(hash []byte, now time.Time) (*promptrails.APIKey, erro
 // LiveAPIKeysBy returns the keys that a user created and that are not revoked at
 // now, oldest first.
 func (t *Tx) LiveAPIKeysBy(userID string, now time.Time) (keys []*promptrails.APIKey, err error) {
-	err = t.rows("SELECT "+apiKeyColumns+" "+apiKeyRows+" AND k.created_by = $2 AND k.revoked_at = 0 ORDER BY k.created_at, k.id", []any{userID}, func(r *sql.Rows) error {
+	err = t.rows("SELECT "+apiKeyColumns+" "+apiKeyRows+" AND k.created_by = $2 AND k.revoked_at = 0 ORDER BY k.created_at, k.id", []any{userID}, func(r scanner) error {
 		k := new(promptrails.APIKey)
 		if err := r.Scan(apiKeyFields(k)...); err != nil {
 			return err

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"database/sql"
 	"fmt"
 	"time"
 
@@ -83,7 +82,7 @@ func (t *Tx) Invoices(status string, p Paging) (page []*promptrails.Invoice, tot
 		return nil, 0, err
 	}
 	query := "SELECT " + invoiceColumns + " " + invoiceRows + scoped(f.page(p, "i.issued_at", "i.id"))
-	err = t.rows(query, f.args, func(r *sql.Rows) error {
+	err = t.rows(query, f.args, func(r scanner) error {
 		i := new(promptrails.Invoice)
 		page = append(page, i)
 		return r.Scan(invoiceRow(i).into()...)
@@ -142,7 +141,7 @@ func (t *Tx) Transactions(p Paging) (page []*promptrails.Transaction, sequences 
 	}
 	query := "SELECT sequence, id, type, amount_micros, balance_after_micros, description, execution_id, created_at FROM transactions WHERE workspace_id = $1" +
 		scoped(f.sql.String()+" ORDER BY sequence DESC"+f.limit(p))
-	err = t.rows(query, f.args, func(r *sql.Rows) error {
+	err = t.rows(query, f.args, func(r scanner) error {
 		x := &promptrails.Transaction{Currency: Currency}
 		var sequence int64
 		if err := r.Scan(&sequence, &x.ID, &x.Type, &x.AmountMicros, &x.BalanceAfterMicros, &x.Description, &x.ExecutionID, stamp{&x.CreatedAt}); err != nil {

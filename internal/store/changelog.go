@@ -1,7 +1,6 @@
 package store
 
 import (
-	"database/sql"
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -78,7 +77,7 @@ func (t *Tx) Changelog(by *ChangelogFilter, p Paging) (page []Document, err erro
 		f.and(beyond, p.After.At)
 	}
 	query := "SELECT sequence, document FROM changelog WHERE workspace_id = $1" + scoped(f.sql.String()+order+f.limit(p))
-	err = t.rows(query, f.args, func(r *sql.Rows) error {
+	err = t.rows(query, f.args, func(r scanner) error {
 		var d Document
 		if err := r.Scan(&d.Sequence, &d.JSON); err != nil {
 			return err

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"database/sql"
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -62,7 +61,7 @@ func (t *Tx) ActiveChannels() ([]*Channel, error) {
 }
 
 func (t *Tx) channels(rest scoped, args []any) (found []*Channel, err error) {
-	err = t.rows("SELECT "+channelColumns+" "+channelRows+rest, args, func(r *sql.Rows) error {
+	err = t.rows("SELECT "+channelColumns+" "+channelRows+rest, args, func(r scanner) error {
 		c := new(Channel)
 		found = append(found, c)
 		return r.Scan(channelRow(c).into()...)

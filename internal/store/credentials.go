@@ -1,8 +1,6 @@
 package store
 
 import (
-	"database/sql"
-
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
@@ -39,7 +37,7 @@ func (t *Tx) Credentials(category, kind, q string, p Paging) (page []*promptrail
 		return nil, 0, err
 	}
 	query := "SELECT " + credentialColumns + " " + credentialRows + scoped(f.page(p, "c.created_at", "c.id"))
-	err = t.rows(query, f.args, func(r *sql.Rows) error {
+	err = t.rows(query, f.args, func(r scanner) error {
 		c := new(promptrails.Credential)
 		page = append(page, c)
 		return r.Scan(credentialRow(c).into()...)

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"database/sql"
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -41,7 +40,7 @@ func (t *Tx) Deliveries(channelID, status string, p Paging) (page []*Delivery, e
 		f.and("d.sequence < ?", p.After.At)
 	}
 	query := "SELECT " + deliveryColumns + " " + deliveryRows + " AND d.channel_id = $2" + scoped(f.sql.String()+" ORDER BY d.sequence DESC"+f.limit(p))
-	err = t.rows(query, append([]any{channelID}, f.args...), func(r *sql.Rows) error {
+	err = t.rows(query, append([]any{channelID}, f.args...), func(r scanner) error {
 		d := new(Delivery)
 		page = append(page, d)
 		return r.Scan(deliveryRow(d).into()...)

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"database/sql"
 	"fmt"
 	"time"
 
@@ -64,7 +63,7 @@ func (g *Global) UserWorkspaces(userID, role, q string, p Paging) (page []*promp
 	}
 	query := "SELECT " + workspaceColumns + ", m.role FROM members m JOIN workspaces w ON w.id = m.workspace_id WHERE m.user_id = $1" +
 		f.page(p, "m.workspace_created_at", "m.workspace_id")
-	err = g.rows(query, append([]any{userID}, f.args...), func(r *sql.Rows) error {
+	err = g.rows(query, append([]any{userID}, f.args...), func(r scanner) error {
 		w := new(promptrails.Workspace)
 		page = append(page, w)
 		return r.Scan(append(workspaceFields(w), &w.Role)...)
@@ -143,7 +142,7 @@ func (g *Global) CreateAccessToken(userID string, t *AccessToken, hash []byte) e
 
 // AccessTokens returns a user's tokens, newest first.
 func (g *Global) AccessTokens(userID string) (tokens []*AccessToken, err error) {
-	err = g.rows("SELECT id, created_at, expires_at FROM access_tokens WHERE user_id = $1 ORDER BY created_at DESC, id DESC", []any{userID}, func(r *sql.Rows) error {
+	err = g.rows("SELECT id, created_at, expires_at FROM access_tokens WHERE user_id = $1 ORDER BY created_at DESC, id DESC", []any{userID}, func(r scanner) error {
 		t := new(AccessToken)
 		tokens = append(tokens, t)
 		return r.Scan(&t.ID, stamp{&t.CreatedAt}, stamp{&t.ExpiresAt})
@@ -207,7 +206,7 @@ func (g *Global) DueChannels(without []string, limit int) (found []ChannelRef, e
 		f.and("workspace_id <> ?", workspace)
 	}
 	query := "SELECT workspace_id, id, next_attempt_at FROM notification_channels WHERE next_attempt_at > 0" + f.sql.String() + " ORDER BY next_attempt_at" + f.limit(Paging{Limit: limit})
-	err = g.rows(query, f.args, func(r *sql.Rows) error {
+	err = g.rows(query, f.args, func(r scanner) error {
 		found = append(found, ChannelRef{})
 		c := &found[len(found)-1]
 		return r.Scan(&c.Workspace, &c.ID, stamp{&c.At})
@@ -268,7 +267,7 @@ type SealedRow struct {
 // and returns at most limit rows.
 func (g *Global) Stale(c SealedColumn, prefix []byte, after SealedRow, limit int) (rows []SealedRow, err error) {
 	err = g.rows(fmt.Sprintf(`SELECT workspace_id, id, %[2]s FROM %[1]s WHERE (workspace_id, id) > ($1, $2) AND substr(%[2]s, 1, $3) <> $4
-		ORDER BY workspace_id, id LIMIT $5`, c.Table, c.Name), []any{after.Workspace, after.ID, len(prefix), prefix, limit}, func(r *sql.Rows) error {
+		ORDER BY workspace_id, id LIMIT $5`, c.Table, c.Name), []any{after.Workspace, after.ID, len(prefix), prefix, limit}, func(r scanner) error {
 		rows = append(rows, SealedRow{})
 		row := &rows[len(rows)-1]
 		return r.Scan(&row.Workspace, &row.ID, &row.Value)
@@ -285,7 +284,7 @@ func (g *Global) Replace(c SealedColumn, row SealedRow) error {
 // that does not begin with prefix.
 func (g *Global) StaleOutcomes(prefix []byte, limit int) (rows []OutcomeKey, err error) {
 	err = g.rows(`SELECT principal, workspace_id, key_hash FROM outcomes WHERE secret = 1 AND body IS NOT NULL AND substr(body, 1, $1) <> $2 LIMIT $3`,
-		[]any{len(prefix), prefix, limit}, func(r *sql.Rows) error {
+		[]any{len(prefix), prefix, limit}, func(r scanner) error {
 			rows = append(rows, OutcomeKey{})
 			k := &rows[len(rows)-1]
 			return r.Scan(&k.Principal, &k.Workspace, &k.Hash)

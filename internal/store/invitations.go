@@ -1,7 +1,6 @@
 package store
 
 import (
-	"database/sql"
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -48,7 +47,7 @@ func (t *Tx) Invitations(status promptrails.InvitationStatus, now time.Time, p P
 		return nil, 0, err
 	}
 	query := "SELECT " + invitationColumns + " " + invitationRows + scoped(f.page(p, "i.created_at", "i.id"))
-	err = t.rows(query, f.args, func(r *sql.Rows) error {
+	err = t.rows(query, f.args, func(r scanner) error {
 		i := new(promptrails.Invitation)
 		page = append(page, i)
 		if err := r.Scan(invitationFields(i)...); err != nil {

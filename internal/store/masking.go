@@ -1,8 +1,6 @@
 package store
 
 import (
-	"database/sql"
-
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
@@ -52,7 +50,7 @@ func (t *Tx) MaskingOverrides(p Paging) (page []*promptrails.MaskingOverride, to
 		return nil, 0, err
 	}
 	query := "SELECT " + overrideColumns + " " + overrideRows + scoped(f.page(p, "o.created_at", "o.agent_id"))
-	err = t.rows(query, f.args, func(r *sql.Rows) error {
+	err = t.rows(query, f.args, func(r scanner) error {
 		o := new(promptrails.MaskingOverride)
 		page = append(page, o)
 		return r.Scan(overrideFields(o)...)

@@ -1,8 +1,6 @@
 package store
 
 import (
-	"database/sql"
-
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
@@ -25,7 +23,7 @@ func (t *Tx) Members(role, q string, p Paging) (page []*promptrails.Member, tota
 		return nil, 0, err
 	}
 	query := "SELECT " + memberColumns + " " + memberRows + scoped(f.page(p, "m.joined_at", "m.id"))
-	err = t.rows(query, f.args, func(r *sql.Rows) error {
+	err = t.rows(query, f.args, func(r scanner) error {
 		m := new(promptrails.Member)
 		page = append(page, m)
 		return r.Scan(memberFields(m)...)

@@ -75,7 +75,7 @@ func (t *Tx) Resources(kind, parent string, by *ResourceFilter, p Paging) (page 
 		return nil, 0, err
 	}
 	query := "SELECT " + resourceColumns + " " + inCollection + scoped(f.page(p, "r.created_at", "r.id"))
-	err = t.rows(query, append(args, f.args...), func(rows *sql.Rows) error {
+	err = t.rows(query, append(args, f.args...), func(rows scanner) error {
 		r := new(Resource)
 		if err := rows.Scan(resourceFields(r)...); err != nil {
 			return err
@@ -110,7 +110,7 @@ func (t *Tx) HasResource(kind, id string) (bool, error) {
 
 // NestedResources returns the resources nested in a resource, oldest first.
 func (t *Tx) NestedResources(parent string) (nested []*Resource, err error) {
-	err = t.rows("SELECT "+resourceColumns+" "+resourceRows+" AND r.parent_id = $2 ORDER BY r.created_at, r.id", []any{parent}, func(rows *sql.Rows) error {
+	err = t.rows("SELECT "+resourceColumns+" "+resourceRows+" AND r.parent_id = $2 ORDER BY r.created_at, r.id", []any{parent}, func(rows scanner) error {
 		r := new(Resource)
 		nested = append(nested, r)
 		return rows.Scan(resourceFields(r)...)
@@ -122,7 +122,7 @@ func (t *Tx) NestedResources(parent string) (nested []*Resource, err error) {
 // limit.
 func (t *Tx) UsedBy(id string, limit int) (users []Ref, err error) {
 	err = t.rows(`SELECT r.kind, r.id, r.name FROM resource_references f JOIN resources r ON r.workspace_id = f.workspace_id AND r.id = f.from_id
-		WHERE f.workspace_id = $1 AND f.to_id = $2 ORDER BY r.created_at, r.id LIMIT $3`, []any{id, limit}, func(rows *sql.Rows) error {
+		WHERE f.workspace_id = $1 AND f.to_id = $2 ORDER BY r.created_at, r.id LIMIT $3`, []any{id, limit}, func(rows scanner) error {
 		var u Ref
 		if err := rows.Scan(&u.Kind, &u.ID, &u.Name); err != nil {
 			return err

@@ -143,6 +143,9 @@ type Tx struct {
 	workspace string
 }
 
+// scanner is the current row of a result.
+type scanner interface{ Scan(into ...any) error }
+
 // scoped is SQL that is limited to the workspace whose id is $1.
 type scoped string
 
@@ -154,7 +157,7 @@ func (t *Tx) row(query scoped, args []any, into ...any) error {
 	return t.global.row(string(query), append([]any{t.workspace}, args...), into...)
 }
 
-func (t *Tx) rows(query scoped, args []any, scan func(*sql.Rows) error) error {
+func (t *Tx) rows(query scoped, args []any, scan func(scanner) error) error {
 	return t.global.rows(string(query), append([]any{t.workspace}, args...), scan)
 }
 
@@ -176,7 +179,7 @@ func (g *Global) row(query string, args []any, into ...any) error {
 	return translate(g.tx.QueryRowContext(g.ctx, query, args...).Scan(into...))
 }
 
-func (g *Global) rows(query string, args []any, scan func(*sql.Rows) error) error {
+func (g *Global) rows(query string, args []any, scan func(scanner) error) error {
 	if err := g.caller.Err(); err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"database/sql"
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -60,7 +59,7 @@ func (t *Tx) AddTrace(r *Resource, adds TraceTotals, masked map[promptrails.Dete
 
 // TraceSpans returns the spans of a trace in order, at most limit.
 func (t *Tx) TraceSpans(traceID string, limit int) (spans []*Resource, err error) {
-	err = t.rows("SELECT "+resourceColumns+" "+resourceRows+" AND r.kind = $2 AND r.member_trace_id = $3 ORDER BY r.created_at, r.id LIMIT $4", []any{tracesOfAnyKind, traceID, limit}, func(rows *sql.Rows) error {
+	err = t.rows("SELECT "+resourceColumns+" "+resourceRows+" AND r.kind = $2 AND r.member_trace_id = $3 ORDER BY r.created_at, r.id LIMIT $4", []any{tracesOfAnyKind, traceID, limit}, func(rows scanner) error {
 		r := new(Resource)
 		spans = append(spans, r)
 		return rows.Scan(resourceFields(r)...)
@@ -90,7 +89,7 @@ func (t *Tx) Masked(by *MaskedFilter) (counts map[promptrails.Detector]int, trac
 		return nil, 0, err
 	}
 	counts = map[promptrails.Detector]int{}
-	err = t.rows("SELECT detector, sum(n) "+rows+" GROUP BY detector", f.args, func(r *sql.Rows) error {
+	err = t.rows("SELECT detector, sum(n) "+rows+" GROUP BY detector", f.args, func(r scanner) error {
 		var detector promptrails.Detector
 		var n int
 		err := r.Scan(&detector, &n)
