@@ -1,7 +1,10 @@
 package service
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,5 +68,16 @@ func (s *Service) FlushActivity(ctx context.Context) error {
 	for who, last := range seen {
 		rows = append(rows, store.Activity{Workspace: who.workspace, UserID: who.user, KeyID: who.key, At: last.at, IP: last.ip})
 	}
-	return s.Store.Write(ctx, func(g *store.Global) error { return g.Touch(rows) })
+	slices.SortFunc(rows, func(a, b store.Activity) int {
+		return cmp.Or(cmp.Compare(a.Workspace, b.Workspace), cmp.Compare(a.UserID, b.UserID), cmp.Compare(a.KeyID, b.KeyID))
+	})
+	var errs []error
+	for some := range slices.Chunk(rows, flushBatch) {
+		errs = append(errs, s.Store.Write(ctx, func(g *store.Global) error { return g.Touch(some) }))
+	}
+	return errors.Join(errs...)
 }
+
+// flushBatch is the maximum number of rows that a transaction of FlushActivity
+// changes, because other writers wait for it.
+const flushBatch = 500

@@ -143,7 +143,10 @@ func (s *Service) knownAs(ctx context.Context, email, name string) (user *prompt
 		user, err = g.UserByEmail(email)
 		if errors.Is(err, store.ErrNotFound) {
 			user = &promptrails.User{ID: s.NewID(), Email: email, Name: name}
-			return g.CreateUser(user, s.Now())
+			if err = g.CreateUser(user, s.Now()); isExists(err) { // another process was first
+				user, err = g.UserByEmail(email)
+			}
+			return err
 		}
 		if err != nil {
 			return err
@@ -157,7 +160,7 @@ func (s *Service) knownAs(ctx context.Context, email, name string) (user *prompt
 // admit authorizes a request: it checks membership, then the role or scope, and
 // then returns r.Fault if the request is malformed.
 func (s *Service) admit(g *store.Global, r *Request) (*Session, error) {
-	x := &Session{service: s, global: g, caller: r.Caller, preconditions: r.Preconditions, now: s.Now().UTC().Truncate(time.Microsecond)}
+	x := &Session{service: s, global: g, caller: r.Caller, preconditions: r.Preconditions}
 	current := r.Caller.authenticate != nil
 	if current {
 		if err := r.Caller.authenticate(g); err != nil {
@@ -173,6 +176,8 @@ func (s *Service) admit(g *store.Global, r *Request) (*Session, error) {
 		if err := x.enter(r); err != nil {
 			return nil, err
 		}
+	default:
+		x.begin()
 	}
 	return x, r.Fault
 }
@@ -183,10 +188,12 @@ func (x *Session) enterWithKey(r *Request, current bool) (err error) {
 	calling := r.Caller.Key
 	x.tx = x.global.Workspace(calling.WorkspaceID)
 	if x.key = calling; !current {
-		if x.key, err = x.tx.APIKey(calling.ID, x.now); err != nil {
+		if x.key, err = x.tx.APIKey(calling.ID, time.Time{}); err != nil {
 			return orUnknownKey(err)
 		}
 	}
+	x.begin()
+	store.SetStatus(x.key, x.now)
 	if err := x.judge(r.Caller); err != nil {
 		return err
 	}
@@ -231,6 +238,7 @@ func (x *Session) enter(r *Request) (err error) {
 	if x.member, err = x.tx.MemberByUser(x.caller.User.ID); err != nil {
 		return orNotFound(err, "workspace")
 	}
+	x.begin()
 	x.service.activity.saw(actorID{workspace: id, user: x.caller.User.ID}, x.now, "")
 	if !policy.AtLeast(string(x.member.Role), string(r.Need.Role)) {
 		return insufficientRole(r.Need.Role, x.member.Role)

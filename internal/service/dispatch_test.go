@@ -22,7 +22,7 @@ func TestPruneDeliveries(t *testing.T) {
 		if err := g.CreateUser(&promptrails.User{ID: "u", Email: "ada@example.com"}, now); err != nil {
 			return err
 		}
-		tx, err := g.CreateWorkspace(&promptrails.Workspace{ID: "w", Slug: "w", Plan: "pro", OwnerID: "u", Version: 1, CreatedAt: now, UpdatedAt: now}, changelog.Genesis("w"))
+		tx, err := g.CreateWorkspace(&promptrails.Workspace{ID: "w", Slug: "w", Plan: "pro", OwnerID: "u", Version: 1, CreatedAt: now, UpdatedAt: now}, changelog.Genesis("w"), time.Time{})
 		if err != nil {
 			return err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"sync"
 	"time"
 
@@ -52,7 +51,7 @@ func (s *Service) Act(ctx context.Context, r *Request, fn func(*Session) (*Respo
 	var response *Response
 	var notified bool
 	err := s.Store.Write(ctx, func(g *store.Global) error {
-		kept, err := s.outcome(g, r, key)
+		kept, err := s.reserve(g, r, key, fingerprint)
 		if err != nil {
 			return err
 		}
@@ -71,7 +70,7 @@ func (s *Service) Act(ctx context.Context, r *Request, fn func(*Session) (*Respo
 					}
 				}
 				notified = x.notified
-				return s.keep(g, key, fingerprint, response, x)
+				return s.keep(g, r, key, response, x)
 			}
 		}
 		response, err = s.replay(r, key, kept)
@@ -94,17 +93,14 @@ func (r *Request) outcomeKey() store.OutcomeKey {
 	return store.OutcomeKey{Principal: r.Caller.principal(), Workspace: r.Workspace, Hash: hash[:]}
 }
 
-// outcome returns the stored outcome of an idempotency key, or nil if the key is
-// new or its outcome is older than 24 hours.
-func (s *Service) outcome(g *store.Global, r *Request, key store.OutcomeKey) (*store.Outcome, error) {
+// reserve returns the stored outcome of an idempotency key. If the key is new or its
+// outcome is older than 24 hours, it reserves the key and returns nil.
+func (s *Service) reserve(g *store.Global, r *Request, key store.OutcomeKey, fingerprint []byte) (*store.Outcome, error) {
 	if r.Once == nil {
 		return nil, nil //nolint:nilnil // no outcome, no error
 	}
-	o, err := g.Outcome(key)
-	if errors.Is(err, store.ErrNotFound) || err == nil && s.Now().Sub(o.CreatedAt) >= outcomesKept {
-		return nil, nil //nolint:nilnil // no outcome, no error
-	}
-	return o, err
+	now := s.Now()
+	return g.Reserve(key, fingerprint, now, now.Add(-outcomesKept))
 }
 
 // replay returns the stored response. The request must be the same as the first
@@ -127,18 +123,15 @@ func (s *Service) replay(r *Request, key store.OutcomeKey, o *store.Outcome) (*R
 
 // keep stores the response under its idempotency key. Only successful responses
 // are stored; errors roll the transaction back.
-func (s *Service) keep(g *store.Global, key store.OutcomeKey, fingerprint []byte, a *Response, x *Session) error {
-	if fingerprint == nil {
-		return nil // no idempotency key
+func (s *Service) keep(g *store.Global, r *Request, key store.OutcomeKey, a *Response, x *Session) error {
+	if r.Once == nil {
+		return nil
 	}
 	body := a.Body
 	if a.Secret {
 		body = s.Ring.Seal(outcomePlace(key), body)
 	}
-	return g.SaveOutcome(key, &store.Outcome{
-		Fingerprint: fingerprint, Status: a.Status, ETag: a.ETag, Body: body, Secret: a.Secret,
-		EndsRight: x.endsRight, CreatedAt: x.now,
-	})
+	return g.Finish(key, &store.Outcome{Status: a.Status, ETag: a.ETag, Body: body, Secret: a.Secret, EndsRight: x.endsRight})
 }
 
 func outcomePlace(k store.OutcomeKey) seal.Place {

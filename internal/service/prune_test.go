@@ -22,9 +22,10 @@ func TestPrune(t *testing.T) {
 	secret := store.OutcomeKey{Principal: "p", Workspace: "w", Hash: []byte("secret")}
 	err := s.Store.Write(ctx, func(g *store.Global) error {
 		return errors.Join(
-			g.SaveOutcome(plain, &store.Outcome{Fingerprint: []byte("f"), Status: 200, Body: []byte("b"), CreatedAt: now}),
-			g.SaveOutcome(secret, &store.Outcome{Fingerprint: []byte("f"), Status: 200, Body: []byte("b"), Secret: true, CreatedAt: now}),
-			g.FreeSlug("slug", now),
+			save(g, plain, &store.Outcome{Status: 200, Body: []byte("b")}, now),
+			save(g, secret, &store.Outcome{Status: 200, Body: []byte("b"), Secret: true}, now),
+			create(g, "w", now),
+			g.Workspace("w").DeleteWorkspace("slug", now),
 		)
 	})
 	if err != nil {
@@ -53,16 +54,37 @@ func TestPrune(t *testing.T) {
 			if (err == nil && o.Body != nil) != c.secretBody {
 				t.Errorf("body of the secret outcome after %s: got %v, want it stored: %t", c.after, err, c.secretBody)
 			}
-			freed, err := g.SlugFreedSince("slug", time.Time{})
-			if freed != c.freed {
-				t.Errorf("SlugFreedSince after %s: got %t, want %t", c.after, freed, c.freed)
-			}
-			return err
+			return nil
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
+		err = s.Store.Write(ctx, func(g *store.Global) error {
+			// Nothing was freed before 1970, so that the slug is in use as long as it is stored.
+			err := create(g, "v", time.Time{})
+			if (err == nil) == c.freed {
+				t.Errorf("CreateWorkspace after %s: got %v, want a free slug: %t", c.after, err, !c.freed)
+			}
+			return errUndone
+		})
+		if !errors.Is(err, errUndone) {
+			t.Fatal(err)
+		}
 	}
+}
+
+// errUndone rolls a transaction back.
+var errUndone = errors.New("undone")
+
+func save(g *store.Global, k store.OutcomeKey, o *store.Outcome, at time.Time) error {
+	_, err := g.Reserve(k, []byte("f"), at, time.Time{})
+	return errors.Join(err, g.Finish(k, o))
+}
+
+// create creates a workspace with the slug "slug".
+func create(g *store.Global, id string, freedBefore time.Time) error {
+	_, err := g.CreateWorkspace(&promptrails.Workspace{ID: id, Slug: "slug", Plan: "pro"}, "", freedBefore)
+	return err
 }
 
 // newService returns a service in memory, which is closed at the end of the test.

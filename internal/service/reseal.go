@@ -33,7 +33,7 @@ func (s *Service) Reseal(ctx context.Context) error {
 		if err := ProveKey(s.Ring, sealed); err != nil {
 			return err
 		}
-		return g.SetSetting(store.MasterKeyProof, s.Ring.Seal(proofPlace, []byte(proof)))
+		return g.ReplaceSetting(store.MasterKeyProof, sealed, s.Ring.Seal(proofPlace, []byte(proof)))
 	})
 }
 
@@ -57,8 +57,7 @@ func (s *Service) resealColumn(ctx context.Context, column store.SealedColumn) e
 					failed = append(failed, fmt.Errorf("%s.%s of the row %s: %w", column.Table, column.Name, row.ID, err))
 					continue
 				}
-				row.Value = s.Ring.Seal(place, plain)
-				if err := g.Replace(column, row); err != nil {
+				if err := g.Replace(column, row, s.Ring.Seal(place, plain)); err != nil {
 					return err
 				}
 			}
@@ -79,28 +78,23 @@ func (s *Service) resealColumn(ctx context.Context, column store.SealedColumn) e
 // those that cannot be opened.
 func (s *Service) resealOutcomes(ctx context.Context) error {
 	for {
-		var keys []store.OutcomeKey
+		var stale []store.SealedOutcome
 		err := s.Store.Write(ctx, func(g *store.Global) (err error) {
-			if keys, err = g.StaleOutcomes(s.Ring.Prefix(), resealBatch); err != nil {
+			if stale, err = g.StaleOutcomes(s.Ring.Prefix(), resealBatch); err != nil {
 				return err
 			}
-			for _, key := range keys {
-				o, err := g.Outcome(key)
-				if err != nil {
-					return err
+			for _, o := range stale {
+				var sealed []byte
+				if plain, err := s.Ring.Open(outcomePlace(o.Key), o.Body); err == nil {
+					sealed = s.Ring.Seal(outcomePlace(o.Key), plain)
 				}
-				plain, err := s.Ring.Open(outcomePlace(key), o.Body)
-				o.Body = nil
-				if err == nil {
-					o.Body = s.Ring.Seal(outcomePlace(key), plain)
-				}
-				if err := g.SaveOutcome(key, o); err != nil {
+				if err := g.ReplaceOutcome(o, sealed); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
-		if err != nil || len(keys) < resealBatch {
+		if err != nil || len(stale) < resealBatch {
 			return err
 		}
 	}

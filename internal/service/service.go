@@ -157,14 +157,14 @@ func (s *Service) keepProof(ctx context.Context) error {
 		return err
 	}
 	return s.Store.Write(ctx, func(g *store.Global) error {
-		sealed, err := g.Setting(store.MasterKeyProof)
-		if err == nil { // another process was first
-			return ProveKey(s.Ring, sealed)
-		}
-		if !errors.Is(err, store.ErrNotFound) {
+		if err := g.CreateSetting(store.MasterKeyProof, s.Ring.Seal(proofPlace, []byte(proof))); err != nil {
 			return err
 		}
-		return g.SetSetting(store.MasterKeyProof, s.Ring.Seal(proofPlace, []byte(proof)))
+		sealed, err := g.Setting(store.MasterKeyProof) // of the process that was first
+		if err != nil {
+			return err
+		}
+		return ProveKey(s.Ring, sealed)
 	})
 }
 
@@ -196,11 +196,13 @@ func (s *Service) housekeep(ctx context.Context) {
 // minute.
 func (s *Service) Prune(ctx context.Context) error {
 	now := s.Now()
-	return s.Store.Write(ctx, func(g *store.Global) error {
-		return g.Prune(store.Past{
-			Outcomes: now.Add(-outcomesKept), Secrets: now.Add(-secretsKept), Slugs: now.Add(-slugsKept), Deliveries: now.Add(-deliveriesKept), Now: now,
-		})
-	})
+	var errs []error
+	for _, step := range store.Prune(store.Past{
+		Outcomes: now.Add(-outcomesKept), Secrets: now.Add(-secretsKept), Slugs: now.Add(-slugsKept), Deliveries: now.Add(-deliveriesKept), Now: now,
+	}) {
+		errs = append(errs, s.Store.Write(ctx, step))
+	}
+	return errors.Join(errs...)
 }
 
 // NewID returns a new identifier.

@@ -54,8 +54,14 @@ func (s *Service) Read(ctx context.Context, r *Request, fn func(*Session) error)
 
 // asSystem returns a session in a workspace with the service as the actor.
 func (s *Service) asSystem(g *store.Global, workspace string) *Session {
-	return &Session{service: s, global: g, tx: g.Workspace(workspace), caller: &Caller{}, now: s.Now().UTC().Truncate(time.Microsecond)}
+	x := &Session{service: s, global: g, tx: g.Workspace(workspace), caller: &Caller{}}
+	x.begin()
+	return x
 }
+
+// begin sets the time of the session. In a workspace, it is called after the first
+// statement, which waits for earlier writers, so that times do not go back.
+func (x *Session) begin() { x.now = x.service.Now().UTC().Truncate(time.Microsecond) }
 
 // workspaceID returns the id of the session's workspace.
 func (x *Session) workspaceID() string {

@@ -81,17 +81,13 @@ func (x *Session) CreateWorkspace(p *promptrails.CreateWorkspaceParams) (*prompt
 	if err := bad.err(); err != nil {
 		return nil, err
 	}
-	taken := conflict(promptrails.CodeSlugTaken, "the slug %s is in use, or was released less than 30 days ago; choose another", p.Slug)
-	if freed, err := x.global.SlugFreedSince(p.Slug, x.now.Add(-slugsKept)); err != nil || freed {
-		return nil, orElse(err, taken)
-	}
 	w := &promptrails.Workspace{
 		ID: x.newID(), Name: name, Slug: p.Slug, Plan: x.service.DefaultPlan, OwnerID: x.caller.User.ID,
 		Version: 1, CreatedAt: x.now, UpdatedAt: x.now,
 	}
-	tx, err := x.global.CreateWorkspace(w, changelog.Genesis(w.ID))
+	tx, err := x.global.CreateWorkspace(w, changelog.Genesis(w.ID), x.now.Add(-slugsKept))
 	if isExists(err) {
-		return nil, taken
+		return nil, conflict(promptrails.CodeSlugTaken, "the slug %s is in use, or was released less than 30 days ago; choose another", p.Slug)
 	}
 	if err != nil {
 		return nil, err
@@ -167,11 +163,8 @@ func (x *Session) DeleteWorkspace(_ string, p *promptrails.DeleteWorkspaceParams
 	if err := x.match(w.Version); err != nil {
 		return err
 	}
-	if err := x.tx.DeleteWorkspace(); err != nil {
-		return err
-	}
 	x.endsRight = true
-	return x.global.FreeSlug(w.Slug, x.now)
+	return x.tx.DeleteWorkspace(w.Slug, x.now)
 }
 
 // TransferOwnership makes another member the owner and the current owner an

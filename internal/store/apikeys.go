@@ -39,9 +39,9 @@ func apiKeyFields(k *promptrails.APIKey) []any {
 	return append(apiKeyRow(k).into(), &k.CreatedByMember)
 }
 
-// keyAt sets the status of a key at now. It depends on the time and is not
+// SetStatus sets the status of a key at now. It depends on the time and is not
 // stored.
-func keyAt(k *promptrails.APIKey, now time.Time) {
+func SetStatus(k *promptrails.APIKey, now time.Time) {
 	life := policy.Lifetime{ExpiresAt: k.ExpiresAt, OverlapEndsAt: k.OverlapEndsAt, RevokedAt: k.RevokedAt}
 	switch {
 	case life.Revoked(now):
@@ -113,7 +113,7 @@ func (t *Tx) APIKeys(by *APIKeyFilter, now time.Time, p Paging) (page []*promptr
 		if err := r.Scan(apiKeyFields(k)...); err != nil {
 			return err
 		}
-		keyAt(k, now)
+		SetStatus(k, now)
 		return nil
 	})
 	return page, total, err
@@ -134,16 +134,25 @@ func (by *APIKeyFilter) Position(k *promptrails.APIKey) Position {
 func (t *Tx) APIKey(id string, now time.Time) (*promptrails.APIKey, error) {
 	k := new(promptrails.APIKey)
 	err := t.row("SELECT "+apiKeyColumns+" "+apiKeyRows+" AND k.id = $2", []any{id}, apiKeyFields(k)...)
-	keyAt(k, now)
+	SetStatus(k, now)
 	return k, err
 }
 
 // APIKeyByHash returns the workspace's key with that hash, with its status at
 // now.
 func (t *Tx) APIKeyByHash(hash []byte, now time.Time) (*promptrails.APIKey, error) {
+	var id string
+	if err := t.row("SELECT h.key_id FROM api_key_hashes h WHERE h.workspace_id = $1 AND h.hash = $2", []any{hash}, &id); err != nil {
+		return nil, err
+	}
+	return t.apiKeyByHash(id, hash, now)
+}
+
+// apiKeyByHash returns the key with that id and hash, with its status at now.
+func (t *Tx) apiKeyByHash(id string, hash []byte, now time.Time) (*promptrails.APIKey, error) {
 	k := new(promptrails.APIKey)
-	err := t.row("SELECT "+apiKeyColumns+" "+apiKeyRows+" AND k.hash = $2", []any{hash}, apiKeyFields(k)...)
-	keyAt(k, now)
+	err := t.row("SELECT "+apiKeyColumns+" "+apiKeyRows+" AND k.id = $2 AND k.hash = $3", []any{id, hash}, apiKeyFields(k)...)
+	SetStatus(k, now)
 	return k, err
 }
 
@@ -155,7 +164,7 @@ func (t *Tx) LiveAPIKeysBy(userID string, now time.Time) (keys []*promptrails.AP
 		if err := r.Scan(apiKeyFields(k)...); err != nil {
 			return err
 		}
-		if keyAt(k, now); k.Status != promptrails.APIKeyRevoked {
+		if SetStatus(k, now); k.Status != promptrails.APIKeyRevoked {
 			keys = append(keys, k)
 		}
 		return nil
@@ -167,6 +176,9 @@ func (t *Tx) LiveAPIKeysBy(userID string, now time.Time) (keys []*promptrails.AP
 func (t *Tx) CreateAPIKey(k *promptrails.APIKey, hash []byte) error {
 	err := t.insert("api_keys", apiKeyRow(k), column{"hash", hash, onceSet})
 	if err != nil {
+		return err
+	}
+	if err := t.later("INSERT INTO api_key_hashes (workspace_id, key_id, hash) VALUES ($1, $2, $3)", k.ID, hash); err != nil {
 		return err
 	}
 	return t.count(countAPIKeys, 1)

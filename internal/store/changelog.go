@@ -15,24 +15,29 @@ func (t *Tx) Head() (*promptrails.ChangelogHead, error) {
 }
 
 // Append adds an entry to the changelog. It sets the entry's WorkspaceID,
-// Sequence and PrevHash.
+// Sequence and PrevHash. Its time is not before that of the previous entry, even if
+// the clocks of two processes differ.
 func (t *Tx) Append(e *changelog.Entry) error {
-	head, err := t.Head()
+	var previous time.Time
+	err := t.row("SELECT changelog_sequence, changelog_hash, changelog_at FROM workspaces WHERE id = $1", nil, &e.Sequence, &e.PrevHash, stamp{&previous})
 	if err != nil {
 		return err
 	}
-	e.WorkspaceID, e.Sequence, e.PrevHash = t.workspace, head.Sequence+1, head.Hash
+	e.WorkspaceID, e.Sequence = t.workspace, e.Sequence+1
+	if e.OccurredAt.Before(previous) {
+		e.OccurredAt = previous
+	}
 	document, hash, err := changelog.Seal(e)
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO changelog (workspace_id, sequence, id, occurred_at, action, resource_type, resource_id, actor_type, actor_id, document)
+	err = t.later(`INSERT INTO changelog (workspace_id, sequence, id, occurred_at, action, resource_type, resource_id, actor_type, actor_id, document)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
 		e.Sequence, e.ID, micros(e.OccurredAt), e.Action, e.Resource.Type, e.Resource.ID, e.Actor.Type, e.Actor.ID, string(document))
 	if err != nil {
 		return err
 	}
-	return affected(t.exec("UPDATE workspaces SET changelog_sequence = $2, changelog_hash = $3 WHERE id = $1", e.Sequence, hash))
+	return t.later("UPDATE workspaces SET changelog_sequence = $2, changelog_hash = $3, changelog_at = $4 WHERE id = $1", e.Sequence, hash, micros(e.OccurredAt))
 }
 
 // ChangelogFilter narrows a list of entries; a zero field is ignored.

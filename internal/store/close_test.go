@@ -25,7 +25,7 @@ func TestCanceledTransactionReturnsItsConnection(t *testing.T) {
 		err = s.Read(ctx, func(g *Global) error {
 			cancel()
 			for range 100 { // until a rollback in another goroutine begins
-				if _, err := g.tx.Exec("SELECT 1"); err != nil {
+				if _, err := g.tx.(sqliteTx).Exec("SELECT 1"); err != nil {
 					break
 				}
 			}
@@ -34,7 +34,7 @@ func TestCanceledTransactionReturnsItsConnection(t *testing.T) {
 		if !errors.Is(err, failed) {
 			t.Fatalf("Read: got %v, want %v", err, failed)
 		}
-		if got := s.reader.Stats().InUse; got != 0 {
+		if got := s.sqlite().reader.Stats().InUse; got != 0 {
 			t.Fatalf("got %d connections in use after Read, want 0", got)
 		}
 	}

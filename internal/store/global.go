@@ -1,7 +1,9 @@
 package store
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -16,114 +18,204 @@ func (g *Global) Workspace(id string) *Tx { return &Tx{global: g, workspace: id}
 
 // WorkspaceID returns the id of the workspace with that id or slug.
 func (g *Global) WorkspaceID(idOrSlug string) (id string, err error) {
-	err = g.row("SELECT id FROM workspaces WHERE id = $1 OR slug = $1 ORDER BY id = $1 DESC", []any{idOrSlug}, &id)
+	if len(idOrSlug) == idLength {
+		err = g.row("SELECT id FROM workspaces WHERE id = $1", []any{idOrSlug}, &id)
+		if !errors.Is(err, ErrNotFound) {
+			return id, err
+		}
+	}
+	err = g.row("SELECT workspace_id FROM workspace_slugs WHERE slug = $1 AND workspace_id IS NOT NULL", []any{idOrSlug}, &id)
 	return id, err
 }
 
+// idLength is the length of an id.
+const idLength = 27
+
 // CreateWorkspace adds a workspace and returns the transaction bound to it. It
-// returns ErrExists if the slug is in use.
-func (g *Global) CreateWorkspace(w *promptrails.Workspace, genesis string) (*Tx, error) {
-	_, err := g.exec(`INSERT INTO workspaces (id, name, slug, search, plan, owner_id, version, created_at, updated_at, changelog_sequence, changelog_hash)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10)`,
-		w.ID, w.Name, w.Slug, searchable(w.Name, w.Slug), string(w.Plan), w.OwnerID, w.Version, micros(w.CreatedAt), micros(w.UpdatedAt), genesis)
+// returns ErrExists if the slug is in use, or was freed after a time.
+func (g *Global) CreateWorkspace(w *promptrails.Workspace, genesis string, freedBefore time.Time) (*Tx, error) {
+	n, err := g.exec(`INSERT INTO workspace_slugs (slug, workspace_id, freed_at) VALUES ($1, $2, 0)
+		ON CONFLICT (slug) DO UPDATE SET workspace_id = excluded.workspace_id, freed_at = 0
+		WHERE workspace_slugs.workspace_id IS NULL AND workspace_slugs.freed_at <= $3`, w.Slug, w.ID, micros(freedBefore))
+	if err == nil && n == 0 {
+		err = ErrExists
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &Tx{global: g, workspace: w.ID}, nil
+	_, err = g.exec(`INSERT INTO workspaces (id, name, slug, plan, owner_id, version, created_at, updated_at, changelog_sequence, changelog_hash)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9)`,
+		w.ID, w.Name, w.Slug, string(w.Plan), w.OwnerID, w.Version, micros(w.CreatedAt), micros(w.UpdatedAt), genesis)
+	if err != nil {
+		return nil, err
+	}
+	return g.Workspace(w.ID), nil
 }
 
-// SlugFreedSince reports whether a slug was freed after a time.
-func (g *Global) SlugFreedSince(slug string, since time.Time) (bool, error) {
-	var n int
-	err := g.row("SELECT count(*) FROM freed_slugs WHERE slug = $1 AND freed_at > $2", []any{slug, micros(since)}, &n)
-	return n > 0, err
-}
-
-// FreeSlug records that a slug was freed.
-func (g *Global) FreeSlug(slug string, at time.Time) error {
-	_, err := g.exec("INSERT INTO freed_slugs (slug, freed_at) VALUES ($1, $2) ON CONFLICT (slug) DO UPDATE SET freed_at = excluded.freed_at", slug, micros(at))
-	return err
+// freeSlug frees the slug of a workspace.
+func (g *Global) freeSlug(slug, workspace string, at time.Time) error {
+	return affected(g.exec("UPDATE workspace_slugs SET workspace_id = NULL, freed_at = $3 WHERE slug = $1 AND workspace_id = $2", slug, workspace, micros(at)))
 }
 
 // UserWorkspaces returns a page of a user's workspaces, each with the user's
 // role, and the number of workspaces. The number is 0 if p has a cursor.
 func (g *Global) UserWorkspaces(userID, role, q string, p Paging) (page []*promptrails.Workspace, total int, err error) {
+	if q != "" {
+		return g.searchWorkspaces(userID, role, q, p)
+	}
 	f := filter{base: 1}
-	f.andText("m.role = ?", role)
-	f.andSearch("w.search", q)
+	f.andText("l.role = ?", role)
 	switch {
 	case p.After != nil: // pages after a cursor have no total
 	case f.narrowed():
-		err = g.row("SELECT count(*) FROM members m JOIN workspaces w ON w.id = m.workspace_id WHERE m.user_id = $1"+f.sql.String(), append([]any{userID}, f.args...), &total)
+		err = g.row("SELECT count(*) FROM user_workspaces l WHERE l.user_id = $1"+f.sql.String(), append([]any{userID}, f.args...), &total)
 	default:
 		err = g.row("SELECT workspace_count FROM users WHERE id = $1", []any{userID}, &total)
 	}
-	if err != nil {
-		return nil, 0, err
+	if err == nil {
+		page, err = g.workspacesOf(userID, &f, p)
 	}
-	query := "SELECT " + workspaceColumns + ", m.role FROM members m JOIN workspaces w ON w.id = m.workspace_id WHERE m.user_id = $1" +
-		f.page(p, "m.workspace_created_at", "m.workspace_id")
+	return page, total, err
+}
+
+// searchWorkspaces is UserWorkspaces for a search. It reads all workspaces of the
+// user, because their names are in other tables than their ids.
+func (g *Global) searchWorkspaces(userID, role, q string, p Paging) (page []*promptrails.Workspace, total int, err error) {
+	skip, q := p.Offset, strings.ToLower(q)
+	all := Paging{Limit: maxListed, After: p.After}
+	for {
+		f := filter{base: 1}
+		f.andText("l.role = ?", role)
+		some, err := g.workspacesOf(userID, &f, all)
+		if err != nil {
+			return nil, 0, err
+		}
+		for i, w := range some {
+			if i == maxListed {
+				break // is the first of the following page
+			}
+			if !strings.Contains(searchable(w.Name, w.Slug), q) {
+				continue
+			}
+			if total++; total > skip && len(page) <= p.Limit {
+				page = append(page, w)
+			}
+		}
+		if len(some) <= maxListed || p.After != nil && len(page) > p.Limit {
+			break
+		}
+		last := some[maxListed-1]
+		all.After = &Position{At: micros(last.CreatedAt), ID: last.ID}
+	}
+	if p.After != nil {
+		total = 0
+	}
+	return page, total, nil
+}
+
+// workspacesOf returns a page of a user's workspaces. The look-up table has their
+// order, and their ids find the workspaces.
+func (g *Global) workspacesOf(userID string, f *filter, p Paging) (page []*promptrails.Workspace, err error) {
+	query := "SELECT l.workspace_id, l.role FROM user_workspaces l WHERE l.user_id = $1" + f.page(p, "l.workspace_created_at", "l.workspace_id")
+	byID := map[string]*promptrails.Workspace{}
+	var ids []any
 	err = g.rows(query, append([]any{userID}, f.args...), func(r scanner) error {
 		w := new(promptrails.Workspace)
 		page = append(page, w)
-		return r.Scan(append(workspaceFields(w), &w.Role)...)
+		err := r.Scan(&w.ID, &w.Role)
+		byID[w.ID] = w
+		ids = append(ids, w.ID)
+		return err
 	})
-	return page, total, err
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	err = g.rows("SELECT "+workspaceColumns+" FROM workspaces w WHERE w.id IN "+places(1, len(ids)), ids, func(r scanner) error {
+		var w promptrails.Workspace
+		err := r.Scan(workspaceFields(&w)...)
+		w.Role = byID[w.ID].Role
+		*byID[w.ID] = w
+		return err
+	})
+	return page, err
 }
 
 // InvitationByToken returns the workspace and the id of the invitation with that
 // token hash.
 func (g *Global) InvitationByToken(hash []byte) (workspaceID, id string, err error) {
-	err = g.row("SELECT workspace_id, id FROM invitations WHERE token_hash = $1", []any{hash}, &workspaceID, &id)
+	err = g.row("SELECT workspace_id, invitation_id FROM invitation_tokens WHERE hash = $1", []any{hash}, &workspaceID, &id)
 	return workspaceID, id, err
 }
 
 // APIKeyByHash returns the key with that hash, with its status at now.
 func (g *Global) APIKeyByHash(hash []byte, now time.Time) (*promptrails.APIKey, error) {
-	k := new(promptrails.APIKey)
-	err := g.row("SELECT "+string(apiKeyColumns)+" FROM api_keys k WHERE k.hash = $1", []any{hash}, apiKeyFields(k)...)
-	keyAt(k, now)
-	return k, err
-}
-
-// countWorkspace adds to the number of a user's workspaces.
-func (g *Global) countWorkspace(userID string, by int) error {
-	return affected(g.exec("UPDATE users SET workspace_count = workspace_count + $2 WHERE id = $1", userID, by))
+	var workspace, id string
+	if err := g.row("SELECT workspace_id, key_id FROM api_key_hashes WHERE hash = $1", []any{hash}, &workspace, &id); err != nil {
+		return nil, err
+	}
+	return g.Workspace(workspace).apiKeyByHash(id, hash, now)
 }
 
 // CreateUser adds a user. It returns ErrExists if the email address is in use.
 func (g *Global) CreateUser(u *promptrails.User, at time.Time) error {
-	_, err := g.exec("INSERT INTO users (id, email, email_key, name, search, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
-		u.ID, u.Email, Fold(u.Email), u.Name, searchable(u.Name, u.Email), micros(at))
-	return err
+	n, err := g.exec("INSERT INTO user_emails (email_key, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING", Fold(u.Email), u.ID)
+	if err == nil && n == 0 {
+		err = ErrExists
+	}
+	if err != nil {
+		return err
+	}
+	return g.later("INSERT INTO users (id, email, name, created_at) VALUES ($1, $2, $3, $4)", u.ID, u.Email, u.Name, micros(at))
 }
 
-// RenameUser changes a user's name.
+// RenameUser changes a user's name, also in the user's memberships.
 func (g *Global) RenameUser(u *promptrails.User, name string) error {
-	return affected(g.exec("UPDATE users SET name = $2, search = $3 WHERE id = $1", u.ID, name, searchable(name, u.Email)))
+	// Locks the user, so that no membership is added with the previous name.
+	if err := affected(g.exec("UPDATE users SET name = $2 WHERE id = $1", u.ID, name)); err != nil {
+		return err
+	}
+	var workspaces []string
+	err := g.rows("SELECT workspace_id FROM user_workspaces WHERE user_id = $1 ORDER BY workspace_id", []any{u.ID}, func(r scanner) error {
+		var id string
+		err := r.Scan(&id)
+		workspaces = append(workspaces, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range workspaces {
+		err := g.later("UPDATE members SET name = $3, search = $4 WHERE workspace_id = $1 AND user_id = $2", id, u.ID, name, searchable(name, u.Email))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
-
-const userColumns = "u.id, u.email, u.name"
 
 // User returns the user with that id.
 func (g *Global) User(id string) (*promptrails.User, error) {
 	u := new(promptrails.User)
-	return u, g.row("SELECT "+userColumns+" FROM users u WHERE u.id = $1", []any{id}, &u.ID, &u.Email, &u.Name)
+	return u, g.row("SELECT u.id, u.email, u.name FROM users u WHERE u.id = $1", []any{id}, &u.ID, &u.Email, &u.Name)
 }
 
 // UserByEmail returns the user with that email address.
 func (g *Global) UserByEmail(email string) (*promptrails.User, error) {
-	u := new(promptrails.User)
-	return u, g.row("SELECT "+userColumns+" FROM users u WHERE u.email_key = $1", []any{Fold(email)}, &u.ID, &u.Email, &u.Name)
+	var id string
+	if err := g.row("SELECT user_id FROM user_emails WHERE email_key = $1", []any{Fold(email)}, &id); err != nil {
+		return nil, err
+	}
+	return g.User(id)
 }
 
 // UserByToken returns the user with that access token hash, and the time at which
 // the token expires.
-func (g *Global) UserByToken(hash []byte) (*promptrails.User, time.Time, error) {
-	u := new(promptrails.User)
-	var expires time.Time
-	err := g.row("SELECT "+userColumns+", t.expires_at FROM access_tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = $1",
-		[]any{hash}, &u.ID, &u.Email, &u.Name, stamp{&expires})
+func (g *Global) UserByToken(hash []byte) (u *promptrails.User, expires time.Time, err error) {
+	var id string
+	if err := g.row("SELECT user_id, expires_at FROM access_tokens WHERE hash = $1", []any{hash}, &id, stamp{&expires}); err != nil {
+		return nil, expires, err
+	}
+	u, err = g.User(id)
 	return u, expires, err
 }
 
@@ -173,22 +265,34 @@ type Outcome struct {
 	CreatedAt   time.Time
 }
 
+// Reserve begins the request with an idempotency key. If the key has an outcome that
+// is younger than expired, Reserve returns it. Otherwise the key is reserved until
+// the end of the transaction, and Finish stores its outcome: another transaction with
+// the same key waits. The result is nil then.
+func (g *Global) Reserve(k OutcomeKey, fingerprint []byte, at, expired time.Time) (*Outcome, error) {
+	n, err := g.exec(`INSERT INTO outcomes (principal, workspace_id, key_hash, fingerprint, status, etag, secret, ends_right, created_at)
+		VALUES ($1, $2, $3, $4, 0, '', 0, 0, $5)
+		ON CONFLICT (principal, workspace_id, key_hash) DO UPDATE SET fingerprint = excluded.fingerprint, status = 0, etag = '', body = NULL,
+			secret = 0, ends_right = 0, created_at = excluded.created_at WHERE outcomes.created_at <= $6`,
+		k.Principal, k.Workspace, k.Hash, fingerprint, micros(at), micros(expired))
+	if err != nil || n > 0 {
+		return nil, err
+	}
+	return g.Outcome(k)
+}
+
 // Outcome returns the outcome with that key.
 func (g *Global) Outcome(k OutcomeKey) (*Outcome, error) {
 	o := new(Outcome)
 	err := g.row("SELECT fingerprint, status, etag, body, secret, ends_right, created_at FROM outcomes WHERE principal = $1 AND workspace_id = $2 AND key_hash = $3",
-		[]any{k.Principal, k.Workspace, k.Hash}, &o.Fingerprint, &o.Status, &o.ETag, &o.Body, &o.Secret, &o.EndsRight, stamp{&o.CreatedAt})
+		[]any{k.Principal, k.Workspace, k.Hash}, &o.Fingerprint, &o.Status, &o.ETag, &o.Body, switched[bool]{&o.Secret}, switched[bool]{&o.EndsRight}, stamp{&o.CreatedAt})
 	return o, err
 }
 
-// SaveOutcome stores an outcome. It replaces an earlier one with the same key.
-func (g *Global) SaveOutcome(k OutcomeKey, o *Outcome) error {
-	_, err := g.exec(`INSERT INTO outcomes (principal, workspace_id, key_hash, fingerprint, status, etag, body, secret, ends_right, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-		ON CONFLICT (principal, workspace_id, key_hash) DO UPDATE SET fingerprint = excluded.fingerprint, status = excluded.status,
-			etag = excluded.etag, body = excluded.body, secret = excluded.secret, ends_right = excluded.ends_right, created_at = excluded.created_at`,
-		k.Principal, k.Workspace, k.Hash, o.Fingerprint, o.Status, o.ETag, o.Body, flag(o.Secret), flag(o.EndsRight), micros(o.CreatedAt))
-	return err
+// Finish stores the outcome of a reserved key.
+func (g *Global) Finish(k OutcomeKey, o *Outcome) error {
+	return g.later("UPDATE outcomes SET status = $4, etag = $5, body = $6, secret = $7, ends_right = $8 WHERE principal = $1 AND workspace_id = $2 AND key_hash = $3",
+		k.Principal, k.Workspace, k.Hash, o.Status, o.ETag, o.Body, flag(o.Secret), flag(o.EndsRight))
 }
 
 // ChannelRef identifies a channel with pending deliveries and the time of its
@@ -223,23 +327,25 @@ type Past struct {
 	Now        time.Time // expired previous secrets of channels
 }
 
-// Prune deletes the rows and values that are past.
-func (g *Global) Prune(p Past) error {
+// Prune returns the steps that delete the rows and values that are past. Each is for
+// a transaction of its own.
+func Prune(p Past) (steps []func(*Global) error) {
 	for _, s := range []struct {
 		statement string
 		at        time.Time
 	}{
 		{"DELETE FROM outcomes WHERE created_at <= $1", p.Outcomes},
 		{"UPDATE outcomes SET body = NULL WHERE secret = 1 AND body IS NOT NULL AND created_at <= $1", p.Secrets},
-		{"DELETE FROM freed_slugs WHERE freed_at <= $1", p.Slugs},
+		{"DELETE FROM workspace_slugs WHERE workspace_id IS NULL AND freed_at <= $1", p.Slugs},
 		{"DELETE FROM notification_deliveries WHERE created_at <= $1", p.Deliveries},
 		{"UPDATE notification_channels SET previous_secret = NULL WHERE previous_secret IS NOT NULL AND previous_ends_at <= $1", p.Now},
 	} {
-		if _, err := g.exec(s.statement, micros(s.at)); err != nil {
+		steps = append(steps, func(g *Global) error {
+			_, err := g.exec(s.statement, micros(s.at))
 			return err
-		}
+		})
 	}
-	return nil
+	return steps
 }
 
 // SealedColumn is a column with sealed values.
@@ -275,21 +381,37 @@ func (g *Global) Stale(c SealedColumn, prefix []byte, after SealedRow, limit int
 	return rows, err
 }
 
-// Replace stores a value that was sealed again.
-func (g *Global) Replace(c SealedColumn, row SealedRow) error {
-	return affected(g.exec(fmt.Sprintf("UPDATE %s SET %s = $3 WHERE workspace_id = $1 AND id = $2", c.Table, c.Name), row.Workspace, row.ID, row.Value))
+// Replace stores a value that was sealed again. It does nothing if the value of the
+// row has changed.
+func (g *Global) Replace(c SealedColumn, row SealedRow, sealed []byte) error {
+	_, err := g.Workspace(row.Workspace).exec(scoped(fmt.Sprintf("UPDATE %[1]s SET %[2]s = $3 WHERE workspace_id = $1 AND id = $2 AND %[2]s = $4", c.Table, c.Name)), row.ID, sealed, row.Value)
+	return err
 }
 
-// StaleOutcomes returns the keys of at most limit outcomes with a sealed body
-// that does not begin with prefix.
-func (g *Global) StaleOutcomes(prefix []byte, limit int) (rows []OutcomeKey, err error) {
-	err = g.rows(`SELECT principal, workspace_id, key_hash FROM outcomes WHERE secret = 1 AND body IS NOT NULL AND substr(body, 1, $1) <> $2 LIMIT $3`,
+// SealedOutcome is the sealed body of an outcome.
+type SealedOutcome struct {
+	Key  OutcomeKey
+	Body []byte
+}
+
+// StaleOutcomes returns at most limit sealed bodies of outcomes that do not begin
+// with prefix.
+func (g *Global) StaleOutcomes(prefix []byte, limit int) (rows []SealedOutcome, err error) {
+	err = g.rows(`SELECT principal, workspace_id, key_hash, body FROM outcomes WHERE secret = 1 AND body IS NOT NULL AND substr(body, 1, $1) <> $2 LIMIT $3`,
 		[]any{len(prefix), prefix, limit}, func(r scanner) error {
-			rows = append(rows, OutcomeKey{})
-			k := &rows[len(rows)-1]
-			return r.Scan(&k.Principal, &k.Workspace, &k.Hash)
+			rows = append(rows, SealedOutcome{})
+			o := &rows[len(rows)-1]
+			return r.Scan(&o.Key.Principal, &o.Key.Workspace, &o.Key.Hash, &o.Body)
 		})
 	return rows, err
+}
+
+// ReplaceOutcome stores a body that was sealed again, or deletes it if sealed is nil.
+// It does nothing if the body has changed.
+func (g *Global) ReplaceOutcome(o SealedOutcome, sealed []byte) error {
+	_, err := g.exec("UPDATE outcomes SET body = $4 WHERE principal = $1 AND workspace_id = $2 AND key_hash = $3 AND body = $5",
+		o.Key.Principal, o.Key.Workspace, o.Key.Hash, sealed, o.Body)
+	return err
 }
 
 // MasterKeyProof is the name of a setting sealed under the master key. It is used
@@ -302,10 +424,15 @@ func (g *Global) Setting(name string) (value []byte, err error) {
 	return value, err
 }
 
-// SetSetting stores the value of a setting.
-func (g *Global) SetSetting(name string, value []byte) error {
-	_, err := g.exec("INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value)
+// CreateSetting stores the value of a setting, unless it has one.
+func (g *Global) CreateSetting(name string, value []byte) error {
+	_, err := g.exec("INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING", name, value)
 	return err
+}
+
+// ReplaceSetting replaces a value of a setting.
+func (g *Global) ReplaceSetting(name string, previous, value []byte) error {
+	return affected(g.exec("UPDATE settings SET value = $3 WHERE name = $1 AND value = $2", name, previous, value))
 }
 
 // Activity is the time at which a member or a key was last used.
@@ -316,16 +443,18 @@ type Activity struct {
 	IP            string // only for a key
 }
 
-// Touch stores when members and keys were last used.
+// Touch stores when members and keys were last used. It locks their workspaces in
+// the order of seen.
 func (g *Global) Touch(seen []Activity) error {
 	for _, a := range seen {
+		x := g.Workspace(a.Workspace)
 		if a.KeyID != "" {
-			if _, err := g.exec("UPDATE api_keys SET last_used_at = $3, last_used_ip = $4 WHERE workspace_id = $1 AND id = $2 AND last_used_at <= $3", a.Workspace, a.KeyID, micros(a.At), a.IP); err != nil {
+			if err := x.later("UPDATE api_keys SET last_used_at = $3, last_used_ip = $4 WHERE workspace_id = $1 AND id = $2 AND last_used_at <= $3", a.KeyID, micros(a.At), a.IP); err != nil {
 				return err
 			}
 			continue
 		}
-		if _, err := g.exec("UPDATE members SET last_active_at = $3 WHERE workspace_id = $1 AND user_id = $2 AND last_active_at < $3", a.Workspace, a.UserID, micros(a.At)); err != nil {
+		if err := x.later("UPDATE members SET last_active_at = $3 WHERE workspace_id = $1 AND user_id = $2 AND last_active_at < $3", a.UserID, micros(a.At)); err != nil {
 			return err
 		}
 	}

@@ -85,6 +85,9 @@ func (t *Tx) CreateInvitation(i *promptrails.Invitation, tokenHash []byte) error
 	if err != nil {
 		return err
 	}
+	if err := t.findInvitation(i.ID, tokenHash); err != nil {
+		return err
+	}
 	return t.count(countInvitations, 1)
 }
 
@@ -96,5 +99,20 @@ func (t *Tx) UpdateInvitation(i *promptrails.Invitation) error {
 
 // SetInvitationToken replaces the token of an invitation.
 func (t *Tx) SetInvitationToken(id string, tokenHash []byte) error {
+	var previous []byte
+	if err := t.row("SELECT i.token_hash "+invitationRows+" AND i.id = $2", []any{id}, &previous); err != nil {
+		return err
+	}
+	if err := t.later("DELETE FROM invitation_tokens WHERE workspace_id = $1 AND hash = $2", previous); err != nil {
+		return err
+	}
+	if err := t.findInvitation(id, tokenHash); err != nil {
+		return err
+	}
 	return affected(t.exec("UPDATE invitations SET token_hash = $3 WHERE workspace_id = $1 AND id = $2", id, tokenHash))
+}
+
+// findInvitation makes an invitation the one that a token finds.
+func (t *Tx) findInvitation(id string, tokenHash []byte) error {
+	return t.later("INSERT INTO invitation_tokens (workspace_id, invitation_id, hash) VALUES ($1, $2, $3)", id, tokenHash)
 }

@@ -21,7 +21,7 @@ func TestIsolationCoversEachMethodAndTable(t *testing.T) {
 		}
 	}
 	s := twins(t)
-	found, err := s.reader.QueryContext(t.Context(), `SELECT t.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c WHERE t.type = 'table' AND c.name = 'workspace_id'`)
+	found, err := s.sqlite().reader.QueryContext(t.Context(), `SELECT t.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c WHERE t.type = 'table' AND c.name = 'workspace_id'`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,3 +40,6 @@ func TestIsolationCoversEachMethodAndTable(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// sqlite returns the SQLite database of a store.
+func (s *Store) sqlite() *sqliteDB { return s.engine.(*sqliteDB) }

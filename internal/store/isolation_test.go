@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ func twins(t *testing.T) *Store {
 			}
 		}
 		for _, id := range []string{"a", "b"} {
-			x, err := g.CreateWorkspace(&promptrails.Workspace{ID: id, Name: "in-" + id, Slug: id, Plan: promptrails.PlanID("plan in-" + id), OwnerID: "u", Version: 1, CreatedAt: moment.Add(time.Duration(id[0]) * time.Second), UpdatedAt: moment}, changelog.Genesis(id))
+			x, err := g.CreateWorkspace(&promptrails.Workspace{ID: id, Name: "in-" + id, Slug: id, Plan: promptrails.PlanID("plan in-" + id), OwnerID: "u", Version: 1, CreatedAt: moment.Add(time.Duration(id[0]) * time.Second), UpdatedAt: moment}, changelog.Genesis(id), time.Time{})
 			if err != nil {
 				return err
 			}
@@ -156,47 +157,48 @@ func memory(in string) *Resource {
 func rows(t *testing.T, s *Store, workspace string) string {
 	t.Helper()
 	var out strings.Builder
-	var counts string
-	err := s.reader.QueryRowContext(t.Context(), "SELECT coalesce(group_concat(id || ' is in ' || workspace_count), '') FROM users WHERE id IN (SELECT user_id FROM members WHERE workspace_id = ?) AND id <> 'u' AND id <> 'v'", workspace).Scan(&counts)
+	err := s.Read(t.Context(), func(g *Global) error {
+		line := func(r scanner) error {
+			values, err := values(r)
+			fmt.Fprintln(&out, values)
+			return err
+		}
+		err := g.rows("SELECT id, workspace_count FROM users WHERE id IN (SELECT user_id FROM members WHERE workspace_id = $1) AND id <> 'u' AND id <> 'v' ORDER BY id", []any{workspace}, line)
+		if err != nil {
+			return err
+		}
+		for _, table := range []string{
+			"workspaces", "counters", "members", "invitations", "changelog", "credentials", "api_keys", "resources", "resource_references", "invoices", "transactions", "usage_crossings", "notification_channels", "notification_deliveries", "data_masking", "masking_overrides", "masked_values",
+			"workspace_slugs", "user_workspaces", "api_key_hashes", "invitation_tokens",
+		} {
+			column := "workspace_id"
+			if table == "workspaces" {
+				column = "id"
+			}
+			fmt.Fprintln(&out, table)
+			if err := g.rows("SELECT * FROM "+table+" WHERE "+column+" = $1 ORDER BY 1, 2, 3", []any{workspace}, line); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintln(&out, counts)
-	for _, table := range []string{
-		"workspaces", "counters", "members", "invitations", "changelog", "credentials", "api_keys", "resources", "resource_references", "invoices", "transactions", "usage_crossings", "notification_channels", "notification_deliveries", "data_masking", "masking_overrides", "masked_values",
-	} {
-		column := "workspace_id"
-		if table == "workspaces" {
-			column = "id"
-		}
-		found, err := s.reader.QueryContext(t.Context(), "SELECT * FROM "+table+" WHERE "+column+" = ? ORDER BY 1, 2, 3", workspace)
-		if err != nil {
-			t.Fatal(err)
-		}
-		columns, err := found.Columns()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for found.Next() {
-			values := make([]any, len(columns))
-			for i := range values {
-				values[i] = new(any)
-			}
-			if err := found.Scan(values...); err != nil {
-				t.Fatal(err)
-			}
-			fmt.Fprint(&out, table)
-			for _, v := range values {
-				fmt.Fprintf(&out, " %v", *v.(*any)) //nolint:forcetypeassert // created above
-			}
-			fmt.Fprintln(&out)
-		}
-		if err := found.Err(); err != nil {
-			t.Fatal(err)
-		}
-		_ = found.Close()
-	}
 	return out.String()
+}
+
+// values returns the columns of a row.
+func values(r scanner) ([]any, error) {
+	columns, err := r.(*sql.Rows).Columns()
+	if err != nil {
+		return nil, err
+	}
+	values, into := make([]any, len(columns)), make([]any, len(columns))
+	for i := range values {
+		into[i] = &values[i]
+	}
+	return values, r.Scan(into...)
 }
 
 // A write in one workspace does not change another one with the same IDs.
@@ -207,12 +209,12 @@ func TestWritesStayInTheirWorkspace(t *testing.T) {
 		"UpdateWorkspace": func(x *Tx) error {
 			return x.UpdateWorkspace(&promptrails.Workspace{Name: "new", OwnerID: "u", Version: 2, UpdatedAt: later})
 		},
-		"DeleteWorkspace": func(x *Tx) error { return x.DeleteWorkspace() },
+		"DeleteWorkspace": func(x *Tx) error { return x.DeleteWorkspace("a", later) },
 		"CreateMember": func(x *Tx) error {
 			return x.CreateMember(&promptrails.Member{ID: "m2", UserID: "v", Role: promptrails.RoleUser, Version: 1, JoinedAt: later})
 		},
 		"UpdateMember": func(x *Tx) error {
-			return x.UpdateMember(&promptrails.Member{ID: "m", Role: promptrails.RoleAdmin, Version: 2})
+			return x.UpdateMember(&promptrails.Member{ID: "m", UserID: "u", Role: promptrails.RoleAdmin, Version: 2})
 		},
 		"DeleteMember": func(x *Tx) error { return x.DeleteMember(&promptrails.Member{ID: "m", UserID: "u"}) },
 		"UpdateInvitation": func(x *Tx) error {
@@ -253,7 +255,7 @@ func TestWritesStayInTheirWorkspace(t *testing.T) {
 		"Touch a member": func(x *Tx) error { return x.global.Touch([]Activity{{Workspace: "a", UserID: "u", At: later}}) },
 		"Touch a key":    func(x *Tx) error { return x.global.Touch([]Activity{{Workspace: "a", KeyID: "k", At: later}}) },
 		"Replace": func(x *Tx) error {
-			return x.global.Replace(SealedColumn{"credentials", "value"}, SealedRow{Workspace: "a", ID: "c", Value: []byte("new")})
+			return x.global.Replace(SealedColumn{"credentials", "value"}, SealedRow{Workspace: "a", ID: "c", Value: []byte("value in-a")}, []byte("new"))
 		},
 		"Append":                    func(x *Tx) error { return x.Append(&changelog.Entry{ID: "e2", Action: "updated", OccurredAt: later}) },
 		"Cross":                     func(x *Tx) error { _, err := x.Cross("active_agents", 100, moment, later); return err },
@@ -268,7 +270,7 @@ func TestWritesStayInTheirWorkspace(t *testing.T) {
 			return x.UpdateDelivery(d)
 		},
 		"Replace a channel's secret": func(x *Tx) error {
-			return x.global.Replace(SealedColumn{"notification_channels", "secret"}, SealedRow{Workspace: "a", ID: "h", Value: []byte("new")})
+			return x.global.Replace(SealedColumn{"notification_channels", "secret"}, SealedRow{Workspace: "a", ID: "h", Value: []byte("secret in-a")}, []byte("new"))
 		},
 		"SetMasking": func(x *Tx) error {
 			return x.SetMasking(&promptrails.MaskingSettings{Enabled: true, Version: 2, UpdatedAt: later})
@@ -317,7 +319,7 @@ func TestReadsStayInTheirWorkspace(t *testing.T) {
 	s := twins(t)
 	all := Paging{Limit: 10}
 	var wrong int
-	err := s.reader.QueryRowContext(t.Context(), "SELECT count(*) FROM members m JOIN workspaces w ON w.id = m.workspace_id WHERE m.workspace_created_at <> w.created_at").Scan(&wrong)
+	err := s.sqlite().reader.QueryRowContext(t.Context(), "SELECT count(*) FROM user_workspaces l JOIN workspaces w ON w.id = l.workspace_id WHERE l.workspace_created_at <> w.created_at").Scan(&wrong)
 	if err != nil || wrong != 0 {
 		t.Errorf("members with the creation time of another workspace: got %d, %v, want none", wrong, err)
 	}
@@ -426,7 +428,7 @@ func TestReadsStayInTheirWorkspace(t *testing.T) {
 			t.Run(name+" in "+in, func(t *testing.T) {
 				single := twins(t)
 				if err := single.Write(t.Context(), func(g *Global) error {
-					return g.Workspace(twin).DeleteWorkspace()
+					return g.Workspace(twin).DeleteWorkspace(twin, moment)
 				}); err != nil {
 					t.Fatal(err)
 				}

@@ -12,7 +12,7 @@ const countOverrides = "masking_overrides"
 func (t *Tx) Masking() (*promptrails.MaskingSettings, error) {
 	s := &promptrails.MaskingSettings{WorkspaceID: t.workspace}
 	return s, t.row("SELECT m.enabled, m.detectors, m.version, m.updated_at FROM data_masking m WHERE m.workspace_id = $1", nil,
-		&s.Enabled, document{&s.Detectors}, &s.Version, stamp{&s.UpdatedAt})
+		switched[bool]{&s.Enabled}, document{&s.Detectors}, &s.Version, stamp{&s.UpdatedAt})
 }
 
 // SetMasking stores the workspace's settings.
@@ -34,7 +34,8 @@ const (
 
 func overrideFields(o *promptrails.MaskingOverride) []any {
 	return []any{
-		&o.AgentID, &o.Enabled,
+		&o.AgentID,
+		switched[bool]{&o.Enabled},
 		document{&o.Detectors},
 		&o.Version,
 		stamp{&o.CreatedAt},

@@ -1,12 +1,14 @@
 package store
 
 import (
+	"errors"
+
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
 const (
-	memberColumns        = "m.id, m.workspace_id, m.user_id, u.email, u.name, m.role, m.last_active_at, m.version, m.joined_at"
-	memberRows    scoped = "FROM members m JOIN users u ON u.id = m.user_id WHERE m.workspace_id = $1"
+	memberColumns        = "m.id, m.workspace_id, m.user_id, m.email, m.name, m.role, m.last_active_at, m.version, m.joined_at"
+	memberRows    scoped = "FROM members m WHERE m.workspace_id = $1"
 )
 
 func memberFields(m *promptrails.Member) []any {
@@ -18,7 +20,7 @@ func memberFields(m *promptrails.Member) []any {
 func (t *Tx) Members(role, q string, p Paging) (page []*promptrails.Member, total int, err error) {
 	f := filter{base: 1}
 	f.andText("m.role = ?", role)
-	f.andSearch("u.search", q)
+	f.andSearch("m.search", q)
 	if total, err = t.total(countMembers, memberRows, &f, p); err != nil {
 		return nil, 0, err
 	}
@@ -45,20 +47,33 @@ func (t *Tx) MemberByUser(userID string) (*promptrails.Member, error) {
 
 // IsMember reports whether a user with that email address is a member.
 func (t *Tx) IsMember(email string) (bool, error) {
-	var n int
-	err := t.row("SELECT count(*) "+memberRows+" AND u.email_key = $2", []any{Fold(email)}, &n)
-	return n > 0, err
+	user, err := t.global.UserByEmail(email)
+	if err == nil {
+		_, err = t.MemberByUser(user.ID)
+	}
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
-// CreateMember adds a member.
+// CreateMember adds a member. It sets the email address and name of the user.
 func (t *Tx) CreateMember(m *promptrails.Member) error {
-	_, err := t.exec(`INSERT INTO members (workspace_id, id, user_id, role, version, joined_at, workspace_created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, (SELECT created_at FROM workspaces WHERE id = $1))`,
-		m.ID, m.UserID, string(m.Role), m.Version, micros(m.JoinedAt))
+	var workspaceCreatedAt int64
+	if err := t.row("SELECT w.created_at FROM workspaces w WHERE w.id = $1", nil, &workspaceCreatedAt); err != nil {
+		return err
+	}
+	// Locks the user, so that the name cannot change.
+	err := t.global.row("UPDATE users SET workspace_count = workspace_count + 1 WHERE id = $1 RETURNING email, name", []any{m.UserID}, &m.Email, &m.Name)
 	if err != nil {
 		return err
 	}
-	if err := t.global.countWorkspace(m.UserID, 1); err != nil {
+	_, err = t.exec("INSERT INTO members (workspace_id, id, user_id, email, name, search, role, version, joined_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+		m.ID, m.UserID, m.Email, m.Name, searchable(m.Name, m.Email), string(m.Role), m.Version, micros(m.JoinedAt))
+	if err != nil {
+		return err
+	}
+	if err := t.later("INSERT INTO user_workspaces (workspace_id, user_id, workspace_created_at, role) VALUES ($1, $2, $3, $4)", m.UserID, workspaceCreatedAt, string(m.Role)); err != nil {
 		return err
 	}
 	return t.count(countMembers, 1)
@@ -66,7 +81,11 @@ func (t *Tx) CreateMember(m *promptrails.Member) error {
 
 // UpdateMember stores a member's role and version.
 func (t *Tx) UpdateMember(m *promptrails.Member) error {
-	return affected(t.exec("UPDATE members SET role = $3, version = $4 WHERE workspace_id = $1 AND id = $2", m.ID, string(m.Role), m.Version))
+	err := affected(t.exec("UPDATE members SET role = $3, version = $4 WHERE workspace_id = $1 AND id = $2", m.ID, string(m.Role), m.Version))
+	if err != nil {
+		return err
+	}
+	return t.later("UPDATE user_workspaces SET role = $3 WHERE workspace_id = $1 AND user_id = $2", m.UserID, string(m.Role))
 }
 
 // DeleteMember deletes a member.
@@ -74,7 +93,10 @@ func (t *Tx) DeleteMember(m *promptrails.Member) error {
 	if err := affected(t.exec("DELETE FROM members WHERE workspace_id = $1 AND id = $2", m.ID)); err != nil {
 		return err
 	}
-	if err := t.global.countWorkspace(m.UserID, -1); err != nil {
+	if err := t.later("DELETE FROM user_workspaces WHERE workspace_id = $1 AND user_id = $2", m.UserID); err != nil {
+		return err
+	}
+	if err := t.global.later("UPDATE users SET workspace_count = workspace_count - 1 WHERE id = $1", m.UserID); err != nil {
 		return err
 	}
 	return t.count(countMembers, -1)

@@ -163,7 +163,7 @@ func (t *Tx) UpdateResource(r *Resource) error {
 	if err != nil {
 		return err
 	}
-	if _, err := t.exec("DELETE FROM resource_references WHERE workspace_id = $1 AND from_id = $2", r.ID); err != nil {
+	if err := t.later("DELETE FROM resource_references WHERE workspace_id = $1 AND from_id = $2", r.ID); err != nil {
 		return err
 	}
 	return t.refer(r)
@@ -171,7 +171,7 @@ func (t *Tx) UpdateResource(r *Resource) error {
 
 func (t *Tx) refer(r *Resource) error {
 	for _, to := range r.References {
-		if _, err := t.exec("INSERT INTO resource_references (workspace_id, from_id, to_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", r.ID, to); err != nil {
+		if err := t.later("INSERT INTO resource_references (workspace_id, from_id, to_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", r.ID, to); err != nil {
 			return err
 		}
 	}
@@ -183,7 +183,7 @@ func (t *Tx) DeleteResource(r *Resource) error {
 	if err := affected(t.exec("DELETE FROM resources WHERE workspace_id = $1 AND id = $2", r.ID)); err != nil {
 		return err
 	}
-	if _, err := t.exec("DELETE FROM counters WHERE workspace_id = $1 AND kind LIKE $2", "%/"+r.ID+"/%"); err != nil {
+	if err := t.later("DELETE FROM counters WHERE workspace_id = $1 AND kind LIKE $2", "%/"+r.ID+"/%"); err != nil {
 		return err
 	}
 	return t.count(collection(r.Kind, r.Parent), -1)

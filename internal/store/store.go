@@ -1,21 +1,15 @@
-// Package store stores the data of the workspace service in a SQLite database.
+// Package store stores the data of the workspace service in SQLite or PostgreSQL.
 //
 // A [Tx] is bound to one workspace: it passes the workspace's id as $1 to every
 // statement. Queries that are not limited to one workspace are methods of
-// [Global] and are all in one file.
+// [Global] and are all in one file. The statements are the same for all databases;
+// the differences between them are in the files that begin with sqlite and postgres.
 package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
-	"fmt"
-	"runtime"
-	"sync/atomic"
 	"time"
-
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // Errors returned by the store.
@@ -30,112 +24,70 @@ var (
 const writeTimeout = 30 * time.Second
 
 // Store is a database. It is safe for concurrent use.
-type Store struct {
-	writer, reader *sql.DB // equal for a database in memory
-	queue          *queue  // of the writers
-	file           *identity
-	fault          atomic.Pointer[unavailableError] // why writes fail, until one succeeds
+type Store struct{ engine }
+
+// engine is a database system.
+type engine interface {
+	// Read runs fn in a read-only transaction, which sees one snapshot.
+	Read(ctx context.Context, fn func(*Global) error) error
+	// Write runs fn in a transaction. It commits the transaction if fn returns nil
+	// and rolls it back otherwise. fn may be run more than once, so it must only
+	// change the database. The cancellation of ctx stops the wait for the
+	// transaction, but not fn.
+	Write(ctx context.Context, fn func(*Global) error) error
+	// Ping checks that the database can be read. If the last write failed, Ping
+	// also tries a write.
+	Ping(ctx context.Context) error
+	// Checkpoint bounds the size of the files that the database writes to before
+	// the main file, if it has any.
+	Checkpoint(ctx context.Context) error
+	// Close closes the database. Read and Write finish their transaction before
+	// they return.
+	Close() error
 }
 
-// Close closes the database. Read and Write finish their transaction and release
-// its connection before they return.
-func (s *Store) Close() error {
-	err := s.reader.Close()
-	if s.reader != s.writer {
-		err = errors.Join(err, s.writer.Close())
-	}
-	return err
-}
-
-// Ping checks that the database can be read. If the last write failed, Ping also
-// tries a write.
-func (s *Store) Ping(ctx context.Context) error {
-	if err := s.file.check(); err != nil {
-		return err
-	}
-	if s.fault.Load() != nil {
-		return s.tryWrite(ctx)
-	}
-	return s.Read(ctx, func(g *Global) error {
-		var one int
-		return g.row("SELECT 1", nil, &one)
-	})
-}
-
-// tryWrite overwrites a setting with the same value. It first checks that the
-// disk has space for more, because a small write may succeed on a full disk.
-func (s *Store) tryWrite(ctx context.Context) error {
-	if err := s.file.room(); err != nil {
-		return err
-	}
-	return s.Write(ctx, func(g *Global) error {
-		_, err := g.exec("UPDATE settings SET value = value WHERE name = $1", MasterKeyProof)
-		return err
-	})
-}
-
-// Checkpoint moves the contents of the write-ahead log into the database file, so
-// that the log stays small.
-func (s *Store) Checkpoint(ctx context.Context) error {
-	if s.file == nil {
-		return nil
-	}
-	if err := s.queue.enter(ctx); err != nil {
-		return err
-	}
-	defer s.queue.leave()
-	_, err := s.writer.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
-	return translate(err)
-}
-
-// Read runs fn in a read-only transaction, which sees one snapshot.
-func (s *Store) Read(ctx context.Context, fn func(*Global) error) error {
-	if s.reader == s.writer {
-		if err := s.queue.enter(ctx); err != nil {
-			return err
-		}
-		defer s.queue.leave()
-	}
-	tx, end, err := begin(ctx, s.reader, &sql.TxOptions{ReadOnly: true})
+// Open opens a database: the SQLite file with that name, or a SQLite database in
+// memory if dsn is "". It creates the database if it does not exist. For an existing
+// database, Open calls admit before it changes anything, with the value of the
+// setting [MasterKeyProof], or nil if it is not set. If admit returns an error, Open
+// returns it.
+func Open(ctx context.Context, dsn string, admit func(masterKeyProof []byte) error) (*Store, error) {
+	e, err := openSQLite(ctx, dsn, admit)
 	if err != nil {
-		return translate(err)
+		return nil, err
 	}
-	defer end()
-	return fn(newGlobal(ctx, tx))
-}
-
-// begin begins a transaction. The function end rolls it back, unless it was
-// committed, and releases the connection. The cancellation of ctx does not end the
-// transaction, because database/sql would roll it back in a goroutine that may
-// outlive the caller.
-func begin(ctx context.Context, db *sql.DB, options *sql.TxOptions) (tx *sql.Tx, end func(), err error) {
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	tx, err = conn.BeginTx(context.WithoutCancel(ctx), options)
-	if err != nil {
-		_ = conn.Close() // only releases the connection
-		return nil, nil, err
-	}
-	return tx, func() {
-		_ = tx.Rollback() // sql.ErrTxDone after a commit; on other errors the connection is dropped
-		_ = conn.Close()
-	}, nil
+	return &Store{e}, nil
 }
 
 // Global is a transaction that is not limited to one workspace.
 type Global struct {
 	caller, ctx context.Context //nolint:containedctx // a transaction has one, as sql.Tx does
-	tx          *sql.Tx
+	tx          transaction
 }
 
 // newGlobal returns a transaction that runs no statement after ctx has ended. A
-// running statement is not canceled: the driver would start a goroutine for each
-// statement to do so.
-func newGlobal(ctx context.Context, tx *sql.Tx) *Global {
-	return &Global{caller: ctx, ctx: context.WithoutCancel(ctx), tx: tx}
+// running statement is not canceled: the driver of SQLite would start a goroutine
+// for each statement to do so, and that of PostgreSQL close the connection.
+func newGlobal(ctx, running context.Context, tx transaction) *Global {
+	return &Global{caller: ctx, ctx: running, tx: tx}
 }
+
+// transaction runs the statements of a transaction. It returns the errors of this
+// package.
+type transaction interface {
+	exec(ctx context.Context, query string, args []any) (affected int64, err error)
+	row(ctx context.Context, query string, args []any, into []any) error
+	rows(ctx context.Context, query string, args []any, scan func(scanner) error) error
+	// later runs a statement before the next one, or before the commit, and then
+	// returns its error.
+	later(ctx context.Context, query string, args []any) error
+	// enter is called before a statement on the rows of a workspace. A write
+	// transaction locks the workspace until it ends.
+	enter(workspace string)
+}
+
+// scanner is the current row of a result.
+type scanner interface{ Scan(into ...any) error }
 
 // Tx is a transaction over the rows of one workspace.
 type Tx struct {
@@ -143,21 +95,26 @@ type Tx struct {
 	workspace string
 }
 
-// scanner is the current row of a result.
-type scanner interface{ Scan(into ...any) error }
-
 // scoped is SQL that is limited to the workspace whose id is $1.
 type scoped string
 
 func (t *Tx) exec(query scoped, args ...any) (int64, error) {
+	t.global.tx.enter(t.workspace)
 	return t.global.exec(string(query), append([]any{t.workspace}, args...)...)
 }
 
+func (t *Tx) later(query scoped, args ...any) error {
+	t.global.tx.enter(t.workspace)
+	return t.global.later(string(query), append([]any{t.workspace}, args...)...)
+}
+
 func (t *Tx) row(query scoped, args []any, into ...any) error {
+	t.global.tx.enter(t.workspace)
 	return t.global.row(string(query), append([]any{t.workspace}, args...), into...)
 }
 
 func (t *Tx) rows(query scoped, args []any, scan func(scanner) error) error {
+	t.global.tx.enter(t.workspace)
 	return t.global.rows(string(query), append([]any{t.workspace}, args...), scan)
 }
 
@@ -165,38 +122,29 @@ func (g *Global) exec(query string, args ...any) (int64, error) {
 	if err := g.caller.Err(); err != nil {
 		return 0, err
 	}
-	result, err := g.tx.ExecContext(g.ctx, query, args...)
-	if err != nil {
-		return 0, translate(err)
+	return g.tx.exec(g.ctx, query, args)
+}
+
+// later is exec for a statement whose effect nothing in the transaction depends on.
+func (g *Global) later(query string, args ...any) error {
+	if err := g.caller.Err(); err != nil {
+		return err
 	}
-	return result.RowsAffected()
+	return g.tx.later(g.ctx, query, args)
 }
 
 func (g *Global) row(query string, args []any, into ...any) error {
 	if err := g.caller.Err(); err != nil {
 		return err
 	}
-	return translate(g.tx.QueryRowContext(g.ctx, query, args...).Scan(into...))
+	return g.tx.row(g.ctx, query, args, into)
 }
 
 func (g *Global) rows(query string, args []any, scan func(scanner) error) error {
 	if err := g.caller.Err(); err != nil {
 		return err
 	}
-	rows, err := g.tx.QueryContext(g.ctx, query, args...)
-	if err != nil {
-		return translate(err)
-	}
-	defer func() { _ = rows.Close() }() // rows.Err reports the error
-	for rows.Next() {
-		switch err := scan(rows); {
-		case errors.Is(err, errPageFull):
-			return nil
-		case err != nil:
-			return err
-		}
-	}
-	return translate(rows.Err())
+	return g.tx.rows(g.ctx, query, args, scan)
 }
 
 // affected returns ErrNotFound if a statement changed no rows.
@@ -206,24 +154,3 @@ func affected(n int64, err error) error {
 	}
 	return err
 }
-
-// translate maps the errors of the database to those of the package.
-func translate(err error) error {
-	if errors.Is(err, sql.ErrNoRows) {
-		return ErrNotFound
-	}
-	e, ok := errors.AsType[*sqlite.Error](err)
-	if !ok {
-		return err
-	}
-	if busy := unavailable(e); busy != nil {
-		return busy
-	}
-	if code := e.Code(); code == sqlite3.SQLITE_CONSTRAINT_UNIQUE || code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY {
-		return fmt.Errorf("%w: %w", ErrExists, err)
-	}
-	return err
-}
-
-// readers returns the maximum number of concurrent read transactions.
-func readers() int { return max(4, 2*runtime.GOMAXPROCS(0)) }

@@ -89,7 +89,7 @@ func (t *Tx) Masked(by *MaskedFilter) (counts map[promptrails.Detector]int, trac
 		return nil, 0, err
 	}
 	counts = map[promptrails.Detector]int{}
-	err = t.rows("SELECT detector, sum(n) "+rows+" GROUP BY detector", f.args, func(r scanner) error {
+	err = t.rows("SELECT detector, CAST(sum(n) AS BIGINT) "+rows+" GROUP BY detector", f.args, func(r scanner) error {
 		var detector promptrails.Detector
 		var n int
 		err := r.Scan(&detector, &n)

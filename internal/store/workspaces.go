@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
@@ -24,16 +25,77 @@ func (t *Tx) Workspace() (*promptrails.Workspace, error) {
 
 // UpdateWorkspace stores the name, owner, version and time of the last change.
 func (t *Tx) UpdateWorkspace(w *promptrails.Workspace) error {
-	return affected(t.exec("UPDATE workspaces SET name = $2, search = $3, owner_id = $4, version = $5, updated_at = $6 WHERE id = $1",
-		w.Name, searchable(w.Name, w.Slug), w.OwnerID, w.Version, micros(w.UpdatedAt)))
+	return affected(t.exec("UPDATE workspaces SET name = $2, owner_id = $3, version = $4, updated_at = $5 WHERE id = $1",
+		w.Name, w.OwnerID, w.Version, micros(w.UpdatedAt)))
 }
 
-// DeleteWorkspace deletes the workspace and everything in it.
-func (t *Tx) DeleteWorkspace() error {
-	if _, err := t.exec("UPDATE users SET workspace_count = workspace_count - 1 WHERE id IN (SELECT m.user_id FROM members m WHERE m.workspace_id = $1)"); err != nil {
+// DeleteWorkspace deletes the workspace, its contents, and the rows that find it. Its
+// slug is freed.
+func (t *Tx) DeleteWorkspace(slug string, at time.Time) error {
+	members, err := t.column("SELECT m.user_id FROM members m WHERE m.workspace_id = $1 ORDER BY m.user_id")
+	if err != nil {
+		return err
+	}
+	for some := range slices.Chunk(members, maxListed) {
+		if err := t.global.later("UPDATE users SET workspace_count = workspace_count - 1 WHERE id IN "+places(1, len(some)), some...); err != nil {
+			return err
+		}
+	}
+	if err := t.unlist("user_workspaces", "user_id", members); err != nil {
+		return err
+	}
+	for _, look := range []struct {
+		up     string
+		hashes scoped
+	}{
+		{"api_key_hashes", "SELECT k.hash FROM api_keys k WHERE k.workspace_id = $1 ORDER BY k.hash"},
+		{"invitation_tokens", "SELECT i.token_hash FROM invitations i WHERE i.workspace_id = $1 ORDER BY i.token_hash"},
+	} {
+		hashes, err := t.column(look.hashes)
+		if err != nil {
+			return err
+		}
+		if err := t.unlist(look.up, "hash", hashes); err != nil {
+			return err
+		}
+	}
+	if err := t.global.freeSlug(slug, t.workspace, at); err != nil {
 		return err
 	}
 	return affected(t.exec("DELETE FROM workspaces WHERE id = $1"))
+}
+
+// unlist deletes rows of the workspace from a look-up table.
+func (t *Tx) unlist(table, key string, values []any) error {
+	for some := range slices.Chunk(values, maxListed) {
+		if err := t.later(scoped("DELETE FROM "+table+" WHERE workspace_id = $1 AND "+key+" IN "+places(2, len(some))), some...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxListed is the maximum number of values that a statement lists.
+const maxListed = 100
+
+// places returns a list of n parameters in parentheses, from number first on.
+func places(first, n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("$%d", first+i)
+	}
+	return "(" + strings.Join(list, ", ") + ")"
+}
+
+// column returns the values of the only column of a query.
+func (t *Tx) column(query scoped) (values []any, err error) {
+	err = t.rows(query, nil, func(r scanner) error {
+		var v any
+		err := r.Scan(&v)
+		values = append(values, v)
+		return err
+	})
+	return values, err
 }
 
 // The names of the counters.
@@ -45,11 +107,10 @@ const (
 )
 
 func (t *Tx) count(kind string, by int) error {
-	n, err := t.exec("UPDATE counters SET n = n + $3 WHERE workspace_id = $1 AND kind = $2", kind, by)
-	if err == nil && n == 0 {
-		_, err = t.exec("INSERT INTO counters (workspace_id, kind, n) VALUES ($1, $2, $3)", kind, by)
+	if by > 0 {
+		return t.countUp(map[string]int{kind: by})
 	}
-	return err
+	return t.later("UPDATE counters SET n = n + $3 WHERE workspace_id = $1 AND kind = $2", kind, by)
 }
 
 // countUp adds to several counters at once.
@@ -60,9 +121,8 @@ func (t *Tx) countUp(by map[string]int) error {
 		rows = append(rows, fmt.Sprintf("($1, $%d, $%d)", len(args)+2, len(args)+3))
 		args = append(args, kind, by[kind])
 	}
-	_, err := t.exec("INSERT INTO counters (workspace_id, kind, n) VALUES "+scoped(strings.Join(rows, ", "))+
-		" ON CONFLICT (workspace_id, kind) DO UPDATE SET n = n + excluded.n", args...)
-	return err
+	return t.later("INSERT INTO counters (workspace_id, kind, n) VALUES "+scoped(strings.Join(rows, ", "))+
+		" ON CONFLICT (workspace_id, kind) DO UPDATE SET n = counters.n + excluded.n", args...)
 }
 
 func (t *Tx) counted(kind string) (n int, err error) {

@@ -50,7 +50,7 @@ func together(t *testing.T, s *Store, writes ...func(*Global) error) []error {
 	for i := range errs {
 		errs[i] = errNotReturned
 	}
-	if err := s.queue.enter(t.Context()); err != nil {
+	if err := s.sqlite().queue.enter(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var running sync.WaitGroup
@@ -63,11 +63,11 @@ func together(t *testing.T, s *Store, writes ...func(*Global) error) []error {
 			}()
 			errs[i] = s.Write(t.Context(), fn)
 		})
-		for waitingWrites(s.queue) <= i {
+		for waitingWrites(s.sqlite().queue) <= i {
 			runtime.Gosched()
 		}
 	}
-	s.queue.leave()
+	s.sqlite().queue.leave()
 	running.Wait()
 	return errs
 }
@@ -80,7 +80,7 @@ func waitingWrites(q *queue) int {
 
 // set returns a write of one setting.
 func set(name string) func(*Global) error {
-	return func(g *Global) error { return g.SetSetting(name, []byte("x")) }
+	return func(g *Global) error { return g.CreateSetting(name, []byte("x")) }
 }
 
 func TestWritesThatWaitAreCommittedTogether(t *testing.T) {
@@ -109,7 +109,7 @@ func TestFailedWriteLeavesTheOthers(t *testing.T) {
 		"an error": func(g *Global) error { return errors.Join(set("bad")(g), refused) },
 		"a panic":  func(g *Global) error { _ = set("bad")(g); panic(refused) },
 		"a lost transaction": func(g *Global) error {
-			_, err := g.tx.Exec("ROLLBACK") // as SQLite does when the disk is full
+			_, err := g.tx.(sqliteTx).Exec("ROLLBACK") // as SQLite does when the disk is full
 			return errors.Join(err, refused)
 		},
 		"an unavailable database": func(g *Global) error {
@@ -160,23 +160,23 @@ func TestCanceledWriteDoesNotRun(t *testing.T) {
 func TestLockedDatabaseFailsAllWaitingWrites(t *testing.T) {
 	t.Parallel()
 	s := openFile(t)
-	other := openSQLite(location(s.file.name), "")
+	other := openPool(location(s.sqlite().file.name), "")
 	defer func() { _ = other.Close() }()
 	other.SetMaxOpenConns(1)
 	if _, err := other.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.queue.enter(t.Context()); err != nil {
+	if err := s.sqlite().queue.enter(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	errs := make(chan error)
 	for i := range maxBatch + 20 {
 		go func() { errs <- s.Write(context.Background(), set("name")) }()
-		for waitingWrites(s.queue) <= i {
+		for waitingWrites(s.sqlite().queue) <= i {
 			runtime.Gosched()
 		}
 	}
-	s.queue.leave()
+	s.sqlite().queue.leave()
 	failed := 0
 	for i := range maxBatch + 20 {
 		if err := <-errs; errors.Is(err, ErrBusy) {
@@ -200,7 +200,7 @@ func TestLockedDatabaseFailsAllWaitingWrites(t *testing.T) {
 func TestCanceledContextDoesNotStopARunningWrite(t *testing.T) {
 	t.Parallel()
 	s := openFile(t)
-	if err := s.queue.enter(t.Context()); err != nil {
+	if err := s.sqlite().queue.enter(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -209,20 +209,20 @@ func TestCanceledContextDoesNotStopARunningWrite(t *testing.T) {
 	running.Go(func() {
 		leader = s.Write(t.Context(), func(*Global) error {
 			cancel()
-			for waiting(s.queue) > 0 { // the follower has seen it
+			for waiting(s.sqlite().queue) > 0 { // the follower has seen it
 				runtime.Gosched()
 			}
 			return nil
 		})
 	})
-	for waitingWrites(s.queue) < 1 {
+	for waitingWrites(s.sqlite().queue) < 1 {
 		runtime.Gosched()
 	}
 	running.Go(func() { follower = s.Write(ctx, set("follower")) })
-	for waitingWrites(s.queue) < 2 {
+	for waitingWrites(s.sqlite().queue) < 2 {
 		runtime.Gosched()
 	}
-	s.queue.leave()
+	s.sqlite().queue.leave()
 	running.Wait()
 	if got := settings(t, s, "follower"); leader != nil || follower != nil || got != 1 {
 		t.Errorf("got errors %v and %v and %d settings, want no errors and 1 setting", leader, follower, got)
@@ -240,15 +240,15 @@ func waiting(q *queue) int {
 func TestLeaderRunsItsOwnWrite(t *testing.T) {
 	t.Parallel()
 	s := openFile(t)
-	if err := s.queue.enter(t.Context()); err != nil {
+	if err := s.sqlite().queue.enter(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for range maxBatch {
-		s.queue.arrive(&write{ctx: t.Context(), fn: set("other"), done: make(chan struct{})})
+		s.sqlite().queue.arrive(&write{ctx: t.Context(), fn: set("other"), done: make(chan struct{})})
 	}
 	own := &write{ctx: t.Context(), fn: set("own"), done: make(chan struct{})}
-	s.queue.arrive(own)
-	s.lead(own)
+	s.sqlite().queue.arrive(own)
+	s.sqlite().lead(own)
 	select {
 	case <-own.done:
 	default:
@@ -286,12 +286,12 @@ func TestGoexitFailsTheTransaction(t *testing.T) {
 func TestLockedDatabaseFailsTheBatch(t *testing.T) {
 	t.Parallel()
 	s := openFile(t)
-	other := openSQLite(location(s.file.name), "")
+	other := openPool(location(s.sqlite().file.name), "")
 	defer func() { _ = other.Close() }()
 	other.SetMaxOpenConns(1)
 	var attempts atomic.Int64
 	lost := func(g *Global) error {
-		_, err := g.tx.Exec("ROLLBACK")
+		_, err := g.tx.(sqliteTx).Exec("ROLLBACK")
 		if attempts.Add(1) == 1 {
 			_, lockErr := other.Exec("BEGIN IMMEDIATE")
 			err = errors.Join(err, lockErr)
@@ -305,7 +305,7 @@ func TestLockedDatabaseFailsTheBatch(t *testing.T) {
 	}
 	var once sync.Once
 	errs := make([]error, 4)
-	if err := s.queue.enter(t.Context()); err != nil {
+	if err := s.sqlite().queue.enter(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var running sync.WaitGroup
@@ -314,11 +314,11 @@ func TestLockedDatabaseFailsTheBatch(t *testing.T) {
 			errs[i] = s.Write(t.Context(), fn)
 			once.Do(release)
 		})
-		for waitingWrites(s.queue) <= i {
+		for waitingWrites(s.sqlite().queue) <= i {
 			runtime.Gosched()
 		}
 	}
-	s.queue.leave()
+	s.sqlite().queue.leave()
 	running.Wait()
 	for i, err := range errs {
 		if begin, ok := errors.AsType[*beginError](err); !errors.Is(err, ErrBusy) || ok {

@@ -11,7 +11,7 @@ import (
 // statements that it keeps.
 func connection(t *testing.T) (*sql.Conn, map[string]*preparedStmt) {
 	t.Helper()
-	db := openSQLite("file::memory:", "")
+	db := openPool("file::memory:", "")
 	t.Cleanup(func() {
 		if err := db.Close(); err != nil {
 			t.Error(err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/pressly/goose/v3"
 )
 
 // createWait is the maximum wait for another process that creates or migrates
@@ -50,13 +51,13 @@ func upToDate(ctx context.Context, file string) bool {
 	if isNew, err := IsNew(file); isNew || err != nil {
 		return false
 	}
-	db := openSQLite(location(file), readOnly)
+	db := openPool(location(file), readOnly)
 	defer func() { _ = db.Close() }() // the database is read-only
 	var tables, current int64
 	if db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables) != nil {
 		return true // not a database; inspect returns the error
 	}
-	newest, err := newestSchema()
+	newest, err := newestSchema(goose.DialectSQLite3)
 	if tables == 0 || err != nil {
 		return false
 	}

@@ -3,10 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -16,9 +14,6 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-//go:embed migrations
-var migrations embed.FS
-
 // applicationID identifies the SQLite files of this package ("PRTR" in ASCII).
 const applicationID = 0x50525452
 
@@ -26,15 +21,13 @@ const applicationID = 0x50525452
 // corrupt a file when the write-ahead log is reset.
 var oldestSQLite = [3]int{3, 51, 3}
 
-// Open opens the SQLite database in file, and creates it if it does not exist. If
-// file is "", the database is in memory. For an existing file, Open calls admit
-// before it changes anything, with the value of the setting [MasterKeyProof], or
-// nil if it is not set. If admit returns an error, Open returns it.
-func Open(ctx context.Context, file string, admit func(masterKeyProof []byte) error) (_ *Store, err error) {
-	s := &Store{queue: newQueue()}
+// openSQLite opens the SQLite database in file. If file is "", the database is in
+// memory.
+func openSQLite(ctx context.Context, file string, admit func(masterKeyProof []byte) error) (_ *sqliteDB, err error) {
+	s := &sqliteDB{queue: newQueue()}
 	if file == "" {
 		// Each connection to a database in memory has a separate database.
-		s.writer = openSQLite("file::memory:", keepWrites)
+		s.writer = openPool("file::memory:", keepWrites)
 		s.reader = s.writer
 	} else {
 		path := location(file)
@@ -52,8 +45,8 @@ func Open(ctx context.Context, file string, admit func(masterKeyProof []byte) er
 			return nil, err
 		}
 		s.file = &identity{file, info}
-		s.writer = openSQLite(path, keepWrites+"&_txlock=immediate")
-		s.reader = openSQLite(path, readOnly)
+		s.writer = openPool(path, keepWrites+"&_txlock=immediate")
+		s.reader = openPool(path, readOnly)
 		s.reader.SetMaxOpenConns(readers())
 		s.reader.SetMaxIdleConns(readers())
 	}
@@ -77,14 +70,15 @@ func location(file string) string {
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(filepath.Clean(file))}).EscapedPath()}).String()
 }
 
-// Parameters of the driver for the writer and the readers.
+// Parameters of the driver for migrations, the writer and the readers.
 const (
-	keepWrites = "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
+	keepAll    = "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
+	keepWrites = keepAll + "&_pragma=foreign_keys(1)"
 	readOnly   = "&_pragma=query_only(1)"
 )
 
-func openSQLite(path, use string) *sql.DB {
-	db := openDB(path + "?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=trusted_schema(0)&_pragma=temp_store(MEMORY)" + use)
+func openPool(path, use string) *sql.DB {
+	db := openDB(path + "?_pragma=busy_timeout(5000)&_pragma=trusted_schema(0)&_pragma=temp_store(MEMORY)" + use)
 	db.SetConnMaxLifetime(0)
 	db.SetConnMaxIdleTime(0)
 	return db
@@ -92,7 +86,7 @@ func openSQLite(path, use string) *sql.DB {
 
 // inspect returns an error if a file cannot be used. It does not change the file.
 func inspect(ctx context.Context, path string, admit func([]byte) error) (err error) {
-	db := openSQLite(path, readOnly)
+	db := openPool(path, readOnly)
 	db.SetMaxOpenConns(1)
 	defer func() { err = errors.Join(err, db.Close()) }()
 	var id, tables, current int
@@ -127,7 +121,7 @@ func inspect(ctx context.Context, path string, admit func([]byte) error) (err er
 	case err != nil:
 		return fmt.Errorf("the file is not a database that can be used: %w", translate(err))
 	}
-	known, err := newestSchema()
+	known, err := newestSchema(goose.DialectSQLite3)
 	if err != nil {
 		return err
 	}
@@ -139,7 +133,7 @@ func inspect(ctx context.Context, path string, admit func([]byte) error) (err er
 
 // check returns an error if the version of SQLite or the file system is not
 // supported. It sets the application id of a new file.
-func (s *Store) check(ctx context.Context) error {
+func (s *sqliteDB) check(ctx context.Context) error {
 	var version, journal string
 	var foreignKeys, synchronous, id int
 	for query, into := range map[string]any{
@@ -180,23 +174,19 @@ func olderSQLite(version string) bool {
 	return false
 }
 
-// newestSchema returns the schema version after all migrations.
-func newestSchema() (int64, error) {
-	files, err := fs.Glob(migrations, "migrations/sqlite/*.sql")
-	if err != nil || len(files) == 0 {
-		return 0, errors.Join(err, errors.New("the program has no migrations"))
+// migrate runs the migrations that the database lacks. Those of a file run without
+// foreign keys, because SQLite changes a table's constraints by replacing the table,
+// and would delete the rows that refer to it.
+func (s *sqliteDB) migrate(ctx context.Context) (err error) {
+	db := s.writer
+	if s.file != nil {
+		db = openPool(location(s.file.name), keepAll+"&_txlock=immediate")
+		db.SetMaxOpenConns(1)
+		defer func() { err = errors.Join(err, db.Close()) }()
 	}
-	return goose.NumericComponent(files[len(files)-1]) // Glob sorts them
-}
-
-func (s *Store) migrate(ctx context.Context) error {
-	files, err := fs.Sub(migrations, "migrations/sqlite")
+	provider, err := newProvider(goose.DialectSQLite3, db)
 	if err != nil {
 		return err
-	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, s.writer, files, goose.WithDisableGlobalRegistry(true), goose.WithTableName("schema_versions"))
-	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("migrate the database: %w", translate(err))

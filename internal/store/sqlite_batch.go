@@ -21,16 +21,13 @@ type write struct {
 	done   chan struct{} // closed after the transaction is committed or rolled back
 }
 
-// Write runs fn in a transaction. It commits the transaction if fn returns nil and
-// rolls it back otherwise. fn may be run more than once, so it must only change the
-// database. Writes run in the order of their arrival and wait for at most 10 s. If
-// the wait is longer, or if too many writes wait, Write returns ErrBusy. The
-// cancellation of ctx stops the wait, but not fn.
+// Write implements [engine]. Writes run in the order of their arrival and wait for at
+// most 10 s. If the wait is longer, or if too many writes wait, Write returns ErrBusy.
 //
 // Waiting writes share a transaction, each in a savepoint, because one sync of the
 // disk commits all of them. No write returns before the commit. This includes failed
 // writes, which may have read uncommitted data of the others.
-func (s *Store) Write(ctx context.Context, fn func(*Global) error) error {
+func (s *sqliteDB) Write(ctx context.Context, fn func(*Global) error) error {
 	w := &write{ctx: ctx, fn: fn, done: make(chan struct{})}
 	leads, err := s.queue.add(w)
 	if err != nil {
@@ -49,7 +46,7 @@ func (s *Store) Write(ctx context.Context, fn func(*Global) error) error {
 // lead runs waiting writes until own is done. The caller has the writer. Each batch
 // has a goroutine, so that a function that calls runtime.Goexit does not end the
 // goroutine of another caller.
-func (s *Store) lead(own *write) {
+func (s *sqliteDB) lead(own *write) {
 	defer s.queue.leave()
 	for {
 		select {
@@ -65,7 +62,7 @@ func (s *Store) lead(own *write) {
 
 // commit runs writes in one transaction, or in one each if that fails. Their errors
 // are errUnfinished until the outcome is known.
-func (s *Store) commit(batch []*write) {
+func (s *sqliteDB) commit(batch []*write) {
 	for _, w := range batch {
 		w.err = errUnfinished
 	}
@@ -114,7 +111,7 @@ type beginError struct{ error }
 func (e *beginError) Unwrap() error { return e.error }
 
 // note stores the reason for failing writes until a write succeeds.
-func (s *Store) note(err error) {
+func (s *sqliteDB) note(err error) {
 	if e, ok := errors.AsType[*unavailableError](err); ok && e.lasts {
 		s.fault.Store(e)
 	} else if err == nil {
@@ -124,7 +121,7 @@ func (s *Store) note(err error) {
 
 // runAll runs writes in one transaction. It returns an error if the transaction is not
 // committed.
-func (s *Store) runAll(batch []*write) error {
+func (s *sqliteDB) runAll(batch []*write) error {
 	if err := s.file.check(); err != nil {
 		return &beginError{err}
 	}
@@ -135,7 +132,7 @@ func (s *Store) runAll(batch []*write) error {
 		return &beginError{translate(err)}
 	}
 	defer end()
-	g := newGlobal(ctx, tx)
+	g := newGlobal(ctx, ctx, sqliteTx{tx})
 	for _, w := range batch {
 		if len(batch) > 1 {
 			err = w.runInSavepoint(g)
