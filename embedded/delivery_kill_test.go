@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
+	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/embedded"
@@ -16,14 +16,25 @@ const (
 	deliverVariable   = "PROMPTRAILS_TEST_DELIVER"
 	tokenVariable     = "PROMPTRAILS_TEST_TOKEN"
 	workspaceVariable = "PROMPTRAILS_TEST_WORKSPACE"
+	aheadVariable     = "PROMPTRAILS_TEST_AHEAD"
 )
+
+// ahead returns a clock that is ahead of the time, so that a test does not wait until
+// the claims of a killed process expire.
+func ahead(by time.Duration) func() time.Time {
+	return func() time.Time { return time.Now().Add(by) }
+}
 
 // workUntilKilled creates approvals, each with a notification, until the process
 // is killed. It runs in a separate process.
 func workUntilKilled(file string) int {
 	ctx := context.Background()
 	work := func() error {
-		service, err := embedded.Open(ctx, embedded.Config{DSN: file, AllowLoopbackWebhooks: true})
+		by, err := time.ParseDuration(os.Getenv(aheadVariable))
+		if err != nil {
+			return err
+		}
+		service, err := embedded.Open(ctx, embedded.Config{DSN: file, MasterKey: make([]byte, 32), AllowLoopbackWebhooks: true, Now: ahead(by)})
 		if err != nil {
 			return err
 		}
@@ -42,11 +53,16 @@ func workUntilKilled(file string) int {
 // webhook-id.
 func TestDeliveriesSurviveKill(t *testing.T) {
 	t.Parallel()
+	shared(t, deliveriesSurviveKill)
+}
+
+func deliveriesSurviveKill(t *testing.T, cfg embedded.Config) {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := embedded.Config{DSN: filepath.Join(t.TempDir(), "workspaces.db"), AllowLoopbackWebhooks: true, DefaultPlan: promptrails.PlanEnterprise}
+	cfg.MasterKey, cfg.AllowLoopbackWebhooks, cfg.DefaultPlan = make([]byte, 32), true, promptrails.PlanEnterprise
 	hook := newReceiver(t, nil)
 	var ada *person
 	var channels []string
@@ -75,9 +91,9 @@ func TestDeliveriesSurviveKill(t *testing.T) {
 		}
 		delivered[data.ApprovalID][event.ID] = true
 	}
-	for range 3 { // kills
+	for kill := range 3 {
 		process := exec.CommandContext(t.Context(), self)
-		process.Env = append(os.Environ(), deliverVariable+"="+cfg.DSN, tokenVariable+"="+ada.user.AccessToken.Reveal(), workspaceVariable+"="+ada.workspace)
+		process.Env = append(os.Environ(), deliverVariable+"="+cfg.DSN, tokenVariable+"="+ada.user.AccessToken.Reveal(), workspaceVariable+"="+ada.workspace, aheadVariable+"="+(time.Duration(kill)*time.Minute).String())
 		process.Stderr = os.Stderr
 		if err := process.Start(); err != nil {
 			t.Fatal(err)
@@ -94,6 +110,7 @@ func TestDeliveriesSurviveKill(t *testing.T) {
 	}
 	t.Run("restart", func(t *testing.T) {
 		again := *ada
+		cfg.Now = ahead(3 * time.Minute)
 		again.s = newServer(t, cfg)
 		for _, channel := range channels {
 			again.deliveries(channel, func([]promptrails.Delivery) bool {

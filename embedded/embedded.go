@@ -137,6 +137,7 @@ func open(ctx context.Context, cfg Config) (_ *Service, err error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.Logger.InfoContext(ctx, "promptrails: open", "database", db.System())
 	s, err := service.New(ctx, service.Config{
 		Store: db, Ring: ring, Now: cfg.Now, Logger: cfg.Logger,
 		DefaultPlan: cfg.DefaultPlan, AuthenticateUser: cfg.AuthenticateUser, CheckCredential: cfg.CheckCredential,
@@ -180,8 +181,8 @@ func (cfg *Config) complete() error {
 	switch {
 	case !isPlan:
 		return fmt.Errorf("Config.DefaultPlan: no plan %q", cfg.DefaultPlan)
-	case strings.Contains(cfg.DSN, "://"):
-		return errors.New("Config.DSN: must be the name of a SQLite file, not a URL")
+	case strings.Contains(cfg.DSN, "://") && !store.IsServer(cfg.DSN):
+		return errors.New("Config.DSN: must be the name of a SQLite file, or a URL that begins with postgres://")
 	case strings.HasPrefix(cfg.DSN, ":") || strings.HasPrefix(cfg.DSN, "file:"):
 		return errors.New("Config.DSN: must be a plain file name, or empty for a database in memory")
 	}

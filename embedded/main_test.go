@@ -18,6 +18,7 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/embedded"
 	"github.com/promptrails-community/promptrails-go/internal/apicheck"
+	"github.com/promptrails-community/promptrails-go/internal/pgtest"
 )
 
 func TestMain(m *testing.M) {
@@ -27,7 +28,10 @@ func TestMain(m *testing.M) {
 	if file := os.Getenv(deliverVariable); file != "" {
 		os.Exit(workUntilKilled(file))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		pgtest.Stop()
+		os.Exit(code)
+	}))
 }
 
 // server is a service that listens on a port. Tests call it over plain HTTP.
@@ -44,12 +48,22 @@ func newServer(t *testing.T, cfg embedded.Config) *server {
 	return serve(t, cfg, func(h http.Handler) http.Handler { return apicheck.Handler(t, h) })
 }
 
+// databaseVariable names the database of tests that do not name one: empty for memory,
+// postgres or citus. .ci/run tests the service with each.
+const databaseVariable = "PROMPTRAILS_TEST_DATABASE"
+
 // serve starts a service inside the handler that wrap returns. The default plan is
 // Starter. Cleanup closes the service.
 func serve(t *testing.T, cfg embedded.Config, wrap func(http.Handler) http.Handler) *server {
 	t.Helper()
 	if cfg.DefaultPlan == "" {
 		cfg.DefaultPlan = promptrails.PlanStarter
+	}
+	if server := os.Getenv(databaseVariable); cfg.DSN == "" && server != "" {
+		cfg.DSN = map[string]func(testing.TB) string{"postgres": pgtest.DSN, "citus": pgtest.Citus}[server](t)
+	}
+	if cfg.MasterKey == nil && strings.HasPrefix(cfg.DSN, "postgres://") {
+		cfg.MasterKey = make([]byte, 32)
 	}
 	service, err := embedded.Open(t.Context(), cfg)
 	if err != nil {
@@ -67,13 +81,28 @@ func serve(t *testing.T, cfg embedded.Config, wrap func(http.Handler) http.Handl
 	return &server{service, t, listener.URL, &http.Client{Transport: transport}}
 }
 
-// databases runs test once with an in-memory database and once with a file.
+// databases runs test with a database in memory, with a file, with PostgreSQL and
+// with Citus.
 func databases(t *testing.T, test func(t *testing.T, cfg embedded.Config)) {
 	t.Helper()
 	t.Run("memory", func(t *testing.T) { t.Parallel(); test(t, embedded.Config{}) })
+	shared(t, test)
+}
+
+// shared is databases for those that several processes can open.
+func shared(t *testing.T, test func(t *testing.T, cfg embedded.Config)) {
+	t.Helper()
 	t.Run("file", func(t *testing.T) {
 		t.Parallel()
 		test(t, embedded.Config{DSN: filepath.Join(t.TempDir(), "workspaces.db")})
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, embedded.Config{DSN: pgtest.DSN(t)})
+	})
+	t.Run("citus", func(t *testing.T) {
+		t.Parallel()
+		test(t, embedded.Config{DSN: pgtest.Citus(t)})
 	})
 }
 

@@ -35,6 +35,8 @@ func (cfg *Config) masterKey() ([]byte, *keyFile, error) {
 		return cfg.MasterKey, nil, nil
 	case cfg.DSN == "":
 		return newMasterKey(), nil, nil
+	case store.IsServer(cfg.DSN):
+		return nil, nil, errors.New("Config.MasterKey: is required for a database server; generate 32 random bytes, and keep them as long as the database")
 	}
 	k := &keyFile{name: cfg.DSN + ".key"}
 	isNew, err := store.IsNew(cfg.DSN)

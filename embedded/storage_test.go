@@ -10,9 +10,10 @@ import (
 	"strings"
 	"testing"
 
+	_ "modernc.org/sqlite"
+
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/embedded"
-	_ "modernc.org/sqlite"
 )
 
 // open opens a service and closes it. It returns the error of either.

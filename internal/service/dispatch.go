@@ -2,9 +2,10 @@ package service
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
@@ -30,14 +31,23 @@ var pauses = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute,
 // fail.
 const failingFor = 3 * 24 * time.Hour
 
+// claimLasts is the time for which a process claims a channel. It is longer than an
+// attempt, so that another process takes the channel only if the first one has ended.
+const claimLasts = 2 * notify.Timeout
+
+// pollInterval is the maximum interval between checks, since other processes that use
+// the same database may end before they send their deliveries.
+const pollInterval = 5 * time.Second
+
 // dispatcher sends the deliveries that are due.
 type dispatcher struct {
 	sender *notify.Sender
 	woken  chan struct{}
+	name   string // of the claims of this process
 }
 
 func newDispatcher(g notify.Guard) *dispatcher {
-	return &dispatcher{sender: notify.NewSender(g), woken: make(chan struct{}, 1)}
+	return &dispatcher{sender: notify.NewSender(g), woken: make(chan struct{}, 1), name: rand.Text()}
 }
 
 // wake wakes the dispatcher, because there may be more to send.
@@ -92,18 +102,17 @@ func (s *Service) dispatch(ctx context.Context) {
 				}
 			})
 		})
-		var timer <-chan time.Time
-		if wait > 0 {
-			timer = time.After(wait)
-		}
+		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
+			timer.Stop()
 			return
 		case c := <-ended:
 			under.end(c)
 		case <-s.dispatcher.woken:
-		case <-timer:
+		case <-timer.C:
 		}
+		timer.Stop()
 	}
 }
 
@@ -113,25 +122,22 @@ func (s *Service) dispatch(ctx context.Context) {
 const patience = time.Second
 
 // startDue starts the attempts that are due. It returns the time to wait before
-// the next check, or 0 to wait until the dispatcher is woken.
+// the next check, unless an attempt finishes or the dispatcher is woken before.
 func (s *Service) startDue(ctx context.Context, under *sending, start func(store.ChannelRef)) (wait time.Duration) {
 	free := maxSending - len(under.channels)
 	if free == 0 {
-		return 0 // until an attempt finishes
+		return pollInterval
 	}
+	now := s.Now()
 	var due []store.ChannelRef
 	err := s.Store.Read(ctx, func(g *store.Global) (err error) {
-		due, err = g.DueChannels(under.full(), free+len(under.channels))
+		due, err = g.DueChannels(now, under.full(), free+len(under.channels))
 		return err
 	})
 	if err != nil {
 		s.failed(ctx, err)
 		return patience
 	}
-	if len(due) == 0 {
-		return 0 // until there is a delivery
-	}
-	now := s.Now()
 	for _, c := range due {
 		switch {
 		case under.channels[c.ID]:
@@ -144,11 +150,11 @@ func (s *Service) startDue(ctx context.Context, under *sending, start func(store
 			free--
 		}
 	}
-	return 0
+	return pollInterval
 }
 
 func (s *Service) failed(ctx context.Context, err error) {
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && err != nil {
 		s.Logger.ErrorContext(ctx, "promptrails: notifications", "error", err)
 	}
 }
@@ -157,6 +163,13 @@ func (s *Service) failed(ctx context.Context, err error) {
 // records the result. If the process stops in between, the delivery is sent
 // again.
 func (s *Service) attempt(ctx context.Context, c store.ChannelRef) {
+	claimed, err := s.claim(ctx, c)
+	if err != nil {
+		s.failedAttempt(ctx, err)
+	}
+	if !claimed {
+		return
+	}
 	channel, d, message, err := s.prepare(ctx, c)
 	if err == nil {
 		at := s.Now().UTC().Truncate(time.Microsecond)
@@ -164,8 +177,9 @@ func (s *Service) attempt(ctx context.Context, c store.ChannelRef) {
 		if message != nil {
 			result = s.dispatcher.sender.Send(ctx, message)
 		}
-		if ctx.Err() != nil {
-			return // the service is shutting down; the receiver did not fail
+		if ctx.Err() != nil { // the service is shutting down; the receiver did not fail
+			s.failed(context.WithoutCancel(ctx), s.release(c)) //nolint:contextcheck // ctx is done
+			return
 		}
 		err = s.note(ctx, channel, d, at, result)
 	}
@@ -173,12 +187,38 @@ func (s *Service) attempt(ctx context.Context, c store.ChannelRef) {
 		err = s.reschedule(ctx, c)
 	}
 	if err != nil {
-		s.failed(ctx, err)
-		select { // wait before the next attempt
-		case <-ctx.Done():
-		case <-time.After(patience):
-		}
+		s.failedAttempt(ctx, err)
 	}
+}
+
+// failedAttempt logs an error of the database and waits before the next attempt.
+func (s *Service) failedAttempt(ctx context.Context, err error) {
+	s.failed(ctx, err)
+	select {
+	case <-ctx.Done():
+	case <-time.After(patience):
+	}
+}
+
+// claim claims a channel for this process. It reports false if the channel is not due
+// anymore, or if another process has claimed it.
+func (s *Service) claim(ctx context.Context, c store.ChannelRef) (claimed bool, err error) {
+	err = s.Store.Write(ctx, func(g *store.Global) (err error) {
+		now := s.Now()
+		claimed, err = g.Workspace(c.Workspace).Claim(c.ID, s.dispatcher.name, now, now.Add(claimLasts))
+		return err
+	})
+	return claimed && err == nil, err
+}
+
+// release clears the claim of a channel after an interrupted attempt.
+func (s *Service) release(c store.ChannelRef) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return s.Store.Write(ctx, func(g *store.Global) error {
+		_, err := g.Workspace(c.Workspace).Release(c.ID, s.dispatcher.name)
+		return err
+	})
 }
 
 // prepare reads the next delivery of a channel. The message is nil if the URL or
@@ -230,7 +270,8 @@ func (x *Session) message(c *store.Channel, d *store.Delivery) (*notify.Message,
 }
 
 // note stores the result of an attempt: the final status of the delivery or the
-// time of the next attempt. A channel has only one running attempt, so no other
+// time of the next attempt. It stores nothing if the process has lost its claim of
+// the channel, because another process sends the delivery then. Otherwise, no other
 // attempt has changed the delivery. The delivery may have been deleted.
 func (s *Service) note(ctx context.Context, c *store.Channel, d *store.Delivery, at time.Time, r *notify.Result) error {
 	d.Attempts = append(d.Attempts, promptrails.DeliveryAttempt{At: at, StatusCode: r.StatusCode, Error: r.Fault, DurationMS: r.Duration.Milliseconds()})
@@ -246,6 +287,10 @@ func (s *Service) note(ctx context.Context, c *store.Channel, d *store.Delivery,
 	}
 	return s.Store.Write(ctx, func(g *store.Global) error {
 		x := s.asSystem(g, c.WorkspaceID)
+		claimed, err := x.tx.Release(c.ID, s.dispatcher.name)
+		if err != nil || !claimed {
+			return err
+		}
 		if err := x.tx.UpdateDelivery(d); err != nil {
 			return err
 		}
@@ -259,7 +304,13 @@ func (s *Service) note(ctx context.Context, c *store.Channel, d *store.Delivery,
 // reschedule updates the schedule of a channel after its delivery was deleted.
 // The channel or its workspace may have been deleted too.
 func (s *Service) reschedule(ctx context.Context, c store.ChannelRef) error {
-	err := s.Store.Write(ctx, func(g *store.Global) error { return g.Workspace(c.Workspace).Schedule(c.ID) })
+	err := s.Store.Write(ctx, func(g *store.Global) error {
+		x := g.Workspace(c.Workspace)
+		if _, err := x.Release(c.ID, s.dispatcher.name); err != nil {
+			return err
+		}
+		return x.Schedule(c.ID)
+	})
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
@@ -267,7 +318,7 @@ func (s *Service) reschedule(ctx context.Context, c store.ChannelRef) error {
 }
 
 func jittered(d time.Duration) time.Duration {
-	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64())) //nolint:gosec // not used for secrets
+	return time.Duration(float64(d) * (0.8 + 0.4*mathrand.Float64())) //nolint:gosec // not used for secrets
 }
 
 // judgeChannel records since when the attempts of a channel fail. It pauses the

@@ -47,7 +47,7 @@ func TestPruneDeliveries(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			due, err := g.DueChannels(nil, 10)
+			due, err := g.DueChannels(now, nil, 10)
 			deliveries, dueChannels = len(page), len(due)
 			return err
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"sync"
 	"time"
 
@@ -50,7 +51,7 @@ func (s *Service) Act(ctx context.Context, r *Request, fn func(*Session) (*Respo
 	}
 	var response *Response
 	var notified bool
-	err := s.Store.Write(ctx, func(g *store.Global) error {
+	act := func(g *store.Global) error {
 		kept, err := s.reserve(g, r, key, fingerprint)
 		if err != nil {
 			return err
@@ -75,7 +76,11 @@ func (s *Service) Act(ctx context.Context, r *Request, fn func(*Session) (*Respo
 		}
 		response, err = s.replay(r, key, kept)
 		return err
-	})
+	}
+	err := s.Store.Write(ctx, act)
+	for attempt := 1; errors.Is(err, store.ErrUnknown) && r.Once != nil && attempt < maxUnknown; attempt++ {
+		err = s.Store.Write(ctx, act) // the stored outcome tells whether the request was carried out
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +89,9 @@ func (s *Service) Act(ctx context.Context, r *Request, fn func(*Session) (*Respo
 	}
 	return response, nil
 }
+
+// maxUnknown is the maximum number of attempts with an unknown outcome.
+const maxUnknown = 3
 
 func (r *Request) outcomeKey() store.OutcomeKey {
 	if r.Once == nil {

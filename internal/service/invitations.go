@@ -159,10 +159,11 @@ func (x *Session) AcceptInvitation(p *AcceptInvitationBody) (*promptrails.Member
 		return nil, orNotFound(err, "invitation")
 	}
 	x.tx = x.global.Workspace(workspaceID)
-	i, err := x.Invitation(id)
+	i, err := x.tx.InvitationByToken(id, hash(p.Token), x.now)
+	x.begin()
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, orNotFound(err, "invitation")
 	case store.Fold(i.Email) != store.Fold(x.caller.User.Email):
 		return nil, notFound("invitation")
 	case i.Status == promptrails.InvitationExpired:

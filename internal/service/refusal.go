@@ -106,6 +106,11 @@ func AsRefusal(err error) *policy.Refusal {
 	if r, ok := errors.AsType[*policy.Refusal](err); ok {
 		return r
 	}
+	if errors.Is(err, store.ErrUnknown) {
+		r := refuse(http.StatusInternalServerError, promptrails.CodeInternal, "the connection to the database was lost during the commit, so that it is not known whether the request was carried out; read the object before you send the request again")
+		r.Cause = err
+		return r
+	}
 	if errors.Is(err, store.ErrBusy) {
 		return Unavailable(err)
 	}

@@ -104,6 +104,20 @@ func (t *Tx) DeleteChannel(id string) error {
 	return t.count(countChannels, -1)
 }
 
+// Claim claims a channel for the sender of its next delivery until a time. It reports
+// false if no attempt is due at now, or if another sender has claimed the channel.
+func (t *Tx) Claim(id, sender string, now, until time.Time) (bool, error) {
+	n, err := t.exec(`UPDATE notification_channels SET claim_token = $3, claimed_until = $5
+		WHERE workspace_id = $1 AND id = $2 AND next_attempt_at > 0 AND next_attempt_at <= $4 AND claimed_until <= $4`, id, sender, micros(now), micros(until))
+	return n > 0, err
+}
+
+// Release clears the claim of a sender. It reports false if the sender has lost it.
+func (t *Tx) Release(id, sender string) (bool, error) {
+	n, err := t.exec("UPDATE notification_channels SET claim_token = '', claimed_until = 0 WHERE workspace_id = $1 AND id = $2 AND claim_token = $3", id, sender)
+	return n > 0, err
+}
+
 // Schedule sets the time of a channel's next attempt: that of its earliest
 // pending delivery, or never if the channel is not active.
 func (t *Tx) Schedule(id string) error {

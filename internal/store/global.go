@@ -303,9 +303,11 @@ type ChannelRef struct {
 }
 
 // DueChannels returns the channels with pending deliveries, the one with the
-// earliest attempt first. It omits the channels of the workspaces in without.
-func (g *Global) DueChannels(without []string, limit int) (found []ChannelRef, err error) {
+// earliest attempt first. It omits those that are claimed at now, and those of the
+// workspaces in without.
+func (g *Global) DueChannels(now time.Time, without []string, limit int) (found []ChannelRef, err error) {
 	f := filter{}
+	f.and("claimed_until <= ?", micros(now))
 	for _, workspace := range without {
 		f.and("workspace_id <> ?", workspace)
 	}

@@ -67,6 +67,15 @@ func (t *Tx) Invitation(id string, now time.Time) (*promptrails.Invitation, erro
 	return i, err
 }
 
+// InvitationByToken returns the invitation with that id, with its status at now. It
+// returns [ErrNotFound] if the invitation has another token.
+func (t *Tx) InvitationByToken(id string, tokenHash []byte, now time.Time) (*promptrails.Invitation, error) {
+	i := new(promptrails.Invitation)
+	err := t.row("SELECT "+invitationColumns+" "+invitationRows+" AND i.id = $2 AND i.token_hash = $3", []any{id, tokenHash}, invitationFields(i)...)
+	at(i, now)
+	return i, err
+}
+
 // PendingInvitations returns the number of invitations that are pending at now,
 // for one email address or, if email is empty, for all.
 func (t *Tx) PendingInvitations(email string, now time.Time) (n int64, err error) {

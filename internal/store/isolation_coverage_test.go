@@ -20,7 +20,7 @@ func TestIsolationCoversEachMethodAndTable(t *testing.T) {
 			t.Errorf("Tx.%s: got no call in isolation_test.go, want one in fill, TestWritesStayInTheirWorkspace or TestReadsStayInTheirWorkspace", method.Name)
 		}
 	}
-	s := twins(t)
+	s := opened(t, "")
 	found, err := s.sqlite().reader.QueryContext(t.Context(), `SELECT t.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c WHERE t.type = 'table' AND c.name = 'workspace_id'`)
 	if err != nil {
 		t.Fatal(err)

@@ -6,22 +6,41 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/internal/changelog"
+	"github.com/promptrails-community/promptrails-go/internal/pgtest"
 )
 
 var moment = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// twins opens a store with the workspaces a and b. Their rows have the same IDs
-// and differ only in the workspace.
-func twins(t *testing.T) *Store {
+// databases runs test with each database. The function open opens an empty one.
+func databases(t *testing.T, test func(t *testing.T, open func(t *testing.T) *Store)) {
 	t.Helper()
-	s, err := Open(t.Context(), "", func([]byte) error { return nil })
+	for name, dsn := range map[string]func(testing.TB) string{
+		"memory":   func(testing.TB) string { return "" },
+		"file":     func(t testing.TB) string { t.Helper(); return filepath.Join(t.TempDir(), "workspaces.db") },
+		"postgres": pgtest.DSN,
+		"citus":    pgtest.Citus,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, func(t *testing.T) *Store { t.Helper(); return opened(t, dsn(t)) })
+		})
+	}
+}
+
+// opened opens a store, which is closed after the test.
+func opened(t *testing.T, dsn string) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), dsn, func([]byte) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +49,14 @@ func twins(t *testing.T) *Store {
 			t.Errorf("Close: got %v, want no error", err)
 		}
 	})
-	err = s.Write(t.Context(), func(g *Global) error {
+	return s
+}
+
+// twins fills a store with the workspaces a and b. Their rows have the same IDs
+// and differ only in the workspace.
+func twins(t *testing.T, s *Store) {
+	t.Helper()
+	err := s.Write(t.Context(), func(g *Global) error {
 		for _, u := range []string{"u", "v", "w"} {
 			if err := g.CreateUser(&promptrails.User{ID: u, Email: u + "@example.com", Name: u}, moment); err != nil {
 				return err
@@ -55,7 +81,6 @@ func twins(t *testing.T) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
 }
 
 // fill creates one row of each kind in a workspace.
@@ -84,6 +109,7 @@ func fill(x *Tx, in string) error {
 		func() error { _, err := x.Cross("active_agents", 80, moment, moment); return err },
 		func() error { return x.CreateChannel(channel(in)) },
 		func() error { return x.CreateDelivery(delivery(in)) },
+		func() error { _, err := x.Claim("h", "s", moment, moment); return err },
 		func() error {
 			return x.SetMasking(&promptrails.MaskingSettings{Detectors: onlyIn(in), Version: 1, UpdatedAt: moment})
 		},
@@ -190,9 +216,15 @@ func rows(t *testing.T, s *Store, workspace string) string {
 
 // values returns the columns of a row.
 func values(r scanner) ([]any, error) {
-	columns, err := r.(*sql.Rows).Columns()
-	if err != nil {
-		return nil, err
+	var columns []string
+	switch r := r.(type) {
+	case pgx.Rows:
+		return r.Values()
+	case *sql.Rows:
+		var err error
+		if columns, err = r.Columns(); err != nil {
+			return nil, err
+		}
 	}
 	values, into := make([]any, len(columns)), make([]any, len(columns))
 	for i := range values {
@@ -204,6 +236,11 @@ func values(r scanner) ([]any, error) {
 // A write in one workspace does not change another one with the same IDs.
 func TestWritesStayInTheirWorkspace(t *testing.T) {
 	t.Parallel()
+	databases(t, writesStayInTheirWorkspace)
+}
+
+func writesStayInTheirWorkspace(t *testing.T, open func(t *testing.T) *Store) {
+	t.Helper()
 	later := moment.Add(time.Minute)
 	for name, write := range map[string]func(*Tx) error{
 		"UpdateWorkspace": func(x *Tx) error {
@@ -269,6 +306,11 @@ func TestWritesStayInTheirWorkspace(t *testing.T) {
 			d.Status, d.NextAttemptAt = "failed", time.Time{}
 			return x.UpdateDelivery(d)
 		},
+		"Claim": func(x *Tx) error {
+			_, err := x.Claim("h", "s2", moment, later)
+			return err
+		},
+		"Release": func(x *Tx) error { _, err := x.Release("h", "s"); return err },
 		"Replace a channel's secret": func(x *Tx) error {
 			return x.global.Replace(SealedColumn{"notification_channels", "secret"}, SealedRow{Workspace: "a", ID: "h", Value: []byte("secret in-a")}, []byte("new"))
 		},
@@ -290,7 +332,8 @@ func TestWritesStayInTheirWorkspace(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := twins(t)
+			s := open(t)
+			twins(t, s)
 			before, other := rows(t, s, "a"), rows(t, s, "b")
 			err := s.Write(t.Context(), func(g *Global) error {
 				return write(g.Workspace("a"))
@@ -316,12 +359,28 @@ func TestWritesStayInTheirWorkspace(t *testing.T) {
 // rows with the same IDs.
 func TestReadsStayInTheirWorkspace(t *testing.T) {
 	t.Parallel()
-	s := twins(t)
+	databases(t, readsStayInTheirWorkspace)
+}
+
+func readsStayInTheirWorkspace(t *testing.T, open func(t *testing.T) *Store) {
+	t.Helper()
+	s := open(t)
+	twins(t, s)
 	all := Paging{Limit: 10}
 	var wrong int
-	err := s.sqlite().reader.QueryRowContext(t.Context(), "SELECT count(*) FROM user_workspaces l JOIN workspaces w ON w.id = l.workspace_id WHERE l.workspace_created_at <> w.created_at").Scan(&wrong)
+	err := s.Read(t.Context(), func(g *Global) error {
+		return g.row("SELECT count(*) FROM user_workspaces l JOIN workspaces w ON w.id = l.workspace_id WHERE l.workspace_created_at <> w.created_at", nil, &wrong)
+	})
 	if err != nil || wrong != 0 {
 		t.Errorf("members with the creation time of another workspace: got %d, %v, want none", wrong, err)
+	}
+	singles := map[string]*Store{} // with only one of the workspaces
+	for _, in := range []string{"a", "b"} {
+		singles[in] = open(t)
+		twins(t, singles[in])
+		if err := singles[in].Write(t.Context(), func(g *Global) error { return g.Workspace(other(in)).DeleteWorkspace(other(in), moment) }); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for name, read := range map[string]func(*Tx) (any, error){
 		"Workspace": func(x *Tx) (any, error) { return x.Workspace() },
@@ -333,12 +392,16 @@ func TestReadsStayInTheirWorkspace(t *testing.T) {
 			v, n, err := x.Members("owner", "", all)
 			return []any{len(v), v[0].WorkspaceID, n}, err
 		},
-		"Member":             func(x *Tx) (any, error) { v, err := x.Member("m"); return v.WorkspaceID, err },
-		"MemberByUser":       func(x *Tx) (any, error) { v, err := x.MemberByUser("u"); return v.WorkspaceID, err },
-		"IsMember":           func(x *Tx) (any, error) { return x.IsMember("u@example.com") },
-		"Invitations":        func(x *Tx) (any, error) { v, n, err := x.Invitations("", moment, all); return []any{v, n}, err },
-		"pending":            func(x *Tx) (any, error) { v, n, err := x.Invitations("pending", moment, all); return []any{v, n}, err },
-		"Invitation":         func(x *Tx) (any, error) { return x.Invitation("n", moment) },
+		"Member":       func(x *Tx) (any, error) { v, err := x.Member("m"); return v.WorkspaceID, err },
+		"MemberByUser": func(x *Tx) (any, error) { v, err := x.MemberByUser("u"); return v.WorkspaceID, err },
+		"IsMember":     func(x *Tx) (any, error) { return x.IsMember("u@example.com") },
+		"Invitations":  func(x *Tx) (any, error) { v, n, err := x.Invitations("", moment, all); return []any{v, n}, err },
+		"pending":      func(x *Tx) (any, error) { v, n, err := x.Invitations("pending", moment, all); return []any{v, n}, err },
+		"Invitation":   func(x *Tx) (any, error) { return x.Invitation("n", moment) },
+		"InvitationByToken": func(x *Tx) (any, error) {
+			_, err := x.InvitationByToken("n", []byte("token b"), moment)
+			return fmt.Sprint(err), nil
+		},
 		"PendingInvitations": func(x *Tx) (any, error) { return x.PendingInvitations("", moment) },
 		"Credentials":        func(x *Tx) (any, error) { v, n, err := x.Credentials("", "", "", all); return []any{v, n}, err },
 		"Credentials by q": func(x *Tx) (any, error) {
@@ -406,7 +469,7 @@ func TestReadsStayInTheirWorkspace(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			due, err := x.global.DueChannels(nil, 10)
+			due, err := x.global.DueChannels(moment, nil, 10)
 			i := slices.IndexFunc(due, func(c ChannelRef) bool { return c.Workspace == x.workspace })
 			if err == nil && !due[i].At.Equal(d.NextAttemptAt) {
 				err = fmt.Errorf("due time of the channel in %s: got %s, want that of its delivery, %s", x.workspace, due[i].At, d.NextAttemptAt)
@@ -424,22 +487,19 @@ func TestReadsStayInTheirWorkspace(t *testing.T) {
 		"ChangelogEntry": func(x *Tx) (any, error) { v, err := x.ChangelogEntry("e"); return string(v), err },
 	} {
 		// The result is the same whether the other workspace exists or not.
-		for in, twin := range map[string]string{"a": "b", "b": "a"} {
+		for in, single := range singles {
 			t.Run(name+" in "+in, func(t *testing.T) {
-				single := twins(t)
-				if err := single.Write(t.Context(), func(g *Global) error {
-					return g.Workspace(twin).DeleteWorkspace(twin, moment)
-				}); err != nil {
-					t.Fatal(err)
-				}
 				got, want := result(t, s, in, read), result(t, single, in, read)
-				if got != want || strings.Contains(got, "in-"+twin) {
-					t.Errorf("result: got %s, want %s as without workspace %s", got, want, twin)
+				if got != want || strings.Contains(got, "in-"+other(in)) {
+					t.Errorf("result: got %s, want %s as without workspace %s", got, want, other(in))
 				}
 			})
 		}
 	}
 }
+
+// other returns the name of the other workspace.
+func other(in string) string { return map[string]string{"a": "b", "b": "a"}[in] }
 
 // result returns the result of a read in a workspace as JSON.
 func result(t *testing.T, s *Store, in string, read func(*Tx) (any, error)) string {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync/atomic"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -17,7 +16,8 @@ type sqliteDB struct {
 	writer, reader *sql.DB // equal for a database in memory
 	queue          *queue  // of the writers
 	file           *identity
-	fault          atomic.Pointer[unavailableError] // why writes fail, until one succeeds
+	fault          fault
+	system         string
 }
 
 // Close closes the database. Read and Write finish their transaction and release
@@ -36,7 +36,7 @@ func (s *sqliteDB) Ping(ctx context.Context) error {
 	if err := s.file.check(); err != nil {
 		return err
 	}
-	if s.fault.Load() != nil {
+	if s.fault.exists() {
 		return s.tryWrite(ctx)
 	}
 	return s.Read(ctx, func(g *Global) error {
@@ -164,6 +164,9 @@ func translate(err error) error {
 	}
 	return err
 }
+
+// System implements [engine].
+func (s *sqliteDB) System() string { return s.system }
 
 // readers returns the maximum number of concurrent read transactions.
 func readers() int { return max(4, 2*runtime.GOMAXPROCS(0)) }

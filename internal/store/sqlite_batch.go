@@ -68,7 +68,7 @@ func (s *sqliteDB) commit(batch []*write) {
 	}
 	defer func() {
 		for _, w := range batch {
-			s.note(w.err)
+			s.fault.note(w.err)
 			close(w.done)
 		}
 	}()
@@ -109,15 +109,6 @@ func fail(batch []*write, err error) {
 type beginError struct{ error }
 
 func (e *beginError) Unwrap() error { return e.error }
-
-// note stores the reason for failing writes until a write succeeds.
-func (s *sqliteDB) note(err error) {
-	if e, ok := errors.AsType[*unavailableError](err); ok && e.lasts {
-		s.fault.Store(e)
-	} else if err == nil {
-		s.fault.Store(nil)
-	}
-}
 
 // runAll runs writes in one transaction. It returns an error if the transaction is not
 // committed.

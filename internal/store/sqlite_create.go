@@ -21,7 +21,7 @@ const createWait = time.Minute
 // that is up to date.
 func Lock(ctx context.Context, file string) (release func() error, err error) {
 	nothing := func() error { return nil }
-	if file == "" || upToDate(ctx, file) {
+	if file == "" || IsServer(file) || upToDate(ctx, file) {
 		return nothing, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, createWait)
@@ -33,8 +33,12 @@ func Lock(ctx context.Context, file string) (release func() error, err error) {
 	return lock.Unlock, nil
 }
 
-// IsNew reports whether the file does not exist or is empty.
+// IsNew reports whether the file does not exist or is empty. It returns false for the
+// URL of a server.
 func IsNew(file string) (bool, error) {
+	if IsServer(file) {
+		return false, nil
+	}
 	info, err := os.Stat(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil

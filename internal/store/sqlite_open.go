@@ -147,6 +147,7 @@ func (s *sqliteDB) check(ctx context.Context) error {
 			return fmt.Errorf("the file is not a database that can be used: %w", translate(err))
 		}
 	}
+	s.system = "SQLite " + version
 	switch {
 	case olderSQLite(version):
 		return fmt.Errorf("SQLite %s can corrupt a file; %v or later is needed", version, oldestSQLite)

@@ -10,34 +10,6 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// unavailableError is the reason why the database is unavailable. It matches
-// [ErrBusy].
-type unavailableError struct {
-	reason string
-	lasts  bool // until an operator fixes it; the service is not ready
-	err    error
-}
-
-func (e *unavailableError) Error() string {
-	if e.err == nil {
-		return "store: " + e.reason
-	}
-	return "store: " + e.reason + ": " + e.err.Error()
-}
-
-func (e *unavailableError) Is(target error) bool { return target == ErrBusy }
-func (e *unavailableError) Unwrap() error        { return e.err }
-
-// Reason returns a message that describes why the database is unavailable. There
-// is one message for each cause, and it contains no path. Reason returns "" for
-// other errors.
-func Reason(err error) string {
-	if e, ok := errors.AsType[*unavailableError](err); ok {
-		return e.reason
-	}
-	return ""
-}
-
 // unavailable returns the reason for an error of SQLite, or nil.
 func unavailable(e *sqlite.Error) error {
 	switch e.Code() & 0xff {
@@ -57,9 +29,8 @@ func unavailable(e *sqlite.Error) error {
 }
 
 var (
-	errGone    = &unavailableError{"the database's file was deleted or replaced: restore it and restart the service", true, nil}
-	errLocked  = &unavailableError{"the database is locked by another process", false, nil}
-	errWaiting = &unavailableError{"too many writers wait for the database", false, nil}
+	errGone   = &unavailableError{"the database's file was deleted or replaced: restore it and restart the service", true, nil}
+	errLocked = &unavailableError{"the database is locked by another process", false, nil}
 )
 
 // identity is the file that a store has opened, or nil for a database in memory.

@@ -44,19 +44,28 @@ type engine interface {
 	// Close closes the database. Read and Write finish their transaction before
 	// they return.
 	Close() error
+	// System returns the name and version of the database system.
+	System() string
 }
 
-// Open opens a database: the SQLite file with that name, or a SQLite database in
-// memory if dsn is "". It creates the database if it does not exist. For an existing
-// database, Open calls admit before it changes anything, with the value of the
-// setting [MasterKeyProof], or nil if it is not set. If admit returns an error, Open
-// returns it.
+// Open opens a database: the PostgreSQL database with that URL, the SQLite file with
+// that name, or a SQLite database in memory if dsn is "". It creates the schema, and
+// the file, if they do not exist. For an existing database, Open calls admit before it
+// changes anything, with the value of the setting [MasterKeyProof], or nil if it is
+// not set. If admit returns an error, Open returns it.
 func Open(ctx context.Context, dsn string, admit func(masterKeyProof []byte) error) (*Store, error) {
-	e, err := openSQLite(ctx, dsn, admit)
+	if IsServer(dsn) {
+		p, err := openPostgres(ctx, dsn, admit)
+		if err != nil {
+			return nil, err
+		}
+		return &Store{p}, nil
+	}
+	s, err := openSQLite(ctx, dsn, admit)
 	if err != nil {
 		return nil, err
 	}
-	return &Store{e}, nil
+	return &Store{s}, nil
 }
 
 // Global is a transaction that is not limited to one workspace.
@@ -82,7 +91,7 @@ type transaction interface {
 	// returns its error.
 	later(ctx context.Context, query string, args []any) error
 	// enter is called before a statement on the rows of a workspace. A write
-	// transaction locks the workspace until it ends.
+	// transaction locks the workspace until its commit.
 	enter(workspace string)
 }
 
@@ -125,7 +134,7 @@ func (g *Global) exec(query string, args ...any) (int64, error) {
 	return g.tx.exec(g.ctx, query, args)
 }
 
-// later is exec for a statement whose effect nothing in the transaction depends on.
+// later is exec for a statement if the transaction does not need its result.
 func (g *Global) later(query string, args ...any) error {
 	if err := g.caller.Err(); err != nil {
 		return err

@@ -1,0 +1,87 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// The codes of errors that are handled, from appendix A of the PostgreSQL manual.
+const (
+	uniqueViolation      = "23505"
+	readOnlyTransaction  = "25006"
+	serializationFailure = "40001"
+	deadlockDetected     = "40P01"
+	diskFull             = "53100"
+	tooManyConnections   = "53300"
+	lockNotAvailable     = "55P03"
+	queryCanceled        = "57014"
+)
+
+// translatePostgres maps the errors of the server and the connection to those of the
+// package.
+func translatePostgres(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, pgx.ErrNoRows) {
+		return ErrNotFound
+	}
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		if isDisconnected(err) {
+			return &unavailableError{"the database server cannot be reached", false, err}
+		}
+		return err
+	}
+	switch e.Code {
+	case uniqueViolation:
+		return fmt.Errorf("%w: %w", ErrExists, err)
+	case readOnlyTransaction:
+		return &unavailableError{"the database is read-only", true, err}
+	case diskFull:
+		return &unavailableError{"the disk is full", true, err}
+	case tooManyConnections:
+		return &unavailableError{"the database server has too many connections", false, err}
+	case lockNotAvailable:
+		return &unavailableError{"too many writers wait for the same workspace", false, err}
+	case queryCanceled:
+		return &unavailableError{"a statement took too long", false, err}
+	}
+	if e.Code[:3] == "57P" { // shutdown, crash, start
+		return &unavailableError{"the database server is restarting", false, err}
+	}
+	return err
+}
+
+// isDisconnected reports whether the connection failed or was lost.
+func isDisconnected(err error) bool {
+	_, isConnect := errors.AsType[*pgconn.ConnectError](err)
+	_, isNet := errors.AsType[net.Error](err)
+	return isConnect || isNet || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err)
+}
+
+// isUnknown reports whether the server may have committed a transaction although its COMMIT
+// failed. An error of the level ERROR rolls it back, and others end the connection.
+func isUnknown(err error) bool {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.SeverityUnlocalized != "ERROR" && e.Severity != "ERROR"
+	}
+	return !pgconn.SafeToRetry(err)
+}
+
+// runsAgain reports whether a transaction that failed can succeed if it runs again. It
+// was not committed.
+func runsAgain(err error) bool {
+	if err == nil || errors.Is(err, ErrUnknown) {
+		return false
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code == serializationFailure || e.Code == deadlockDetected || e.Code[:3] == "57P"
+	}
+	return isDisconnected(err)
+}

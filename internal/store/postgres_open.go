@@ -1,0 +1,159 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"golang.org/x/sync/semaphore"
+)
+
+// defaultConns is the maximum number of connections if the DSN does not set
+// pool_max_conns. Half of them are for writers.
+const defaultConns = 16
+
+// serverParameters are set for each connection unless the DSN sets them. Times are in
+// milliseconds.
+var serverParameters = map[string]string{
+	"application_name":                    "promptrails",
+	"lock_timeout":                        "10000", // maxWriteWait
+	"statement_timeout":                   "30000", // writeTimeout
+	"idle_in_transaction_session_timeout": "60000",
+}
+
+// IsServer reports whether dsn is the URL of a database server.
+func IsServer(dsn string) bool {
+	return strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://")
+}
+
+// openPostgres opens the PostgreSQL database with that URL.
+func openPostgres(ctx context.Context, dsn string, admit func(masterKeyProof []byte) error) (_ *postgresDB, err error) {
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, err // without the password
+	}
+	if !strings.Contains(dsn, "pool_max_conns") {
+		config.MaxConns = defaultConns
+	}
+	for name, value := range serverParameters {
+		if _, ok := config.ConnConfig.RuntimeParams[name]; !ok {
+			config.ConnConfig.RuntimeParams[name] = value
+		}
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	p := &postgresDB{pool: pool, writers: semaphore.NewWeighted(int64(max(1, config.MaxConns/2)))}
+	defer func() {
+		if err != nil {
+			pool.Close()
+		}
+	}()
+	if err := p.prepare(ctx, admit); err != nil {
+		return nil, fmt.Errorf("PostgreSQL: %w", translatePostgres(err))
+	}
+	return p, p.tryWrite(ctx)
+}
+
+// prepare creates or migrates the schema, if necessary. One process does so at a time.
+func (p *postgresDB) prepare(ctx context.Context, admit func([]byte) error) error {
+	conn, err := p.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	current, err := inspectPostgres(ctx, conn.Conn(), admit)
+	if err != nil {
+		return err
+	}
+	newest, err := newestSchema(goose.DialectPostgres)
+	if err != nil {
+		return err
+	}
+	switch {
+	case current > newest:
+		return fmt.Errorf("the database has schema %d, this program knows %d: use the newer program that wrote it", current, newest)
+	case current < newest:
+		if err := p.migrate(ctx); err != nil {
+			return err
+		}
+	}
+	p.system, err = describe(ctx, conn.Conn())
+	return err
+}
+
+// inspectPostgres returns the version of the schema, or 0 if there are no tables. It
+// returns an error if the tables are those of another program.
+func inspectPostgres(ctx context.Context, conn *pgx.Conn, admit func([]byte) error) (version int64, err error) {
+	var tables int
+	var ours bool
+	err = conn.QueryRow(ctx, "SELECT count(*), coalesce(bool_or(tablename = $1), false) FROM pg_tables WHERE schemaname = current_schema()", schemaVersions).Scan(&tables, &ours)
+	switch {
+	case err != nil:
+		return 0, err
+	case tables == 0:
+		return 0, admit(nil)
+	case !ours:
+		return 0, errors.New("the schema has the tables of another program: use an empty database, or a schema of its own with the parameter search_path")
+	}
+	if err := conn.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM "+schemaVersions).Scan(&version); err != nil || version == 0 {
+		return 0, errors.Join(err, admit(nil))
+	}
+	var proof []byte
+	err = conn.QueryRow(ctx, "SELECT value FROM settings WHERE name = $1", MasterKeyProof).Scan(&proof)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return 0, err
+	}
+	return version, admit(proof)
+}
+
+// migrationLock is the key of the advisory lock of migrations ("PRTR" in ASCII).
+const migrationLock = applicationID
+
+// migrate runs the migrations that the database lacks. Other processes that open the
+// database wait for it.
+func (p *postgresDB) migrate(ctx context.Context) (err error) {
+	config := p.pool.Config().ConnConfig
+	config.RuntimeParams["lock_timeout"], config.RuntimeParams["statement_timeout"] = "0", "0"
+	db := stdlib.OpenDB(*config)
+	defer func() { err = errors.Join(err, db.Close()) }()
+	lock, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	wait, cancel := context.WithTimeout(ctx, createWait)
+	defer cancel()
+	if _, err := lock.ExecContext(wait, "SELECT pg_advisory_lock($1)", migrationLock); err != nil {
+		return fmt.Errorf("wait for another process that migrates the database: %w", err)
+	}
+	defer func() {
+		_, unlock := lock.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", migrationLock)
+		err = errors.Join(err, unlock)
+	}()
+	return runMigrations(ctx, db)
+}
+
+func runMigrations(ctx context.Context, db *sql.DB) error {
+	provider, err := newProvider(goose.DialectPostgres, db)
+	if err != nil {
+		return err
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("migrate the database: %w", err)
+	}
+	return nil
+}
+
+// describe returns the name and version of the server.
+func describe(ctx context.Context, conn *pgx.Conn) (system string, err error) {
+	err = conn.QueryRow(ctx, "SELECT 'PostgreSQL ' || current_setting('server_version')").Scan(&system)
+	return system, err
+}
