@@ -1,0 +1,13 @@
+//go:build !unix
+
+package main
+
+import (
+	"errors"
+	"time"
+)
+
+// cpuTime is not implemented.
+func cpuTime() (time.Duration, error) {
+	return 0, errors.New("the CPU time of a process is only read on Unix systems")
+}

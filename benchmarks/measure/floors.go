@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// The floors.
+const (
+	bareHandler = "bare handler"
+	commits     = "commits"
+	pgbench     = "pgbench"
+)
+
+// syncedRow is the load of commits.
+const syncedRow = "one row and its fsync, 1 caller"
+
+// measureBare measures a handler that writes bodies of the same sizes.
+func measureBare(ctx context.Context, o *options, sizes map[operation]int, floors *results) (err error) {
+	server, err := startOwn(ctx, roleBare, "")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.stop()) }()
+	server.Requests = map[operation]request{}
+	for _, op := range []operation{get, list} {
+		server.Requests[op] = request{Path: fmt.Sprintf("/%d", sizes[op])}
+		if err := server.addRun(ctx, bareHandler, load{{op, connections}}, o, floors); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measureCommits inserts and commits single rows with the driver and the durability
+// of the service. Package embedded registers the driver.
+func measureCommits(ctx context.Context, o *options, file string, floors *results) (err error) {
+	db, err := sql.Open("sqlite", file+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	db.SetMaxOpenConns(1)
+	if _, err := db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY, a TEXT) STRICT"); err != nil {
+		return err
+	}
+	insert, err := db.PrepareContext(ctx, "INSERT INTO t (a) VALUES ($1)")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, insert.Close()) }()
+	before, err := cpuTime()
+	if err != nil {
+		return err
+	}
+	var took []time.Duration
+	began := time.Now()
+	for last := began; last.Sub(began) < o.perLoad; {
+		if _, err := insert.ExecContext(ctx, "some text"); err != nil {
+			return err
+		}
+		now := time.Now()
+		took = append(took, now.Sub(last))
+		last = now
+	}
+	elapsed := time.Since(began)
+	after, err := cpuTime()
+	if err != nil {
+		return err
+	}
+	slices.Sort(took)
+	s := newSample(took, elapsed)
+	s.cpu = (after - before) / time.Duration(len(took))
+	floors.add(commits, syncedRow, s)
+	return nil
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestPercentile(t *testing.T) {
+	t.Parallel()
+	hundred := make([]time.Duration, 100)
+	for i := range hundred {
+		hundred[i] = time.Duration(i + 1)
+	}
+	for _, test := range []struct {
+		sorted []time.Duration
+		p      int
+		want   time.Duration
+	}{
+		{nil, 50, 0},
+		{hundred[:1], 50, 1},
+		{hundred[:1], 99, 1},
+		{hundred[:2], 50, 1},
+		{hundred[:3], 50, 2},
+		{hundred[:3], 99, 3},
+		{hundred, 0, 1},
+		{hundred, 50, 50},
+		{hundred, 99, 99},
+		{hundred, 100, 100},
+	} {
+		if got := percentile(test.sorted, test.p); got != test.want {
+			t.Errorf("percentile %d of %v: got %d, want %d", test.p, test.sorted, got, test.want)
+		}
+	}
+}
+
+func TestMedian(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		values []float64
+		want   float64
+	}{
+		{nil, 0},
+		{[]float64{3}, 3},
+		{[]float64{4, 1}, 2.5},
+		{[]float64{9, 1, 5}, 5},
+		{[]float64{9, 1, 5, 6}, 5.5},
+	} {
+		if got := median(test.values); got != test.want {
+			t.Errorf("median of %v: got %v, want %v", test.values, got, test.want)
+		}
+	}
+}
+
+// Each field of a row has its own median.
+func TestResultsMedian(t *testing.T) {
+	t.Parallel()
+	r := newResults()
+	r.add("file", "list", sample{rate: 10, cpu: 3, p50: 1, p99: 30})
+	r.add("file", "list", sample{rate: 30, cpu: 1, p50: 2, p99: 10})
+	r.add("file", "list", sample{rate: 20, cpu: 2, p50: 9, p99: 20})
+	want := sample{rate: 20, cpu: 2, p50: 2, p99: 20}
+	if got := r.median(key{"file", "list"}); got != want {
+		t.Errorf("median: got %+v, want %+v", got, want)
+	}
+	if got := r.median(key{"memory", "list"}); got != (sample{}) {
+		t.Errorf("median of a row without samples: got %+v, want none", got)
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	t.Parallel()
+	got := commandLine([]string{"-for", "1s", "-postgres", "postgres://ada:secret@localhost/x?a=b", "-citus=postgres://ada:secret@localhost/y?a=b"})
+	want := "go run ./measure -for 1s -postgres postgres://ada:xxxxx@localhost/x?a=b -citus=postgres://ada:xxxxx@localhost/y?a=b"
+	if got != want {
+		t.Errorf("command line: got %s, want %s", got, want)
+	}
+}
+
+// The client reads bodies with a length and in chunks, and leaves nothing of them for
+// the next response.
+func TestConnection(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/short":
+			_, _ = w.Write(make([]byte, 100))
+		case "/chunked":
+			for range 3 {
+				_, _ = w.Write(make([]byte, 5000))
+				_ = http.NewResponseController(w).Flush()
+			}
+		case "/posted":
+			var body bytes.Buffer
+			_, _ = body.ReadFrom(r.Body)
+			w.WriteHeader(http.StatusCreated)
+			_, _ = w.Write(bytes.Repeat(body.Bytes(), 2))
+		default:
+			http.Error(w, "no such path", http.StatusNotFound)
+		}
+	}))
+	t.Cleanup(server.Close)
+	target := &target{Address: server.Listener.Addr().String(), Requests: map[operation]request{
+		get: {Path: "/short"}, list: {Path: "/chunked"}, post: {Path: "/posted", Body: "12345"}, execute: {Path: "/missing"},
+	}}
+	for op, want := range map[operation]int{get: 100, list: 15000, post: 10} {
+		c := dialTest(t, target, op)
+		for range 3 {
+			if got, err := c.do(); got != want || err != nil {
+				t.Errorf("%s: got %d bytes and error %v, want %d", op, got, err, want)
+			}
+		}
+	}
+	if _, err := dialTest(t, target, execute).do(); err == nil || !strings.Contains(err.Error(), "404") {
+		t.Errorf("a missing path: got error %v, want one with 404", err)
+	}
+}
+
+func dialTest(t *testing.T, to *target, op operation) *connection {
+	t.Helper()
+	c, err := dial(t.Context(), to, op)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.close)
+	return c
+}
+
+// A chunk that ends early is an error.
+func TestConnectionTruncated(t *testing.T) {
+	t.Parallel()
+	c := &connection{reader: bufio.NewReader(strings.NewReader("5\r\nabc"))}
+	if size, err := c.skipChunks(); err == nil {
+		t.Errorf("a chunk that ends early: got %d bytes, want an error", size)
+	}
+}

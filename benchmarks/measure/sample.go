@@ -1,0 +1,79 @@
+package main
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// sample is one measurement. A zero field was not measured.
+type sample struct {
+	rate          float64 // per second
+	cpu, p50, p99 time.Duration
+}
+
+// newSample returns the sample of requests that took the given durations, in
+// ascending order, in an elapsed time.
+func newSample(took []time.Duration, elapsed time.Duration) sample {
+	return sample{rate: float64(len(took)) / elapsed.Seconds(), p50: percentile(took, 50), p99: percentile(took, 99)}
+}
+
+// percentile returns the smallest value that at least p percent of the sorted values
+// are not greater than, or 0 if there are no values.
+func percentile(sorted []time.Duration, p int) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[max(0, (len(sorted)*p+99)/100-1)]
+}
+
+// median returns the middle of the values, or the mean of the two in the middle. It
+// returns 0 if there are no values.
+func median[T ~int64 | ~float64](values []T) T {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.SortedFunc(slices.Values(values), cmp.Compare[T])
+	half := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[half]
+	}
+	return (sorted[half-1] + sorted[half]) / 2
+}
+
+// key names a row of a table.
+type key struct{ subject, load string }
+
+// results are the samples of all rounds, in the order of their first round.
+type results struct {
+	order   []key
+	samples map[key][]sample
+}
+
+func newResults() *results { return &results{samples: map[key][]sample{}} }
+
+func (r *results) add(subject, load string, s sample) {
+	k := key{subject, load}
+	if r.samples[k] == nil {
+		r.order = append(r.order, k)
+	}
+	r.samples[k] = append(r.samples[k], s)
+}
+
+// median returns the medians of a row.
+func (r *results) median(k key) sample {
+	return sample{
+		rate: medianOf(r.samples[k], func(s sample) float64 { return s.rate }),
+		cpu:  medianOf(r.samples[k], func(s sample) time.Duration { return s.cpu }),
+		p50:  medianOf(r.samples[k], func(s sample) time.Duration { return s.p50 }),
+		p99:  medianOf(r.samples[k], func(s sample) time.Duration { return s.p99 }),
+	}
+}
+
+func medianOf[T ~int64 | ~float64](samples []sample, field func(sample) T) T {
+	values := make([]T, len(samples))
+	for i, s := range samples {
+		values[i] = field(s)
+	}
+	return median(values)
+}
