@@ -8,6 +8,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // The subjects of the tables.
@@ -52,39 +53,55 @@ func (o *options) subjects(ctx context.Context, dir string) ([]subject, error) {
 	return all, nil
 }
 
-// compareDatabases runs all loads and floors in turns and writes their tables.
+// comparison measures servers and floors in turns.
+type comparison struct {
+	*options
+
+	dir             string
+	pgbench         string // the program; empty if it is not installed
+	servers, floors *results
+}
+
+// compareDatabases runs all loads and floors and writes their tables.
 func compareDatabases(ctx context.Context, o *options, dir string, w io.Writer) error {
-	all, err := o.subjects(ctx, dir)
+	subjects, err := o.subjects(ctx, dir)
 	if err != nil {
 		return err
 	}
-	bench := findPgbench()
-	servers, floors := newResults(), newResults()
+	c := &comparison{options: o, dir: dir, pgbench: findPgbench(), servers: newResults(), floors: newResults()}
+	if c.pgbench == "" && (o.postgres != "" || o.citus != "") {
+		log.Print("pgbench is not installed: its floors are omitted")
+	}
 	for i := range o.count {
 		log.Printf("round %d of %d", i+1, o.count)
-		sizes := map[operation]int{}
-		for _, s := range all {
-			if err := s.measure(ctx, o, dir, servers, sizes, floors, bench); err != nil {
-				return fmt.Errorf("%s: %w", s.name, err)
-			}
-		}
-		if err := measureBare(ctx, o, sizes, floors); err != nil {
-			return fmt.Errorf("%s: %w", bareHandler, err)
-		}
-		if err := measureCommits(ctx, o, filepath.Join(dir, "floor.db"), floors); err != nil {
-			return fmt.Errorf("%s: %w", commits, err)
+		if err := c.round(ctx, subjects); err != nil {
+			return err
 		}
 	}
-	if bench == "" && (o.postgres != "" || o.citus != "") {
-		log.Print("pgbench was not found: its floors are omitted")
+	return printDatabases(w, c.servers, c.floors)
+}
+
+// round runs each load and each floor once.
+func (c *comparison) round(ctx context.Context, subjects []subject) error {
+	sizes := map[operation]int{}
+	for _, s := range subjects {
+		if err := c.measure(ctx, s, sizes); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
 	}
-	return printDatabases(w, servers, floors)
+	if err := c.measureBare(ctx, sizes); err != nil {
+		return fmt.Errorf("%s: %w", bareHandler, err)
+	}
+	if err := c.measureCommits(ctx); err != nil {
+		return fmt.Errorf("%s: %w", commits, err)
+	}
+	return nil
 }
 
 // measure runs all loads on a new server. It sets the sizes of the responses that are
 // not set.
-func (s *subject) measure(ctx context.Context, o *options, parent string, servers *results, sizes map[operation]int, floors *results, bench string) (err error) {
-	dir, err := os.MkdirTemp(parent, "data-")
+func (c *comparison) measure(ctx context.Context, s subject, sizes map[operation]int) (err error) {
+	dir, err := os.MkdirTemp(c.dir, "data-")
 	if err != nil {
 		return err
 	}
@@ -101,19 +118,19 @@ func (s *subject) measure(ctx context.Context, o *options, parent string, server
 		if !l.fits(&server.target) {
 			continue
 		}
-		if err := server.addRun(ctx, s.name, l, o, servers); err != nil {
+		if err := server.addRun(ctx, s.name, l, c.perLoad, c.servers); err != nil {
 			return err
 		}
 	}
-	if s.dsn == "" || bench == "" {
+	if s.dsn == "" || c.pgbench == "" {
 		return nil
 	}
-	return measurePgbench(ctx, o, bench, s, server.Floor, dir, floors)
+	return c.measurePgbench(ctx, s, server.Floor, dir)
 }
 
 // addRun runs a load and adds its samples.
-func (c *child) addRun(ctx context.Context, subject string, l load, o *options, to *results) error {
-	samples, err := c.run(ctx, l, o.perLoad)
+func (c *child) addRun(ctx context.Context, subject string, l load, duration time.Duration, to *results) error {
+	samples, err := c.run(ctx, l, duration)
 	if err != nil {
 		return fmt.Errorf("%s: %w", l.name(0), err)
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 )
@@ -20,7 +21,7 @@ const (
 const syncedRow = "one row and its fsync, 1 caller"
 
 // measureBare measures a handler that writes bodies of the same sizes.
-func measureBare(ctx context.Context, o *options, sizes map[operation]int, floors *results) (err error) {
+func (c *comparison) measureBare(ctx context.Context, sizes map[operation]int) (err error) {
 	server, err := startOwn(ctx, roleBare, "")
 	if err != nil {
 		return err
@@ -29,7 +30,7 @@ func measureBare(ctx context.Context, o *options, sizes map[operation]int, floor
 	server.Requests = map[operation]request{}
 	for _, op := range []operation{get, list} {
 		server.Requests[op] = request{Path: fmt.Sprintf("/%d", sizes[op])}
-		if err := server.addRun(ctx, bareHandler, load{{op, connections}}, o, floors); err != nil {
+		if err := server.addRun(ctx, bareHandler, load{{op, connections}}, c.perLoad, c.floors); err != nil {
 			return err
 		}
 	}
@@ -38,7 +39,8 @@ func measureBare(ctx context.Context, o *options, sizes map[operation]int, floor
 
 // measureCommits inserts and commits single rows with the driver and the durability
 // of the service. Package embedded registers the driver.
-func measureCommits(ctx context.Context, o *options, file string, floors *results) (err error) {
+func (c *comparison) measureCommits(ctx context.Context) (err error) {
+	file := filepath.Join(c.dir, "floor.db")
 	db, err := sql.Open("sqlite", file+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
 	if err != nil {
 		return err
@@ -59,7 +61,7 @@ func measureCommits(ctx context.Context, o *options, file string, floors *result
 	}
 	var took []time.Duration
 	began := time.Now()
-	for last := began; last.Sub(began) < o.perLoad; {
+	for last := began; last.Sub(began) < c.perLoad; {
 		if _, err := insert.ExecContext(ctx, "some text"); err != nil {
 			return err
 		}
@@ -75,6 +77,6 @@ func measureCommits(ctx context.Context, o *options, file string, floors *result
 	slices.Sort(took)
 	s := newSample(took, elapsed)
 	s.cpu = (after - before) / time.Duration(len(took))
-	floors.add(commits, syncedRow, s)
+	c.floors.add(commits, syncedRow, s)
 	return nil
 }

@@ -62,7 +62,7 @@ func measureFile(ctx context.Context, o *options, subject, file string, to *resu
 	}
 	defer func() { err = errors.Join(err, server.stop()) }()
 	for _, l := range fullLoads {
-		if err := server.addRun(ctx, subject, l, o, to); err != nil {
+		if err := server.addRun(ctx, subject, l, o.perLoad, to); err != nil {
 			return err
 		}
 	}
@@ -70,7 +70,7 @@ func measureFile(ctx context.Context, o *options, subject, file string, to *resu
 }
 
 // createFull creates a file with the service, and fills it.
-func createFull(ctx context.Context, o *options, file string) (err error) {
+func createFull(ctx context.Context, o *options, file string) error {
 	server, err := startOwn(ctx, roleService, file)
 	if err != nil {
 		return err
@@ -79,6 +79,12 @@ func createFull(ctx context.Context, o *options, file string) (err error) {
 	if err := server.stop(); err != nil {
 		return err
 	}
+	return fillFile(ctx, file, fill(template, o.workspaces, o.full))
+}
+
+// fillFile runs statements in one transaction. It is fast, and a crash of the machine
+// can destroy the file.
+func fillFile(ctx context.Context, file string, statements []statement) (err error) {
 	db, err := sql.Open("sqlite", file+"?_pragma=journal_mode(OFF)&_pragma=synchronous(OFF)")
 	if err != nil {
 		return err
@@ -89,7 +95,7 @@ func createFull(ctx context.Context, o *options, file string) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, s := range fill(template, o.workspaces, o.full) {
+	for _, s := range statements {
 		if _, err := tx.ExecContext(ctx, s.sql, s.args...); err != nil {
 			return errors.Join(fmt.Errorf("%s: %w", s.sql, err), tx.Rollback())
 		}

@@ -3,11 +3,16 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"database/sql"
+	"errors"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
 func TestPercentile(t *testing.T) {
@@ -136,5 +141,41 @@ func TestConnectionTruncated(t *testing.T) {
 	c := &connection{reader: bufio.NewReader(strings.NewReader("5\r\nabc"))}
 	if size, err := c.skipChunks(); err == nil {
 		t.Errorf("a chunk that ends early: got %d bytes, want an error", size)
+	}
+}
+
+// The copies have all entries, and their heads have the numbers of their entries.
+func TestFill(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "workspaces.db")
+	service, err := embedded.Open(t.Context(), config(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	filled, err := furnish(t.Context(), service)
+	if err := errors.Join(err, service.Close()); err != nil {
+		t.Fatal(err)
+	}
+	const workspaces, entries = 12, 101
+	if err := fillFile(t.Context(), file, fill(filled.Floor.Workspace, workspaces, entries)); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	var copies, total, right int
+	err = db.QueryRowContext(t.Context(), `SELECT count(*), sum(w.changelog_sequence),
+		count(*) FILTER (WHERE w.changelog_sequence = (SELECT coalesce(max(c.sequence), 0) FROM changelog c WHERE c.workspace_id = w.id))
+		FROM workspaces w JOIN members m ON m.workspace_id = w.id AND m.user_id = w.owner_id WHERE w.slug LIKE 'full-%'`).Scan(&copies, &total, &right)
+	if err != nil || copies != workspaces || total != entries || right != workspaces {
+		t.Errorf("got %d copies, %d entries, %d right heads and error %v; want %d, %d and %d", copies, total, right, err, workspaces, entries, workspaces)
+	}
+	if service, err = embedded.Open(t.Context(), config(file)); err != nil {
+		t.Fatal(err)
+	}
+	if err := service.Close(); err != nil {
+		t.Error(err)
 	}
 }

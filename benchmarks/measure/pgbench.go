@@ -40,7 +40,7 @@ func findPgbench() string {
 }
 
 // measurePgbench runs the statements of the requests without the service.
-func measurePgbench(ctx context.Context, o *options, bench string, s *subject, rows *floorRows, dir string, floors *results) error {
+func (c *comparison) measurePgbench(ctx context.Context, s subject, rows *floorRows, dir string) error {
 	for _, script := range scripts {
 		text, err := statements.ReadFile("statements/" + script.file)
 		if err != nil {
@@ -50,11 +50,11 @@ func measurePgbench(ctx context.Context, o *options, bench string, s *subject, r
 		if err := os.WriteFile(file, text, 0o600); err != nil {
 			return err
 		}
-		rate, err := runPgbench(ctx, bench, s.dsn, file, rows, int(math.Ceil(o.perLoad.Seconds())))
+		rate, err := c.runPgbench(ctx, s.dsn, file, rows)
 		if err != nil {
 			return fmt.Errorf("pgbench: %s: %w", script.file, err)
 		}
-		floors.add(pgbench+" of "+s.name, single(script.op, connections), sample{rate: rate})
+		c.floors.add(pgbench+" of "+s.name, single(script.op, connections), sample{rate: rate})
 	}
 	return nil
 }
@@ -62,8 +62,9 @@ func measurePgbench(ctx context.Context, o *options, bench string, s *subject, r
 var tps = regexp.MustCompile(`(?m)^tps = ([0-9.]+)`)
 
 // runPgbench returns the transactions per second of a script.
-func runPgbench(ctx context.Context, bench, dsn, file string, rows *floorRows, seconds int) (float64, error) {
-	cmd := exec.CommandContext(ctx, bench, "--no-vacuum", "--protocol=prepared", //nolint:gosec // the program that was found
+func (c *comparison) runPgbench(ctx context.Context, dsn, file string, rows *floorRows) (float64, error) {
+	seconds := int(math.Ceil(c.perLoad.Seconds()))
+	cmd := exec.CommandContext(ctx, c.pgbench, "--no-vacuum", "--protocol=prepared", //nolint:gosec // the program that was found
 		"--file="+file, "--time="+strconv.Itoa(seconds), "--client="+strconv.Itoa(connections), "--jobs=2",
 		"--define=workspace="+rows.Workspace, `--define=hash=\x`+rows.KeyHash, "--define=credential="+rows.Credential, dsn)
 	out, err := cmd.Output()
