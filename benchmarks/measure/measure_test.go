@@ -77,6 +77,19 @@ func TestResultsMedian(t *testing.T) {
 	}
 }
 
+// Samples are compared with those of the same round.
+func TestMedianRatio(t *testing.T) {
+	t.Parallel()
+	rate := func(s sample) float64 { return s.rate }
+	of, to := []sample{{rate: 10}, {rate: 40}, {rate: 9}}, []sample{{rate: 5}, {rate: 10}, {rate: 3}}
+	if got := medianRatio(of, to, rate); got != 3 {
+		t.Errorf("ratio: got %v, want 3", got)
+	}
+	if got := medianRatio(of, []sample{{cpu: 1}}, rate); got != 0 {
+		t.Errorf("ratio to a field that was not measured: got %v, want 0", got)
+	}
+}
+
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
 	got := commandLine([]string{"-for", "1s", "-postgres", "postgres://ada:secret@localhost/x?a=b", "-citus=postgres://ada:secret@localhost/y?a=b"})

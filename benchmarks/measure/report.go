@@ -35,7 +35,8 @@ func (t *table) print(w io.Writer, heading string) error {
 const note = `CPU is the time of the server's process for a request, of the user and the system.
 It excludes the client and the processes of PostgreSQL. In a mixed load it is the
 mean over the requests of both sides. PocketBase does not sync its commits
-(synchronous=NORMAL), and the service does.
+(synchronous=NORMAL), and the service does. A ratio is the median of the ratios of
+each round.
 
 `
 
@@ -83,9 +84,10 @@ func (r *results) table(subject string) *table {
 
 // compare adds the ratios of a load to another row, if both were measured.
 func (t *table) compare(servers, others *results, subject, load string, other key) {
-	own, to := servers.median(key{subject, load}), others.median(other)
-	if own.rate > 0 && to.rate > 0 {
-		t.add(subject, load, other.subject, ratio(own.rate, to.rate), ratio(float64(own.cpu), float64(to.cpu)))
+	own, to := servers.samples[key{subject, load}], others.samples[other]
+	if len(own) > 0 && len(to) > 0 {
+		t.add(subject, load, other.subject,
+			ratio(own, to, func(s sample) float64 { return s.rate }), ratio(own, to, func(s sample) float64 { return float64(s.cpu) }))
 	}
 }
 
@@ -93,8 +95,9 @@ func (t *table) compare(servers, others *results, subject, load string, other ke
 func printFull(w io.Writer, o *options, found *results) error {
 	t := table{columns: []string{"load", "CPU per request, " + emptyFile, "CPU per request, " + fullFile, "ratio", "goal"}}
 	for _, l := range fullLoads {
-		empty, full := found.median(key{emptyFile, l.name(0)}), found.median(key{fullFile, l.name(0)})
-		t.add(l.name(0), duration(empty.cpu), duration(full.cpu), ratio(float64(full.cpu), float64(empty.cpu)), fmt.Sprint(fullGoal))
+		empty, full := key{emptyFile, l.name(0)}, key{fullFile, l.name(0)}
+		t.add(l.name(0), duration(found.median(empty).cpu), duration(found.median(full).cpu),
+			ratio(found.samples[full], found.samples[empty], func(s sample) float64 { return float64(s.cpu) }), fmt.Sprint(fullGoal))
 	}
 	return t.print(w, fmt.Sprintf("A file with %d workspaces and %d changelog entries", o.workspaces, o.full))
 }
@@ -135,9 +138,9 @@ func duration(d time.Duration) string {
 	}
 }
 
-func ratio(a, b float64) string {
-	if a == 0 || b == 0 {
-		return unknown
+func ratio(of, to []sample, field func(sample) float64) string {
+	if r := medianRatio(of, to, field); r > 0 {
+		return fmt.Sprintf("%.2f", r)
 	}
-	return fmt.Sprintf("%.2f", a/b)
+	return unknown
 }

@@ -77,3 +77,16 @@ func medianOf[T ~int64 | ~float64](samples []sample, field func(sample) T) T {
 	}
 	return median(values)
 }
+
+// medianRatio returns the median of the ratios of a field in each round, or 0 if it was
+// not measured.
+func medianRatio(of, to []sample, field func(sample) float64) float64 {
+	ratios := []float64{}
+	rounds := min(len(of), len(to))
+	for i, s := range to[:rounds] {
+		if divisor := field(s); divisor > 0 {
+			ratios = append(ratios, field(of[i])/divisor)
+		}
+	}
+	return median(ratios)
+}
