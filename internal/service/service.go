@@ -147,24 +147,23 @@ func ProveKey(ring *seal.Ring, sealed []byte) error {
 	return nil
 }
 
-// keepProof stores the proof in a new database.
+// keepProof stores the proof in a new database, or checks the stored one.
 func (s *Service) keepProof(ctx context.Context) error {
-	err := s.Store.Read(ctx, func(g *store.Global) error {
-		_, err := g.Setting(store.MasterKeyProof)
-		return err
-	})
-	if !errors.Is(err, store.ErrNotFound) {
+	prove := func(g *store.Global) error {
+		sealed, err := g.Setting(store.MasterKeyProof)
+		if err != nil {
+			return err
+		}
+		return ProveKey(s.Ring, sealed)
+	}
+	if err := s.Store.Read(ctx, prove); !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	return s.Store.Write(ctx, func(g *store.Global) error {
 		if err := g.CreateSetting(store.MasterKeyProof, s.Ring.Seal(proofPlace, []byte(proof))); err != nil {
 			return err
 		}
-		sealed, err := g.Setting(store.MasterKeyProof) // of the process that was first
-		if err != nil {
-			return err
-		}
-		return ProveKey(s.Ring, sealed)
+		return prove(g) // another process may have been first
 	})
 }
 

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -122,38 +121,52 @@ const migrationLock = applicationID
 func (p *postgresDB) migrate(ctx context.Context) (err error) {
 	config := p.pool.Config().ConnConfig
 	config.RuntimeParams["lock_timeout"], config.RuntimeParams["statement_timeout"] = "0", "0"
-	db := stdlib.OpenDB(*config)
-	defer func() { err = errors.Join(err, db.Close()) }()
-	lock, err := db.Conn(ctx)
+	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
+	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }() // also unlocks
 	wait, cancel := context.WithTimeout(ctx, createWait)
 	defer cancel()
-	if _, err := lock.ExecContext(wait, "SELECT pg_advisory_lock($1)", migrationLock); err != nil {
+	if _, err := conn.Exec(wait, "SELECT pg_advisory_lock($1)", migrationLock); err != nil {
 		return fmt.Errorf("wait for another process that migrates the database: %w", err)
 	}
-	defer func() {
-		_, unlock := lock.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", migrationLock)
-		err = errors.Join(err, unlock)
-	}()
-	return runMigrations(ctx, db)
-}
-
-func runMigrations(ctx context.Context, db *sql.DB) error {
+	db := stdlib.OpenDB(*config)
+	defer func() { err = errors.Join(err, db.Close()) }()
 	provider, err := newProvider(goose.DialectPostgres, db)
+	if err != nil {
+		return err
+	}
+	before, err := provider.GetDBVersion(ctx)
 	if err != nil {
 		return err
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("migrate the database: %w", err)
 	}
-	return nil
+	if citus, err := citusVersion(ctx, conn); err != nil || citus == "" || before > 0 {
+		return err
+	}
+	return distribute(ctx, conn)
 }
 
-// describe returns the name and version of the server.
-func describe(ctx context.Context, conn *pgx.Conn) (system string, err error) {
-	err = conn.QueryRow(ctx, "SELECT 'PostgreSQL ' || current_setting('server_version')").Scan(&system)
-	return system, err
+// describe returns the name and version of the server, and how Citus stores the
+// tables.
+func describe(ctx context.Context, conn *pgx.Conn) (string, error) {
+	var server string
+	if err := conn.QueryRow(ctx, "SELECT current_setting('server_version')").Scan(&server); err != nil {
+		return "", err
+	}
+	citus, err := citusVersion(ctx, conn)
+	if err != nil || citus == "" {
+		return "PostgreSQL " + server, err
+	}
+	distributed, err := isDistributed(ctx, conn)
+	if err != nil {
+		return "", err
+	}
+	if !distributed {
+		return fmt.Sprintf("PostgreSQL %s with Citus %s, all tables on the coordinator", server, citus), nil
+	}
+	return fmt.Sprintf("PostgreSQL %s with Citus %s, tables distributed by workspace", server, citus), nil
 }
