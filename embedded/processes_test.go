@@ -109,7 +109,7 @@ func TestProcessesShareLimits(t *testing.T) {
 // A slug that one process frees cannot be taken through another one.
 func TestProcessesReserveFreedSlugs(t *testing.T) {
 	t.Parallel()
-	several(t, embedded.Config{}, func(t *testing.T, s []*server) {
+	several(t, embedded.Config{}, func(_ *testing.T, s []*server) {
 		eve := s[1].person("eve@example.com")
 		for round := range 10 {
 			slug := fmt.Sprint("slug-", round)

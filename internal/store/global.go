@@ -147,13 +147,21 @@ func (g *Global) InvitationByToken(hash []byte) (workspaceID, id string, err err
 	return workspaceID, id, err
 }
 
-// APIKeyByHash returns the key with that hash, with its status at now.
+// APIKeyByHash returns the key with that hash, with its status at now. A hash always
+// finds the same key, and the key is read with its hash, so that the look-up is needed
+// only the first time.
 func (g *Global) APIKeyByHash(hash []byte, now time.Time) (*promptrails.APIKey, error) {
-	var workspace, id string
-	if err := g.row("SELECT workspace_id, key_id FROM api_key_hashes WHERE hash = $1", []any{hash}, &workspace, &id); err != nil {
-		return nil, err
+	place, known := g.keys.Get(string(hash))
+	if !known {
+		if err := g.row("SELECT workspace_id, key_id FROM api_key_hashes WHERE hash = $1", []any{hash}, &place.workspace, &place.id); err != nil {
+			return nil, err
+		}
 	}
-	return g.Workspace(workspace).apiKeyByHash(id, hash, now)
+	k, err := g.Workspace(place.workspace).apiKeyByHash(place.id, hash, now)
+	if err == nil && !known {
+		g.keys.Add(string(hash), place)
+	}
+	return k, err
 }
 
 // CreateUser adds a user. It returns ErrExists if the email address is in use.

@@ -10,6 +10,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // Errors returned by the store.
@@ -24,7 +26,38 @@ var (
 const writeTimeout = 30 * time.Second
 
 // Store is a database. It is safe for concurrent use.
-type Store struct{ engine }
+type Store struct {
+	engine
+
+	keys *lru.Cache[string, keyPlace]
+}
+
+// keyPlace is the API key that a hash finds.
+type keyPlace struct{ workspace, id string }
+
+// maxKeyPlaces is the maximum number of hashes that are looked up only the first time.
+const maxKeyPlaces = 10_000
+
+func newStore(e engine) (*Store, error) {
+	keys, err := lru.New[string, keyPlace](maxKeyPlaces)
+	return &Store{e, keys}, err
+}
+
+// Read implements [engine].
+func (s *Store) Read(ctx context.Context, fn func(*Global) error) error {
+	return s.engine.Read(ctx, func(g *Global) error {
+		g.keys = s.keys
+		return fn(g)
+	})
+}
+
+// Write implements [engine].
+func (s *Store) Write(ctx context.Context, fn func(*Global) error) error {
+	return s.engine.Write(ctx, func(g *Global) error {
+		g.keys = s.keys
+		return fn(g)
+	})
+}
 
 // engine is a database system.
 type engine interface {
@@ -59,19 +92,20 @@ func Open(ctx context.Context, dsn string, admit func(masterKeyProof []byte) err
 		if err != nil {
 			return nil, err
 		}
-		return &Store{p}, nil
+		return newStore(p)
 	}
 	s, err := openSQLite(ctx, dsn, admit)
 	if err != nil {
 		return nil, err
 	}
-	return &Store{s}, nil
+	return newStore(s)
 }
 
 // Global is a transaction that is not limited to one workspace.
 type Global struct {
 	caller, ctx context.Context //nolint:containedctx // a transaction has one, as sql.Tx does
 	tx          transaction
+	keys        *lru.Cache[string, keyPlace]
 }
 
 // newGlobal returns a transaction that runs no statement after ctx has ended. A
