@@ -21,7 +21,7 @@ type Page[T any] struct {
 func (p *Page[T]) IsPage() {}
 
 // Meta describes the position of a page. Page numbers and totals are omitted if
-// the request has a cursor.
+// the request has a cursor, and totals also if the list is too large to be counted.
 type Meta struct {
 	Total      *int   `json:"total,omitzero"`
 	Page       *int   `json:"page,omitzero"`
@@ -80,7 +80,7 @@ func newListing(name, owner string, o promptrails.ListOptions, filter ...string)
 	if err := bad.err(); err != nil {
 		return nil, err
 	}
-	l.store.Limit, l.store.Size = l.options.Limit, &store.PageSize{Left: maxPageBytes}
+	l.store.Limit, l.store.Size, l.store.Bounds = l.options.Limit, &store.PageSize{Left: maxPageBytes}, store.NewBounds()
 	if l.store.After == nil {
 		l.store.Offset = min(l.options.Page-1, 1<<40) * l.options.Limit // no overflow
 	}
@@ -131,7 +131,8 @@ func (l *listing) open(cursor string) (*store.Position, bool) {
 }
 
 // finish returns a page of rows. One more row than the limit means that there
-// is another page.
+// is another page. A page with fewer rows may also have a cursor: that of the last
+// row that was compared with the filters.
 func finish[T any](l *listing, rows []T, total int, at func(T) store.Position) *Page[T] {
 	page := &Page[T]{Data: rows, Meta: &Meta{Limit: l.options.Limit}}
 	if shown := min(len(rows), l.options.Limit); shown < len(rows) || l.store.Size.Full {
@@ -141,9 +142,16 @@ func finish[T any](l *listing, rows []T, total int, at func(T) store.Position) *
 	if page.Data == nil {
 		page.Data = []T{}
 	}
-	if l.store.After == nil && !l.sequenced {
+	if page.Meta.NextCursor == "" && l.store.Bounds.End != nil {
+		page.Meta.NextCursor = l.cursor(*l.store.Bounds.End)
+	}
+	if l.store.After != nil || l.sequenced {
+		return page
+	}
+	page.Meta.Page = &l.options.Page
+	if total != store.Uncounted {
 		pages := (total + l.options.Limit - 1) / l.options.Limit
-		page.Meta = &Meta{&total, &l.options.Page, l.options.Limit, &pages, &pages, page.Meta.NextCursor}
+		page.Meta.Total, page.Meta.Pages, page.Meta.TotalPages = &total, &pages, &pages
 	}
 	return page
 }

@@ -114,6 +114,9 @@ func AsRefusal(err error) *policy.Refusal {
 	if errors.Is(err, store.ErrBusy) {
 		return Unavailable(err)
 	}
+	if errors.Is(err, store.ErrTooFar) {
+		return invalid("page", "is too far from the start of this list; use after with meta.next_cursor")
+	}
 	r := refuse(http.StatusInternalServerError, promptrails.CodeInternal, "internal error; the server's log has the cause under the request ID")
 	r.Cause = err
 	return r

@@ -113,7 +113,7 @@ func (x *Session) Resources(in Collection, query *ListResourcesQuery) (*Page[*Re
 		return store.Position{At: r.CreatedAt.UnixMicro(), ID: r.ID}
 	})
 	served := &Page[*Resource]{Data: servedAll(page.Data), Meta: page.Meta}
-	if in.Name == guardrails && !l.store.Size.Full && (!whole || page.Meta.NextCursor == "") {
+	if in.Name == guardrails && !l.store.Size.Full && l.store.Bounds.End == nil && (!whole || page.Meta.NextCursor == "") {
 		served.Meta = nil
 	}
 	return served, nil

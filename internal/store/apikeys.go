@@ -78,6 +78,19 @@ type APIKeyFilter struct {
 // matching keys. The number is 0 if p has a cursor.
 func (t *Tx) APIKeys(by *APIKeyFilter, now time.Time, p Paging) (page []*promptrails.APIKey, total int, err error) {
 	f := filter{base: 1}
+	l := &list{rows: string(apiKeyRows), at: "k.created_at", id: "k.id", total: t.total(countAPIKeys)}
+	switch {
+	case !by.ExpiresBefore.IsZero():
+		l.at, l.ascending = "k.expires_at", true
+		f.and("k.expires_at > 0 AND k.expires_at < ?", micros(by.ExpiresBefore))
+	case !by.UnusedSince.IsZero():
+		l.at, l.ascending = "k.last_used_at", true
+		f.and("k.last_used_at < ?", micros(by.UnusedSince))
+	}
+	if !by.UnusedSince.IsZero() {
+		f.scan("k.last_used_at < ? AND k.created_at < ?", micros(by.UnusedSince), micros(by.UnusedSince))
+	}
+	f.equal("k.created_by", by.CreatedBy)
 	if condition := keyStatus[by.Status]; condition != "" {
 		moments := make([]any, 0, 2)
 		for _, c := range condition {
@@ -85,28 +98,13 @@ func (t *Tx) APIKeys(by *APIKeyFilter, now time.Time, p Paging) (page []*promptr
 				moments = append(moments, micros(now))
 			}
 		}
-		f.and(condition, moments...)
+		f.scan(condition, moments...)
 	}
-	f.andText("k.created_by = ?", by.CreatedBy)
-	if !by.ExpiresBefore.IsZero() {
-		f.and("k.expires_at > 0 AND k.expires_at < ?", micros(by.ExpiresBefore))
-	}
-	if !by.UnusedSince.IsZero() {
-		f.and("k.last_used_at < ? AND k.created_at < ?", micros(by.UnusedSince), micros(by.UnusedSince))
-	}
-	if total, err = t.total(countAPIKeys, apiKeyRows, &f, p); err != nil {
+	from, total, err := t.pageOf(l, &f, p)
+	if err != nil {
 		return nil, 0, err
 	}
-	rest := ""
-	switch {
-	case !by.ExpiresBefore.IsZero():
-		rest = f.ascending(p, "k.expires_at", "k.id")
-	case !by.UnusedSince.IsZero():
-		rest = f.ascending(p, "k.last_used_at", "k.id")
-	default:
-		rest = f.page(p, "k.created_at", "k.id")
-	}
-	query := "SELECT " + apiKeyColumns + " " + apiKeyRows + scoped(rest)
+	query := "SELECT " + apiKeyColumns + " " + from
 	err = t.rows(query, f.args, func(r scanner) error {
 		k := new(promptrails.APIKey)
 		page = append(page, k)

@@ -77,11 +77,12 @@ func invoiceRow(i *promptrails.Invoice) row {
 // The number is 0 if p has a cursor.
 func (t *Tx) Invoices(status string, p Paging) (page []*promptrails.Invoice, total int, err error) {
 	f := filter{base: 1}
-	f.andText("i.status = ?", status)
-	if total, err = t.total(countInvoices, invoiceRows, &f, p); err != nil {
+	f.equal("i.status", status)
+	from, total, err := t.pageOf(&list{rows: string(invoiceRows), at: "i.issued_at", id: "i.id", total: t.total(countInvoices)}, &f, p)
+	if err != nil {
 		return nil, 0, err
 	}
-	query := "SELECT " + invoiceColumns + " " + invoiceRows + scoped(f.page(p, "i.issued_at", "i.id"))
+	query := "SELECT " + invoiceColumns + " " + from
 	err = t.rows(query, f.args, func(r scanner) error {
 		i := new(promptrails.Invoice)
 		page = append(page, i)

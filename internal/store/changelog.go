@@ -1,6 +1,7 @@
 package store
 
 import (
+	"math"
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -48,6 +49,32 @@ type ChangelogFilter struct {
 	Ascending                                            bool
 }
 
+// narrow limits a page to the sequences From to To. The pages start at one of them,
+// as after a cursor. If the list has the other end as well, the index of sequences
+// serves it.
+func (by *ChangelogFilter) narrow(f *filter, p *Paging) {
+	start := int64(0)
+	if by.Ascending && by.From > 0 {
+		start = by.From - 1
+	} else if !by.Ascending && 0 < by.To && by.To < math.MaxInt64 {
+		start = by.To + 1
+	}
+	switch {
+	case start == 0:
+	case p.After == nil:
+		p.After = &Position{At: start}
+	case by.Ascending:
+		p.After = &Position{At: max(start, p.After.At)}
+	default:
+		p.After = &Position{At: min(start, p.After.At)}
+	}
+	if by.Ascending && by.To > 0 {
+		f.and("e.sequence <= ?", by.To)
+	} else if !by.Ascending && by.From > 0 {
+		f.and("e.sequence >= ?", by.From)
+	}
+}
+
 // Document is an entry as it is served and its sequence.
 type Document struct {
 	Sequence int64
@@ -57,31 +84,24 @@ type Document struct {
 // Changelog returns a page of the entries.
 func (t *Tx) Changelog(by *ChangelogFilter, p Paging) (page []Document, err error) {
 	f := filter{base: 1}
-	f.andText("resource_type = ?", by.ResourceType)
-	f.andText("resource_id = ?", by.ResourceID)
-	f.andText("action = ?", by.Action)
-	f.andText("actor_type = ?", by.ActorType)
-	f.andText("actor_id = ?", by.ActorID)
+	by.narrow(&f, &p)
+	f.equal("e.resource_id", by.ResourceID)
+	f.equal("e.actor_id", by.ActorID)
+	f.equal("e.resource_type", by.ResourceType)
+	f.scanEqual("e.action", by.Action) // it has few values, and an index would slow every write
+	f.scanEqual("e.actor_type", by.ActorType)
 	if !by.Since.IsZero() {
-		f.and("occurred_at >= ?", micros(by.Since))
+		f.scan("e.occurred_at >= ?", micros(by.Since))
 	}
 	if !by.Until.IsZero() {
-		f.and("occurred_at < ?", micros(by.Until))
+		f.scan("e.occurred_at < ?", micros(by.Until))
 	}
-	if by.From != 0 {
-		f.and("sequence >= ?", by.From)
+	const rows scoped = "FROM changelog e WHERE e.workspace_id = $1"
+	from, _, err := t.pageOf(&list{rows: string(rows), at: "e.sequence", ascending: by.Ascending}, &f, p)
+	if err != nil {
+		return nil, err
 	}
-	if by.To != 0 {
-		f.and("sequence <= ?", by.To)
-	}
-	beyond, order := "sequence < ?", " ORDER BY sequence DESC"
-	if by.Ascending {
-		beyond, order = "sequence > ?", " ORDER BY sequence"
-	}
-	if p.After != nil {
-		f.and(beyond, p.After.At)
-	}
-	query := "SELECT sequence, document FROM changelog WHERE workspace_id = $1" + scoped(f.sql.String()+order+f.limit(p))
+	query := "SELECT e.sequence, e.document " + from
 	err = t.rows(query, f.args, func(r scanner) error {
 		var d Document
 		if err := r.Scan(&d.Sequence, &d.JSON); err != nil {

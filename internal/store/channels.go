@@ -47,21 +47,22 @@ func channelRow(c *Channel) row {
 // The number is 0 if p has a cursor.
 func (t *Tx) Channels(kind string, p Paging) (page []*Channel, total int, err error) {
 	f := filter{base: 1}
-	f.andText("c.type = ?", kind)
-	if total, err = t.total(countChannels, channelRows, &f, p); err != nil {
+	f.scanEqual("c.type", kind) // a workspace has few channels
+	from, total, err := t.pageOf(&list{rows: string(channelRows), at: "c.created_at", id: "c.id", total: t.total(countChannels)}, &f, p)
+	if err != nil {
 		return nil, 0, err
 	}
-	page, err = t.channels(scoped(f.page(p, "c.created_at", "c.id")), f.args)
+	page, err = t.channels(from, f.args)
 	return page, total, err
 }
 
 // ActiveChannels returns all active channels, oldest first.
 func (t *Tx) ActiveChannels() ([]*Channel, error) {
-	return t.channels(" AND c.is_active = 1 ORDER BY c.created_at, c.id", nil)
+	return t.channels(channelRows+" AND c.is_active = 1 ORDER BY c.created_at, c.id", nil)
 }
 
-func (t *Tx) channels(rest scoped, args []any) (found []*Channel, err error) {
-	err = t.rows("SELECT "+channelColumns+" "+channelRows+rest, args, func(r scanner) error {
+func (t *Tx) channels(from scoped, args []any) (found []*Channel, err error) {
+	err = t.rows("SELECT "+channelColumns+" "+from, args, func(r scanner) error {
 		c := new(Channel)
 		found = append(found, c)
 		return r.Scan(channelRow(c).into()...)

@@ -30,13 +30,14 @@ func credentialRow(c *promptrails.Credential) row {
 // credentials. The number is 0 if p has a cursor.
 func (t *Tx) Credentials(category, kind, q string, p Paging) (page []*promptrails.Credential, total int, err error) {
 	f := filter{base: 1}
-	f.andText("c.category = ?", category)
-	f.andText("c.type = ?", kind)
-	f.andSearch("c.search", q)
-	if total, err = t.total(countCredentials, credentialRows, &f, p); err != nil {
+	f.equal("c.type", kind)
+	f.equal("c.category", category)
+	f.scanSearch("c.search", q)
+	from, total, err := t.pageOf(&list{rows: string(credentialRows), at: "c.created_at", id: "c.id", total: t.total(countCredentials)}, &f, p)
+	if err != nil {
 		return nil, 0, err
 	}
-	query := "SELECT " + credentialColumns + " " + credentialRows + scoped(f.page(p, "c.created_at", "c.id"))
+	query := "SELECT " + credentialColumns + " " + from
 	err = t.rows(query, f.args, func(r scanner) error {
 		c := new(promptrails.Credential)
 		page = append(page, c)

@@ -35,11 +35,12 @@ func deliveryRow(d *Delivery) row {
 // Deliveries returns a page of the deliveries of a channel, newest first.
 func (t *Tx) Deliveries(channelID, status string, p Paging) (page []*Delivery, err error) {
 	f := filter{base: 2}
-	f.andText("d.status = ?", status)
-	if p.After != nil {
-		f.and("d.sequence < ?", p.After.At)
+	f.equal("d.status", status)
+	from, _, err := t.pageOf(&list{rows: string(deliveryRows + " AND d.channel_id = $2"), args: []any{channelID}, at: "d.sequence"}, &f, p)
+	if err != nil {
+		return nil, err
 	}
-	query := "SELECT " + deliveryColumns + " " + deliveryRows + " AND d.channel_id = $2" + scoped(f.sql.String()+" ORDER BY d.sequence DESC"+f.limit(p))
+	query := "SELECT " + deliveryColumns + " " + from
 	err = t.rows(query, append([]any{channelID}, f.args...), func(r scanner) error {
 		d := new(Delivery)
 		page = append(page, d)

@@ -63,49 +63,55 @@ func (g *Global) UserWorkspaces(userID, role, q string, p Paging) (page []*promp
 	if q != "" {
 		return g.searchWorkspaces(userID, role, q, p)
 	}
+	l := &list{
+		rows: "FROM user_workspaces l WHERE l.user_id = $1", at: "l.workspace_created_at", id: "l.workspace_id",
+		total: func() (n int, err error) {
+			err = g.row("SELECT workspace_count FROM users WHERE id = $1", []any{userID}, &n)
+			return n, err
+		},
+	}
 	f := filter{base: 1}
-	f.andText("l.role = ?", role)
-	switch {
-	case p.After != nil: // pages after a cursor have no total
-	case f.narrowed():
-		err = g.row("SELECT count(*) FROM user_workspaces l WHERE l.user_id = $1"+f.sql.String(), append([]any{userID}, f.args...), &total)
-	default:
-		err = g.row("SELECT workspace_count FROM users WHERE id = $1", []any{userID}, &total)
+	f.scanEqual("l.role", role)
+	from, total, err := g.pageOf(userID, l, &f, p)
+	if err != nil {
+		return nil, 0, err
 	}
-	if err == nil {
-		page, err = g.workspacesOf(userID, &f, p)
-	}
+	page, err = g.workspacesOf("SELECT l.workspace_id, l.role "+from, append([]any{userID}, f.args...))
 	return page, total, err
 }
 
-// searchWorkspaces is UserWorkspaces for a search. It reads all workspaces of the
-// user, because their names are in other tables than their ids.
+// searchWorkspaces is UserWorkspaces for a search. It compares a bounded number of
+// workspaces, because their names are in other tables than their order.
 func (g *Global) searchWorkspaces(userID, role, q string, p Paging) (page []*promptrails.Workspace, total int, err error) {
-	skip, q := p.Offset, strings.ToLower(q)
-	all := Paging{Limit: maxListed, After: p.After}
-	for {
+	q = strings.ToLower(q)
+	next := Paging{Limit: maxListed - 1, After: p.After}
+	for scanned := 0; ; {
 		f := filter{base: 1}
 		f.andText("l.role = ?", role)
-		some, err := g.workspacesOf(userID, &f, all)
+		some, err := g.workspacesOf("SELECT l.workspace_id, l.role FROM user_workspaces l WHERE l.user_id = $1"+
+			f.page(next, "l.workspace_created_at", "l.workspace_id"), append([]any{userID}, f.args...))
 		if err != nil {
 			return nil, 0, err
 		}
-		for i, w := range some {
-			if i == maxListed {
-				break // is the first of the following page
-			}
-			if !strings.Contains(searchable(w.Name, w.Slug), q) {
-				continue
-			}
-			if total++; total > skip && len(page) <= p.Limit {
-				page = append(page, w)
+		for _, w := range some {
+			if strings.Contains(searchable(w.Name, w.Slug), q) {
+				if total++; total > p.Offset && len(page) <= p.Limit {
+					page = append(page, w)
+				}
 			}
 		}
-		if len(some) <= maxListed || p.After != nil && len(page) > p.Limit {
+		if len(some) < maxListed {
 			break
 		}
-		last := some[maxListed-1]
-		all.After = &Position{At: micros(last.CreatedAt), ID: last.ID}
+		last := some[len(some)-1]
+		next.After = &Position{At: micros(last.CreatedAt), ID: last.ID}
+		if scanned += len(some); p.Bounds != nil && scanned >= p.Bounds.Scanned {
+			if p.Offset > 0 {
+				return nil, 0, ErrTooFar
+			}
+			total, p.Bounds.End = Uncounted, next.After
+			break
+		}
 	}
 	if p.After != nil {
 		total = 0
@@ -113,13 +119,12 @@ func (g *Global) searchWorkspaces(userID, role, q string, p Paging) (page []*pro
 	return page, total, nil
 }
 
-// workspacesOf returns a page of a user's workspaces. The look-up table has their
-// order, and their ids find the workspaces.
-func (g *Global) workspacesOf(userID string, f *filter, p Paging) (page []*promptrails.Workspace, err error) {
-	query := "SELECT l.workspace_id, l.role FROM user_workspaces l WHERE l.user_id = $1" + f.page(p, "l.workspace_created_at", "l.workspace_id")
+// workspacesOf returns the workspaces that a query of the look-up table finds, with
+// their roles.
+func (g *Global) workspacesOf(query string, args []any) (page []*promptrails.Workspace, err error) {
 	byID := map[string]*promptrails.Workspace{}
 	var ids []any
-	err = g.rows(query, append([]any{userID}, f.args...), func(r scanner) error {
+	err = g.rows(query, args, func(r scanner) error {
 		w := new(promptrails.Workspace)
 		page = append(page, w)
 		err := r.Scan(&w.ID, &w.Role)

@@ -35,18 +35,19 @@ func at(i *promptrails.Invitation, now time.Time) {
 // the number of matching invitations. The number is 0 if p has a cursor.
 func (t *Tx) Invitations(status promptrails.InvitationStatus, now time.Time, p Paging) (page []*promptrails.Invitation, total int, err error) {
 	f := filter{base: 1}
-	f.andText("i.status = ?", stored(status))
+	f.equal("i.status", stored(status))
 	switch status {
 	case promptrails.InvitationPending:
-		f.and("i.expires_at > ?", micros(now))
+		f.scan("i.expires_at > ?", micros(now))
 	case promptrails.InvitationExpired:
-		f.and("i.expires_at <= ?", micros(now))
+		f.scan("i.expires_at <= ?", micros(now))
 	case promptrails.InvitationAccepted, promptrails.InvitationRevoked:
 	}
-	if total, err = t.total(countInvitations, invitationRows, &f, p); err != nil {
+	from, total, err := t.pageOf(&list{rows: string(invitationRows), at: "i.created_at", id: "i.id", total: t.total(countInvitations)}, &f, p)
+	if err != nil {
 		return nil, 0, err
 	}
-	query := "SELECT " + invitationColumns + " " + invitationRows + scoped(f.page(p, "i.created_at", "i.id"))
+	query := "SELECT " + invitationColumns + " " + from
 	err = t.rows(query, f.args, func(r scanner) error {
 		i := new(promptrails.Invitation)
 		page = append(page, i)

@@ -47,10 +47,11 @@ func overrideFields(o *promptrails.MaskingOverride) []any {
 // agents with settings. The number is 0 if p has a cursor.
 func (t *Tx) MaskingOverrides(p Paging) (page []*promptrails.MaskingOverride, total int, err error) {
 	f := filter{base: 1}
-	if total, err = t.total(countOverrides, overrideRows, &f, p); err != nil {
+	from, total, err := t.pageOf(&list{rows: string(overrideRows), at: "o.created_at", id: "o.agent_id", total: t.total(countOverrides)}, &f, p)
+	if err != nil {
 		return nil, 0, err
 	}
-	query := "SELECT " + overrideColumns + " " + overrideRows + scoped(f.page(p, "o.created_at", "o.agent_id"))
+	query := "SELECT " + overrideColumns + " " + from
 	err = t.rows(query, f.args, func(r scanner) error {
 		o := new(promptrails.MaskingOverride)
 		page = append(page, o)

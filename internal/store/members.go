@@ -19,12 +19,13 @@ func memberFields(m *promptrails.Member) []any {
 // number is 0 if p has a cursor.
 func (t *Tx) Members(role, q string, p Paging) (page []*promptrails.Member, total int, err error) {
 	f := filter{base: 1}
-	f.andText("m.role = ?", role)
-	f.andSearch("m.search", q)
-	if total, err = t.total(countMembers, memberRows, &f, p); err != nil {
+	f.equal("m.role", role)
+	f.scanSearch("m.search", q)
+	from, total, err := t.pageOf(&list{rows: string(memberRows), at: "m.joined_at", id: "m.id", total: t.total(countMembers)}, &f, p)
+	if err != nil {
 		return nil, 0, err
 	}
-	query := "SELECT " + memberColumns + " " + memberRows + scoped(f.page(p, "m.joined_at", "m.id"))
+	query := "SELECT " + memberColumns + " " + from
 	err = t.rows(query, f.args, func(r scanner) error {
 		m := new(promptrails.Member)
 		page = append(page, m)

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -33,6 +34,7 @@ type Paging struct {
 	Offset int       // for page numbers
 	After  *Position // for cursors
 	Size   *PageSize // for lists of documents
+	Bounds *Bounds   // nil: all rows are read
 }
 
 // PageSize limits the total size of the documents in a page.
@@ -61,9 +63,15 @@ func (s *PageSize) take(bytes int) error {
 
 // filter collects the conditions of a list. Each ? is replaced by one argument.
 type filter struct {
-	sql  strings.Builder
+	sql     strings.Builder
+	args    []any
+	base    int         // the number of preceding arguments
+	scanned []condition // that no index serves
+}
+
+type condition struct {
+	sql  string
 	args []any
-	base int // the number of preceding arguments
 }
 
 func (f *filter) and(condition string, args ...any) {
@@ -84,36 +92,65 @@ func (f *filter) andText(condition, value string) {
 	}
 }
 
-// andSearch adds the condition that a searchable column contains q, unless q is
+// equal adds the condition that a column has a value, unless value is empty. An
+// index serves the first condition of a filter; the others are scanned.
+func (f *filter) equal(column, value string) {
+	if f.narrowed() {
+		f.scanEqual(column, value)
+		return
+	}
+	f.andText(column+" = ?", value)
+}
+
+// scanEqual is equal for a column without an index.
+func (f *filter) scanEqual(column, value string) {
+	if value != "" {
+		f.scan(column+" = ?", value)
+	}
+}
+
+// scan adds a condition that no index serves.
+func (f *filter) scan(sql string, args ...any) {
+	f.scanned = append(f.scanned, condition{sql, args})
+}
+
+// scanSearch adds the condition that a searchable column contains q, unless q is
 // empty.
-func (f *filter) andSearch(column, q string) {
+func (f *filter) scanSearch(column, q string) {
 	if q != "" {
 		escaped := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(q))
-		f.and(column+` LIKE ? ESCAPE '\'`, "%"+escaped+"%")
+		f.scan(column+` LIKE ? ESCAPE '\'`, "%"+escaped+"%")
 	}
 }
 
-// narrowed reports whether the filter has conditions.
+// settle numbers the scanned conditions, and returns them. No index of their
+// columns can serve them in this form. The database would otherwise be free to use
+// one that does not have the order of the list.
+func (f *filter) settle() string {
+	whole := f.sql.String()
+	f.sql.Reset()
+	for _, c := range f.scanned {
+		f.and("CASE WHEN "+c.sql+" THEN 1 ELSE 0 END = 1", c.args...)
+	}
+	fits := f.sql.String()
+	f.sql.Reset()
+	f.sql.WriteString(whole)
+	f.scanned = nil
+	return fits
+}
+
+// copy returns a copy without the scanned conditions.
+func (f *filter) copy() *filter {
+	c := &filter{args: slices.Clone(f.args), base: f.base}
+	c.sql.WriteString(f.sql.String())
+	return c
+}
+
+// narrowed reports whether the filter has conditions that an index serves.
 func (f *filter) narrowed() bool { return len(f.args) > 0 }
 
-// page returns the end of a list's SQL: the conditions, the order and the limit.
-// The limit is one row more than the page has, to find out whether more follow.
-func (f *filter) page(p Paging, at, id string) string {
-	return f.ordered(p, at, id, "<", " DESC")
-}
-
-// ascending is page for a list in ascending order.
-func (f *filter) ascending(p Paging, at, id string) string {
-	return f.ordered(p, at, id, ">", "")
-}
-
-func (f *filter) ordered(p Paging, at, id, beyond, direction string) string {
-	if p.After != nil {
-		f.and("("+at+", "+id+") "+beyond+" (?, ?)", p.After.At, p.After.ID)
-	}
-	return f.sql.String() + " ORDER BY " + at + direction + ", " + id + direction + f.limit(p)
-}
-
+// limit returns the limit of a page. It is one row more than the page has, to find
+// out whether more follow.
 func (f *filter) limit(p Paging) string {
 	f.args = append(f.args, p.Limit+1)
 	s := fmt.Sprintf(" LIMIT $%d", f.base+len(f.args))

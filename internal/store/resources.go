@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"slices"
 	"strings"
 	"time"
 )
@@ -21,6 +22,9 @@ type Resource struct {
 // indexed are the members of a document that are stored in columns, so that lists
 // can be filtered by them.
 var indexed = []string{"name", "type", "kind", "agent_id", "session_id", "execution_id", "trace_id", "source", "data_type", "config_id"}
+
+// selective has the same members, those first that the fewest resources share.
+var selective = []string{"trace_id", "execution_id", "session_id", "agent_id", "config_id", "name", "type", "kind", "source", "data_type"}
 
 // indexColumns returns the columns, separated by commas.
 func indexColumns() string { return "member_" + strings.Join(indexed, ", member_") }
@@ -64,17 +68,22 @@ type ResourceFilter struct {
 // Resources returns a page of a collection and the number of matching resources.
 // The number is 0 if p has a cursor.
 func (t *Tx) Resources(kind, parent string, by *ResourceFilter, p Paging) (page []*Resource, total int, err error) {
-	f := filter{base: 3}
-	for _, name := range indexed {
-		f.andText("r.member_"+name+" = ?", by.Members[name])
+	rows, args := inCollection, []any{kind, parent}
+	byMember := slices.ContainsFunc(indexed, func(name string) bool { return by.Members[name] != "" })
+	if byMember && parent == "" { // the indexes of members have no parents, because such kinds are not nested
+		rows, args = resourceRows+" AND r.kind = $2", args[:1]
 	}
-	f.andText("r.status = ?", by.Status)
-	f.andSearch("r.search", by.Query)
-	args := []any{kind, parent}
-	if total, err = t.totalIn(collection(kind, parent), inCollection, args, &f, p); err != nil {
+	f := filter{base: 1 + len(args)}
+	for _, name := range selective {
+		f.equal("r.member_"+name, by.Members[name])
+	}
+	f.equal("r.status", by.Status)
+	f.scanSearch("r.search", by.Query)
+	from, total, err := t.pageOf(&list{rows: string(rows), args: args, at: "r.created_at", id: "r.id", total: t.total(collection(kind, parent))}, &f, p)
+	if err != nil {
 		return nil, 0, err
 	}
-	query := "SELECT " + resourceColumns + " " + inCollection + scoped(f.page(p, "r.created_at", "r.id"))
+	query := "SELECT " + resourceColumns + " " + from
 	err = t.rows(query, append(args, f.args...), func(rows scanner) error {
 		r := new(Resource)
 		if err := rows.Scan(resourceFields(r)...); err != nil {

@@ -130,20 +130,7 @@ func (t *Tx) counted(kind string) (n int, err error) {
 	return n, err
 }
 
-// total returns the number of rows of a list: from its counter, or by counting if
-// the list is filtered. It returns 0 if p has a cursor.
-func (t *Tx) total(kind string, from scoped, f *filter, p Paging) (int, error) {
-	return t.totalIn(kind, from, nil, f, p)
-}
-
-// totalIn is total for a list whose SQL has arguments before the filter's.
-func (t *Tx) totalIn(kind string, from scoped, args []any, f *filter, p Paging) (n int, err error) {
-	if p.After != nil {
-		return 0, nil
-	}
-	if !f.narrowed() {
-		return t.counted(kind)
-	}
-	err = t.row("SELECT count(*) "+from+scoped(f.sql.String()), append(slices.Clip(args), f.args...), &n)
-	return n, err
+// total returns a function that reads a counter, for the total of a list.
+func (t *Tx) total(kind string) func() (int, error) {
+	return func() (int, error) { return t.counted(kind) }
 }
