@@ -50,10 +50,13 @@ type cursorGuard struct {
 	empty       int    // number of consecutive empty pages
 }
 
+// maxPause is the longest wait after an empty page.
+const maxPause = 20 * time.Millisecond
+
 // pause waits after an empty page. The wait doubles with each consecutive empty
-// page.
+// page, up to maxPause.
 func (g *cursorGuard) pause(ctx context.Context) error {
-	return sleep(ctx, 10*time.Millisecond<<g.empty)
+	return sleep(ctx, min(maxPause, time.Millisecond<<min(g.empty, 10)))
 }
 
 func (g *cursorGuard) check(cursor string, items int) error {

@@ -112,6 +112,23 @@ func TestEndlessLists(t *testing.T) {
 			t.Errorf("Members.All: got %v, want an error containing %q", err, "repeats a cursor")
 		}
 	})
+	t.Run("many empty pages before an item", func(t *testing.T) {
+		var n atomic.Int64
+		search := func(w http.ResponseWriter, _ *http.Request) {
+			if i := n.Add(1); i < 2000 {
+				list(fmt.Sprintf(`,"meta":{"limit":100,"next_cursor":"c%d"}`, i))(w, nil)
+				return
+			}
+			list(`,"meta":{"limit":100}`, "m")(w, nil)
+		}
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			ids, err := collect(t.Context(), clientOver(t, &scripted{script: []http.HandlerFunc{search}}))
+			if err != nil || len(ids) != 1 || time.Since(began) > time.Minute {
+				t.Errorf("Members.All: got %v, error %v, after %v; want m within a minute", ids, err, time.Since(began))
+			}
+		})
+	})
 	t.Run("only empty pages", func(t *testing.T) {
 		var n atomic.Int64
 		empty := func(w http.ResponseWriter, _ *http.Request) {

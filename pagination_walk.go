@@ -13,7 +13,7 @@ import (
 
 // Bounds of the iteration over a list.
 const (
-	maxEmptyPages = 10      // consecutive empty pages with a cursor
+	maxEmptyPages = 10_000  // consecutive empty pages with a cursor: a server may search a part of a list per page
 	maxPasses     = 4       // readings of a list whose pages overlap
 	maxSeen       = 100_000 // ids that are stored to find duplicates
 )

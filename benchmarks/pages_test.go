@@ -11,7 +11,8 @@ import (
 
 const manyCredentials = 130_000
 
-// withManyCredentials opens a service with 130 000 credentials in one workspace of a file.
+// withManyCredentials opens a service with 130 000 credentials of two types, and as
+// many members, in one workspace of a file.
 func withManyCredentials(b *testing.B) *promptrails.Client {
 	b.Helper()
 	file := filepath.Join(b.TempDir(), "workspaces.db")
@@ -30,9 +31,16 @@ func withManyCredentials(b *testing.B) *promptrails.Client {
 		`WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < ?)
 			INSERT INTO credentials (workspace_id, id, name, search, type, category, description, value, masked_content,
 			is_default, schema_type, is_valid, version, created_at, updated_at)
-			SELECT c.workspace_id, printf('0%026d', n.value), c.name, c.search, c.type, c.category, c.description, c.value, c.masked_content,
+			SELECT c.workspace_id, printf('0%026d', n.value), 'key ' || n.value, 'key ' || n.value, CASE n.value % 2 WHEN 0 THEN c.type ELSE 'anthropic' END, c.category, c.description, c.value, c.masked_content,
 			c.is_default, c.schema_type, c.is_valid, c.version, c.created_at - n.value, c.updated_at FROM credentials c, n`,
-		`UPDATE counters SET n = n + ? WHERE kind = 'credentials'`,
+		`UPDATE counters SET n = n + ? WHERE kind IN ('credentials', 'members')`,
+		`WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < ?)
+			INSERT INTO users (id, email, email_key, name, search, created_at)
+			SELECT 'u' || value, 'u' || value || '@example.com', 'u' || value || '@example.com', 'Ada', 'ada' || char(10) || 'u' || value || '@example.com', 1 FROM n`,
+		`WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < ?)
+			INSERT INTO members (workspace_id, id, user_id, role, version, joined_at, workspace_created_at)
+			SELECT m.workspace_id, printf('0%026d', n.value), 'u' || n.value, CASE n.value % 10 WHEN 0 THEN 'admin' ELSE 'user' END, 1, m.joined_at - n.value, m.workspace_created_at
+			FROM members m, n WHERE m.role = 'owner'`,
 	} {
 		if _, err := db.ExecContext(b.Context(), statement, manyCredentials-1); err != nil {
 			b.Fatal(err)
@@ -41,8 +49,9 @@ func withManyCredentials(b *testing.B) *promptrails.Client {
 	return ada
 }
 
-// BenchmarkPages reads a page of 20 from 130 000 credentials: the first and the last
-// by cursor, and pages by number. The floor is the first page.
+// BenchmarkPages reads a page of 20 from 130 000 credentials or members: the first
+// and the last by cursor, pages by number, and the first pages of filtered lists. The
+// floor is a page without filters.
 func BenchmarkPages(b *testing.B) {
 	ada := withManyCredentials(b)
 	list := func(b *testing.B, o promptrails.ListOptions) *promptrails.Page[promptrails.Credential] {
@@ -69,6 +78,46 @@ func BenchmarkPages(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			for b.Loop() {
 				list(b, c.o)
+			}
+		})
+	}
+	for _, c := range []struct {
+		name string
+		by   promptrails.ListCredentialsParams
+		want int
+	}{
+		{"type", promptrails.ListCredentialsParams{Type: "anthropic"}, 20},
+		{"category", promptrails.ListCredentialsParams{Category: "llm"}, 20},
+		{"q that matches all", promptrails.ListCredentialsParams{Query: "key"}, 20},
+		{"q that matches few", promptrails.ListCredentialsParams{Query: "key 77"}, 11},
+		{"q without a match", promptrails.ListCredentialsParams{Query: "nothing"}, 0},
+		{"type and q without a match", promptrails.ListCredentialsParams{Type: "anthropic", Query: "nothing"}, 0},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			for b.Loop() {
+				page, err := ada.Credentials.List(b.Context(), &c.by)
+				if err != nil || len(page.Items) != c.want || page.Meta.NextCursor == "" {
+					b.Fatalf("Credentials.List: got %+v, error %v; want %d credentials and a cursor", page, err, c.want)
+				}
+			}
+		})
+	}
+	for _, c := range []struct {
+		name string
+		by   promptrails.ListMembersParams
+		want int
+	}{
+		{"members", promptrails.ListMembersParams{}, 20},
+		{"members by role", promptrails.ListMembersParams{Role: promptrails.RoleAdmin}, 20},
+		{"members with q", promptrails.ListMembersParams{Query: "example"}, 20},
+		{"members with q without a match", promptrails.ListMembersParams{Query: "nothing"}, 0},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			for b.Loop() {
+				page, err := ada.Members.List(b.Context(), &c.by)
+				if err != nil || len(page.Items) != c.want || page.Meta.NextCursor == "" {
+					b.Fatalf("Members.List: got %+v, error %v; want %d members and a cursor", page, err, c.want)
+				}
 			}
 		})
 	}
