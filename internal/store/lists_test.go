@@ -288,6 +288,7 @@ func checkPages(t *rapid.T, s *Store, l lister, want []Position) {
 	limit := rapid.IntRange(1, numbered).Draw(t, "limit")
 	read(t, s, func(x *Tx) error {
 		var got []Position
+		sequence := strings.HasPrefix(l.name, "changelog") || strings.HasPrefix(l.name, "deliveries")
 		p := Paging{Limit: limit}
 		for number := 1; ; number++ {
 			b := bounds
@@ -301,6 +302,9 @@ func checkPages(t *rapid.T, s *Store, l lister, want []Position) {
 			}
 			if number == 1 && total == Uncounted && len(want) <= bounds.Counted && bounds.Scanned > numbered {
 				t.Fatalf("total: got Uncounted, want %d, since the bounds are %+v", len(want), bounds)
+			}
+			if number == 1 && b.End != nil && !sequence && total != Uncounted {
+				t.Fatalf("total: got %d, want Uncounted, since only %d rows were scanned", total, bounds.Scanned)
 			}
 			got = append(got, rows[:min(limit, len(rows))]...)
 			if len(rows) > limit {
@@ -317,8 +321,8 @@ func checkPages(t *rapid.T, s *Store, l lister, want []Position) {
 		if d := cmp.Diff(want, got); d != "" {
 			t.Fatalf("pages by cursor (-want +got):\n%s", d)
 		}
-		if strings.HasPrefix(l.name, "changelog") || strings.HasPrefix(l.name, "deliveries") {
-			return nil // they have no page numbers
+		if sequence {
+			return nil // it has no page numbers
 		}
 		number := rapid.IntRange(1, numbered/limit+2).Draw(t, "number")
 		b := bounds
@@ -339,6 +343,35 @@ func checkPages(t *rapid.T, s *Store, l lister, want []Position) {
 		}
 		return nil
 	})
+}
+
+// A page by number is refused if it is far from both ends of the list, or from its
+// start if the total is not known.
+func TestFarPagesAreRefused(t *testing.T) {
+	t.Parallel()
+	s := withRows(t, "")
+	for _, c := range []struct {
+		kind            string
+		counted, offset int
+		want            error
+	}{
+		{"", 5, 3, nil},
+		{"", 5, 4, ErrTooFar},
+		{"", 5, numbered - 5, ErrTooFar},
+		{"", 5, numbered - 4, nil},
+		{"", 5, numbered + 4, nil},
+		{"openai", numbered, 16*2/3 + 4, nil}, // of 16
+		{"openai", 5, 16*2/3 + 4, ErrTooFar},
+		{"openai", 5, numbered + 4, ErrTooFar},
+	} {
+		read(t, s, func(x *Tx) error {
+			got, _, err := x.Credentials("", c.kind, "", Paging{Limit: 2, Offset: c.offset, Bounds: &Bounds{Counted: c.counted, Scanned: 5, Skipped: 3}})
+			if !errors.Is(err, c.want) || err == nil && (len(got) == 0) != (c.offset > numbered) {
+				t.Errorf("Credentials of type %q from %d: got %d rows, error %v; want %v", c.kind, c.offset, len(got), err, c.want)
+			}
+			return nil
+		})
+	}
 }
 
 // An index has the order of each list, and the value of its filter. The rows
