@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"math"
 	"time"
 
@@ -75,6 +76,47 @@ func (by *ChangelogFilter) narrow(f *filter, p *Paging) {
 	}
 }
 
+// timed returns a filter with the times converted to sequences. It returns
+// [ErrNotFound] if all entries are later.
+func (t *Tx) timed(by *ChangelogFilter) (*ChangelogFilter, error) {
+	narrowed := *by
+	if !by.Since.IsZero() {
+		first, err := t.sequenceAt(by.Since)
+		if err != nil {
+			return nil, err
+		}
+		narrowed.From = max(by.From, first)
+	}
+	if !by.Until.IsZero() {
+		end, err := t.sequenceAt(by.Until)
+		if err != nil {
+			return nil, err
+		}
+		if end == 1 {
+			return nil, ErrNotFound
+		}
+		if by.To == 0 || by.To >= end {
+			narrowed.To = end - 1
+		}
+	}
+	return &narrowed, nil
+}
+
+// sequenceAt returns the sequence of the first entry that is not before a time, or
+// that of the next entry if all are. It is a binary search, because times do not
+// decrease.
+func (t *Tx) sequenceAt(at time.Time) (sequence int64, err error) {
+	err = t.row(`WITH RECURSIVE search (low, high) AS (
+			SELECT CAST(1 AS BIGINT), w.changelog_sequence + 1 FROM workspaces w WHERE w.id = $1
+			UNION ALL
+			SELECT CASE WHEN c.occurred_at < $2 THEN c.sequence + 1 ELSE s.low END, CASE WHEN c.occurred_at < $2 THEN s.high ELSE c.sequence END
+			FROM search s JOIN changelog c ON c.workspace_id = $1 AND c.sequence = (s.low + s.high) / 2
+			WHERE s.low < s.high
+		)
+		SELECT max(low) FROM search`, []any{micros(at)}, &sequence)
+	return sequence, err
+}
+
 // Document is an entry as it is served and its sequence.
 type Document struct {
 	Sequence int64
@@ -83,6 +125,13 @@ type Document struct {
 
 // Changelog returns a page of the entries.
 func (t *Tx) Changelog(by *ChangelogFilter, p Paging) (page []Document, err error) {
+	by, err = t.timed(by)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil // no entry is that old
+	}
+	if err != nil {
+		return nil, err
+	}
 	f := filter{base: 1}
 	by.narrow(&f, &p)
 	f.equal("e.resource_id", by.ResourceID)
@@ -90,12 +139,6 @@ func (t *Tx) Changelog(by *ChangelogFilter, p Paging) (page []Document, err erro
 	f.equal("e.resource_type", by.ResourceType)
 	f.scanEqual("e.action", by.Action) // it has few values, and an index would slow every write
 	f.scanEqual("e.actor_type", by.ActorType)
-	if !by.Since.IsZero() {
-		f.scan("e.occurred_at >= ?", micros(by.Since))
-	}
-	if !by.Until.IsZero() {
-		f.scan("e.occurred_at < ?", micros(by.Until))
-	}
 	const rows scoped = "FROM changelog e WHERE e.workspace_id = $1"
 	from, _, err := t.pageOf(&list{rows: string(rows), at: "e.sequence", ascending: by.Ascending}, &f, p)
 	if err != nil {

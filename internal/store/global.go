@@ -63,21 +63,10 @@ func (g *Global) UserWorkspaces(userID, role, q string, p Paging) (page []*promp
 	if q != "" {
 		return g.searchWorkspaces(userID, role, q, p)
 	}
-	l := &list{
-		rows: "FROM user_workspaces l WHERE l.user_id = $1", at: "l.workspace_created_at", id: "l.workspace_id",
-		total: func() (n int, err error) {
-			err = g.row("SELECT workspace_count FROM users WHERE id = $1", []any{userID}, &n)
-			return n, err
-		},
-	}
-	f := filter{base: 1}
-	f.scanEqual("l.role", role)
-	from, total, err := g.pageOf(userID, l, &f, p)
-	if err != nil {
-		return nil, 0, err
-	}
-	page, err = g.workspacesOf("SELECT l.workspace_id, l.role "+from, append([]any{userID}, f.args...))
-	return page, total, err
+	return g.workspacesOf(userID, role, p, func() (n int, err error) {
+		err = g.row("SELECT workspace_count FROM users WHERE id = $1", []any{userID}, &n)
+		return n, err
+	})
 }
 
 // searchWorkspaces is UserWorkspaces for a search. It compares a bounded number of
@@ -86,10 +75,7 @@ func (g *Global) searchWorkspaces(userID, role, q string, p Paging) (page []*pro
 	q = strings.ToLower(q)
 	next := Paging{Limit: maxListed - 1, After: p.After}
 	for scanned := 0; ; {
-		f := filter{base: 1}
-		f.andText("l.role = ?", role)
-		some, err := g.workspacesOf("SELECT l.workspace_id, l.role FROM user_workspaces l WHERE l.user_id = $1"+
-			f.page(next, "l.workspace_created_at", "l.workspace_id"), append([]any{userID}, f.args...))
+		some, _, err := g.workspacesOf(userID, role, next, nil)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -119,12 +105,19 @@ func (g *Global) searchWorkspaces(userID, role, q string, p Paging) (page []*pro
 	return page, total, nil
 }
 
-// workspacesOf returns the workspaces that a query of the look-up table finds, with
-// their roles.
-func (g *Global) workspacesOf(query string, args []any) (page []*promptrails.Workspace, err error) {
+// workspacesOf returns a page of a user's workspaces. The look-up table has their
+// order, and their ids find the workspaces.
+func (g *Global) workspacesOf(userID, role string, p Paging, count func() (int, error)) (page []*promptrails.Workspace, total int, err error) {
+	l := &list{rows: "FROM user_workspaces l WHERE l.user_id = $1", at: "l.workspace_created_at", id: "l.workspace_id", total: count}
+	f := filter{base: 1}
+	f.scanEqual("l.role", role)
+	from, total, err := g.pageOf(userID, l, &f, p)
+	if err != nil {
+		return nil, 0, err
+	}
 	byID := map[string]*promptrails.Workspace{}
 	var ids []any
-	err = g.rows(query, args, func(r scanner) error {
+	err = g.rows("SELECT l.workspace_id, l.role "+from, append([]any{userID}, f.args...), func(r scanner) error {
 		w := new(promptrails.Workspace)
 		page = append(page, w)
 		err := r.Scan(&w.ID, &w.Role)
@@ -133,7 +126,7 @@ func (g *Global) workspacesOf(query string, args []any) (page []*promptrails.Wor
 		return err
 	})
 	if err != nil || len(ids) == 0 {
-		return nil, err
+		return nil, total, err
 	}
 	err = g.rows("SELECT "+workspaceColumns+" FROM workspaces w WHERE w.id IN "+places(1, len(ids)), ids, func(r scanner) error {
 		var w promptrails.Workspace
@@ -142,7 +135,7 @@ func (g *Global) workspacesOf(query string, args []any) (page []*promptrails.Wor
 		*byID[w.ID] = w
 		return err
 	})
-	return page, err
+	return page, total, err
 }
 
 // InvitationByToken returns the workspace and the id of the invitation with that

@@ -57,7 +57,7 @@ func withRows(t *testing.T, file string) *Store {
 				return err
 			}
 		}
-		x, err := g.CreateWorkspace(&promptrails.Workspace{ID: "a", Name: "a", Slug: "a", Plan: "pro", OwnerID: "u0", Version: 1, CreatedAt: moment, UpdatedAt: moment}, changelog.Genesis("a"))
+		x, err := g.CreateWorkspace(&promptrails.Workspace{ID: "a", Name: "a", Slug: "a", Plan: "pro", OwnerID: "u0", Version: 1, CreatedAt: moment, UpdatedAt: moment}, changelog.Genesis("a"), time.Time{})
 		if err != nil {
 			return err
 		}
@@ -82,7 +82,7 @@ func withRows(t *testing.T, file string) *Store {
 			if i == 0 {
 				role = promptrails.RoleOwner
 			}
-			own, err := g.CreateWorkspace(&promptrails.Workspace{ID: "w" + id, Name: name, Slug: "w" + id, Plan: "pro", OwnerID: "u0", Version: 1, CreatedAt: at, UpdatedAt: at}, changelog.Genesis("w"+id))
+			own, err := g.CreateWorkspace(&promptrails.Workspace{ID: "w" + id, Name: name, Slug: "w" + id, Plan: "pro", OwnerID: "u0", Version: 1, CreatedAt: at, UpdatedAt: at}, changelog.Genesis("w"+id), time.Time{})
 			if err != nil {
 				return err
 			}
@@ -149,7 +149,7 @@ func listers() []lister {
 			rows, total, err := x.Members(p[0], p[1], by)
 			return positionsOf(rows, total, err, func(m *promptrails.Member) Position { return Position{micros(m.JoinedAt), m.ID} })
 		})
-		add("workspaces "+name, "members_user (user_id=?", func(x *Tx, by Paging) ([]Position, int, error) {
+		add("workspaces "+name, "user_workspaces_created (user_id=?", func(x *Tx, by Paging) ([]Position, int, error) {
 			rows, total, err := x.global.UserWorkspaces("u1", p[0], p[1], by)
 			return positionsOf(rows, total, err, func(w *promptrails.Workspace) Position { return Position{micros(w.CreatedAt), w.ID} })
 		})
@@ -414,7 +414,7 @@ func TestEachListIsServedByAnIndex(t *testing.T) {
 func prepared(t *testing.T, s *Store, fn func(*Tx) error) (texts []string) {
 	t.Helper()
 	idle := func(then func(*preparedConn)) {
-		conn, err := s.reader.Conn(t.Context())
+		conn, err := s.sqlite().reader.Conn(t.Context())
 		if err == nil {
 			err = errors.Join(conn.Raw(func(c any) error {
 				then(c.(*preparedConn)) //nolint:forcetypeassert // made by statements
@@ -438,7 +438,7 @@ func planOf(t *testing.T, s *Store, statement string) string {
 	t.Helper()
 	found := place.FindAllString(statement, -1)
 	slices.Sort(found)
-	rows, err := s.reader.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+statement, make([]any, len(slices.Compact(found)))...)
+	rows, err := s.sqlite().reader.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+statement, make([]any, len(slices.Compact(found)))...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,6 +43,13 @@ CREATE TABLE user_workspaces (
 INSERT INTO user_workspaces (user_id, workspace_id, workspace_created_at, role) SELECT user_id, workspace_id, workspace_created_at, role FROM members;
 CREATE INDEX user_workspaces_created ON user_workspaces (user_id, workspace_created_at, workspace_id, role);
 
+-- The times of the changelog do not decrease, so that they are found without an index.
+-- The documents keep the time of a clock that was set back.
+DROP INDEX changelog_occurred;
+UPDATE changelog SET occurred_at = m.latest FROM (
+    SELECT workspace_id, sequence, max(occurred_at) OVER (PARTITION BY workspace_id ORDER BY sequence ROWS UNBOUNDED PRECEDING) AS latest FROM changelog
+) m WHERE m.workspace_id = changelog.workspace_id AND m.sequence = changelog.sequence AND changelog.occurred_at < m.latest;
+
 -- The other tables are the same as before, without the constraints across
 -- workspaces. Open turns foreign keys off for migrations.
 
@@ -179,3 +186,10 @@ CREATE INDEX api_keys_creator ON api_keys (workspace_id, created_by, created_at,
 -- One process at a time sends the deliveries of a channel.
 ALTER TABLE notification_channels ADD COLUMN claimed_until INTEGER NOT NULL DEFAULT 0; -- 0: not claimed
 ALTER TABLE notification_channels ADD COLUMN claim_token TEXT NOT NULL DEFAULT '';
+
+-- The order of each list that is narrowed by one value.
+CREATE INDEX members_role ON members (workspace_id, role, joined_at, id);
+CREATE INDEX invitations_status ON invitations (workspace_id, status, created_at, id);
+CREATE INDEX api_keys_expires ON api_keys (workspace_id, expires_at, id) WHERE expires_at > 0;
+CREATE INDEX api_keys_used ON api_keys (workspace_id, last_used_at, id);
+CREATE INDEX notification_deliveries_status ON notification_deliveries (workspace_id, channel_id, status, sequence);
