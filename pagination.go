@@ -13,7 +13,7 @@ const pageSize = 100
 // ListOptions selects a page of a list. It is part of the parameters of every
 // List method. Negative numbers are a [*ValidationError]. The embedded service
 // refuses a Page that is far from the start of a long list, and a Page after the
-// first if a text such as Query is searched in a list of more than 1000 items.
+// first if a text such as Query is searched in a list of more than 500 items.
 type ListOptions struct {
 	Page  int    `url:"page,omitempty"`  // starts at 1; prefer After if the server has cursors
 	Limit int    `url:"limit,omitempty"` // items per page: 1 to 100, default 20
@@ -29,8 +29,8 @@ type Page[T any] struct {
 
 // Meta is the position of a page in its list. A field that the server omits is
 // zero. The embedded service omits Total and Pages of a filtered list with more
-// than 1000 items to count or to search. A page of such a list can have fewer items
-// than its limit, or no items, and a NextCursor.
+// than 1000 items to count or 500 to search. A page of such a list can have fewer
+// items than its limit, or no items, and a NextCursor.
 type Meta struct {
 	Total      int    `json:"total,omitzero"` // items in the whole list
 	Page       int    `json:"page,omitzero"`

@@ -9,8 +9,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
-// A list of more than 1000 items is searched in parts, and not counted if it is
-// filtered.
+// A long list is searched in parts, and not counted if it is filtered.
 func TestListsOfManyItems(t *testing.T) {
 	t.Parallel()
 	service, err := embedded.Open(t.Context(), embedded.Config{DefaultPlan: promptrails.PlanEnterprise})

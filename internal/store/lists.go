@@ -26,7 +26,7 @@ type Bounds struct {
 }
 
 // NewBounds returns the bounds of a list.
-func NewBounds() *Bounds { return &Bounds{Counted: 1000, Scanned: 1000, Skipped: 100_000} }
+func NewBounds() *Bounds { return &Bounds{Counted: 1000, Scanned: 500, Skipped: 100_000} }
 
 // list is what the SQL of a list's pages has in common.
 type list struct {
