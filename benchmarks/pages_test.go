@@ -89,7 +89,7 @@ func BenchmarkPages(b *testing.B) {
 		{"type", promptrails.ListCredentialsParams{Type: "anthropic"}, 20},
 		{"category", promptrails.ListCredentialsParams{Category: "llm"}, 20},
 		{"q that matches all", promptrails.ListCredentialsParams{Query: "key"}, 20},
-		{"q that matches few", promptrails.ListCredentialsParams{Query: "key 77"}, 11},
+		{"q that matches few", promptrails.ListCredentialsParams{Query: "key 7"}, 11},
 		{"q without a match", promptrails.ListCredentialsParams{Query: "nothing"}, 0},
 		{"type and q without a match", promptrails.ListCredentialsParams{Type: "anthropic", Query: "nothing"}, 0},
 	} {
