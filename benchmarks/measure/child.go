@@ -112,7 +112,7 @@ func (c *child) cpu() (time.Duration, error) {
 	return time.Duration(n), err
 }
 
-// stop ends the server and waits for it.
+// stop stops the server and waits for it.
 func (c *child) stop() error { return errors.Join(c.input.Close(), c.process.Wait()) }
 
 // report is the side of the server: it prints t and then CPU times until the end of

@@ -150,7 +150,7 @@ func (g *Global) skip(first string, l *list, f *filter, offset, total, most int)
 	return &found[0], err
 }
 
-// positions returns the positions of p.Limit+1 rows, or fewer if the list ends.
+// positions returns the positions of p.Limit+1 rows, or fewer if the list has fewer.
 func (g *Global) positions(first string, l *list, f *filter, backwards bool, p Paging) (found []Position, err error) {
 	id := l.id
 	if id == "" {

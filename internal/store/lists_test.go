@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -41,17 +40,12 @@ func positionsOf[T any](rows []T, total int, err error, at func(T) Position) ([]
 // numbered is the number of rows that withRows creates in each list.
 const numbered = 24
 
-// withRows opens a store with a workspace whose lists have many rows. Some of them
+// withRows fills a store with a workspace whose lists have many rows. Some of them
 // have the same time.
-func withRows(t *testing.T, file string) *Store {
+func withRows(t *testing.T, s *Store) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), file, func([]byte) error { return nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
 	pick := func(i int, from ...string) string { return from[i%len(from)] }
-	err = s.Write(t.Context(), func(g *Global) error {
+	err := s.Write(t.Context(), func(g *Global) error {
 		for i := range numbered {
 			if err := g.CreateUser(&promptrails.User{ID: fmt.Sprint("u", i), Email: fmt.Sprint("u", i, "@example.com"), Name: pick(i, "odd", "even", "thirds")}, moment); err != nil {
 				return err
@@ -245,27 +239,24 @@ func listers() []lister {
 // number are the same, or are refused.
 func TestBoundedPagesAreTheList(t *testing.T) {
 	t.Parallel()
-	for name, file := range map[string]string{"memory": "", "file": filepath.Join(t.TempDir(), "lists.db")} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := withRows(t, file)
-			want := map[string][]Position{}
-			read(t, s, func(x *Tx) (err error) {
-				for _, l := range listers() {
-					if want[l.name], _, err = l.page(x, Paging{Limit: 10 * numbered}); err != nil {
-						return err
-					}
+	databases(t, func(t *testing.T, open func(t *testing.T) *Store) {
+		s := withRows(t, open(t))
+		want := map[string][]Position{}
+		read(t, s, func(x *Tx) (err error) {
+			for _, l := range listers() {
+				if want[l.name], _, err = l.page(x, Paging{Limit: 10 * numbered}); err != nil {
+					return err
 				}
-				return nil
-			})
-			rapid.Check(t, func(r *rapid.T) {
-				for _, l := range rapid.SliceOfNDistinct(rapid.SampledFrom(listers()), 8, 8, func(l lister) string { return l.name }).Draw(r, "lists") {
-					r.Log(l.name)
-					checkPages(r, s, l, want[l.name])
-				}
-			})
+			}
+			return nil
 		})
-	}
+		rapid.Check(t, func(r *rapid.T) {
+			for _, l := range rapid.SliceOfNDistinct(rapid.SampledFrom(listers()), 8, 8, func(l lister) string { return l.name }).Draw(r, "lists") {
+				r.Log(l.name)
+				checkPages(r, s, l, want[l.name])
+			}
+		})
+	})
 }
 
 func read(t interface {
@@ -349,7 +340,7 @@ func checkPages(t *rapid.T, s *Store, l lister, want []Position) {
 // start if the total is not known.
 func TestFarPagesAreRefused(t *testing.T) {
 	t.Parallel()
-	s := withRows(t, "")
+	s := withRows(t, opened(t, ""))
 	for _, c := range []struct {
 		kind            string
 		counted, offset int
@@ -378,7 +369,7 @@ func TestFarPagesAreRefused(t *testing.T) {
 // that are only skipped or counted are not read.
 func TestEachListIsServedByAnIndex(t *testing.T) {
 	t.Parallel()
-	s := withRows(t, "")
+	s := withRows(t, opened(t, ""))
 	for _, l := range listers() {
 		t.Run(l.name, func(t *testing.T) {
 			for _, p := range []Paging{

@@ -1,6 +1,7 @@
 -- +goose Up
 
--- The schema of migration 11 of SQLite.
+-- The same schema as that of migration 11 of SQLite. Times are in microseconds since
+-- 1970, UTC; 0 is a time that is not set. Texts are compared by their bytes.
 
 CREATE TABLE settings (
     name  TEXT COLLATE "C" PRIMARY KEY,
@@ -64,9 +65,9 @@ CREATE TABLE outcomes (
     fingerprint  BYTEA NOT NULL, -- HMAC of method, path, query and body
     status       BIGINT NOT NULL,
     etag         TEXT COLLATE "C" NOT NULL,
-    body         BYTEA, -- NULL where a secret one is gone
+    body         BYTEA, -- NULL: it was secret and has been deleted
     secret       BIGINT NOT NULL, -- 1: body is sealed
-    ends_right   BIGINT NOT NULL, -- 1: it took away the right to repeat it
+    ends_right   BIGINT NOT NULL, -- 1: the request revoked the right to repeat it
     created_at   BIGINT NOT NULL,
     PRIMARY KEY (principal, workspace_id, key_hash)
 );
@@ -120,6 +121,7 @@ CREATE TABLE members (
 );
 CREATE UNIQUE INDEX members_owner ON members (workspace_id) WHERE role = 'owner';
 CREATE INDEX members_joined ON members (workspace_id, joined_at, id);
+CREATE INDEX members_role ON members (workspace_id, role, joined_at, id);
 
 CREATE TABLE invitations (
     workspace_id TEXT COLLATE "C" NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
@@ -137,6 +139,7 @@ CREATE TABLE invitations (
 );
 CREATE INDEX invitations_created ON invitations (workspace_id, created_at, id);
 CREATE INDEX invitations_pending ON invitations (workspace_id, email_key, expires_at) WHERE status = 'pending';
+CREATE INDEX invitations_status ON invitations (workspace_id, status, created_at, id);
 
 CREATE TABLE api_keys (
     workspace_id    TEXT COLLATE "C" NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
@@ -161,6 +164,8 @@ CREATE TABLE api_keys (
 );
 CREATE INDEX api_keys_created ON api_keys (workspace_id, created_at, id);
 CREATE INDEX api_keys_creator ON api_keys (workspace_id, created_by, created_at, id);
+CREATE INDEX api_keys_expires ON api_keys (workspace_id, expires_at, id) WHERE expires_at > 0;
+CREATE INDEX api_keys_used ON api_keys (workspace_id, last_used_at, id);
 
 CREATE TABLE credentials (
     workspace_id   TEXT COLLATE "C" NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
@@ -202,7 +207,6 @@ CREATE TABLE changelog (
 CREATE INDEX changelog_resource ON changelog (workspace_id, resource_id, sequence);
 CREATE INDEX changelog_type ON changelog (workspace_id, resource_type, sequence);
 CREATE INDEX changelog_actor ON changelog (workspace_id, actor_id, sequence);
-CREATE INDEX changelog_occurred ON changelog (workspace_id, occurred_at, sequence);
 
 CREATE TABLE resources (
     workspace_id        TEXT COLLATE "C" NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
@@ -216,7 +220,8 @@ CREATE TABLE resources (
     version             BIGINT NOT NULL,
     created_at          BIGINT NOT NULL,
     updated_at          BIGINT NOT NULL,
-    document            TEXT COLLATE "C" NOT NULL,
+    document            TEXT COLLATE "C" NOT NULL, -- as it is served
+    -- The members of the document that lists are filtered by; NULL: not a filter of the kind, or no such text.
     member_name         TEXT COLLATE "C",
     member_type         TEXT COLLATE "C",
     member_kind         TEXT COLLATE "C",
@@ -226,7 +231,7 @@ CREATE TABLE resources (
     member_trace_id     TEXT COLLATE "C",
     member_source       TEXT COLLATE "C",
     member_data_type    TEXT COLLATE "C",
-    member_config_id    TEXT COLLATE "C", -- as it is served
+    member_config_id    TEXT COLLATE "C",
     PRIMARY KEY (workspace_id, id),
     FOREIGN KEY (workspace_id, parent_id) REFERENCES resources (workspace_id, id) ON DELETE CASCADE
 );
@@ -270,7 +275,7 @@ CREATE TABLE masking_overrides (
     workspace_id TEXT COLLATE "C" NOT NULL,
     agent_id     TEXT COLLATE "C" NOT NULL,
     enabled      BIGINT NOT NULL,
-    detectors    TEXT COLLATE "C" NOT NULL, -- JSON; what is not named is on
+    detectors    TEXT COLLATE "C" NOT NULL, -- JSON; detectors not named are on
     version      BIGINT NOT NULL,
     created_at   BIGINT NOT NULL,
     updated_at   BIGINT NOT NULL,
@@ -282,7 +287,7 @@ CREATE INDEX masking_overrides_created ON masking_overrides (workspace_id, creat
 CREATE TABLE data_masking (
     workspace_id TEXT COLLATE "C" PRIMARY KEY REFERENCES workspaces (id) ON DELETE CASCADE,
     enabled      BIGINT NOT NULL,
-    detectors    TEXT COLLATE "C" NOT NULL, -- JSON; what is not named is on
+    detectors    TEXT COLLATE "C" NOT NULL, -- JSON; detectors not named are on
     version      BIGINT NOT NULL,
     updated_at   BIGINT NOT NULL
 );
@@ -337,15 +342,15 @@ CREATE TABLE notification_channels (
     events           TEXT COLLATE "C" NOT NULL, -- JSON; empty: all
     is_active        BIGINT NOT NULL,
     paused_reason    TEXT COLLATE "C" NOT NULL,
-    secret           BYTEA, -- sealed; NULL: it signs nothing
+    secret           BYTEA, -- sealed; NULL: messages are not signed
     previous_secret  BYTEA, -- sealed; signs until previous_ends_at
     previous_ends_at BIGINT NOT NULL DEFAULT 0,
-    failing_since    BIGINT NOT NULL DEFAULT 0, -- 0: the last attempt was no failure
-    next_attempt_at  BIGINT NOT NULL DEFAULT 0, -- of all its deliveries the earliest; 0: none
+    failing_since    BIGINT NOT NULL DEFAULT 0, -- 0: the last attempt did not fail
+    next_attempt_at  BIGINT NOT NULL DEFAULT 0, -- of the earliest delivery; 0: none pending
     version          BIGINT NOT NULL,
     created_at       BIGINT NOT NULL,
     updated_at       BIGINT NOT NULL,
-    claimed_until    BIGINT NOT NULL DEFAULT 0,
+    claimed_until    BIGINT NOT NULL DEFAULT 0, -- one process at a time sends deliveries; 0: not claimed
     claim_token      TEXT COLLATE "C" NOT NULL DEFAULT '',
     PRIMARY KEY (workspace_id, id)
 );
@@ -357,12 +362,12 @@ CREATE TABLE notification_deliveries (
     sequence        BIGINT NOT NULL,
     id              TEXT COLLATE "C" NOT NULL,
     channel_id      TEXT COLLATE "C" NOT NULL,
-    webhook_id      TEXT COLLATE "C" NOT NULL, -- that of the first delivery of the event over the channel
+    webhook_id      TEXT COLLATE "C" NOT NULL, -- of the first delivery of the event over the channel
     event           TEXT COLLATE "C" NOT NULL,
     body            TEXT COLLATE "C" NOT NULL, -- as it is sent
     status          TEXT COLLATE "C" NOT NULL CHECK (status IN ('pending', 'delivered', 'failed')),
     attempts        TEXT COLLATE "C" NOT NULL, -- JSON
-    next_attempt_at BIGINT NOT NULL, -- 0: no more
+    next_attempt_at BIGINT NOT NULL, -- 0: no further attempt
     created_at      BIGINT NOT NULL,
     PRIMARY KEY (workspace_id, sequence),
     UNIQUE (workspace_id, id),
@@ -371,3 +376,4 @@ CREATE TABLE notification_deliveries (
 CREATE INDEX notification_deliveries_channel ON notification_deliveries (workspace_id, channel_id, sequence);
 CREATE INDEX notification_deliveries_due ON notification_deliveries (workspace_id, channel_id, next_attempt_at, sequence) WHERE next_attempt_at > 0;
 CREATE INDEX notification_deliveries_created ON notification_deliveries (created_at);
+CREATE INDEX notification_deliveries_status ON notification_deliveries (workspace_id, channel_id, status, sequence);
