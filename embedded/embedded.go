@@ -24,22 +24,39 @@ import (
 
 // Config configures a service. The zero Config stores all data in memory.
 type Config struct {
-	// DSN is the name of a SQLite file. Open creates the file with mode 0600 if
-	// it does not exist. Several processes may open the same file. If DSN is
-	// empty, the database is in memory and is lost on Close.
+	// DSN is the name of a SQLite file, or the URL of a PostgreSQL database. If
+	// DSN is empty, the database is in memory and is lost on Close.
 	//
-	// To back up a database, close the service and copy the file and its key
+	// Open creates a file with mode 0600 if it does not exist. Several processes
+	// may open the same file.
+	//
+	// The URL has the form postgres://user:password@host:port/database?parameters,
+	// with the parameters of libpq, and pool_max_conns (the default is 16). Half of
+	// the connections are for writes. Open creates the tables in the first schema
+	// of search_path, which must be empty, unless they exist. Several processes on
+	// several machines may use the same database; they need the same MasterKey. The
+	// user must own the tables to create or migrate them. If the user is not a
+	// superuser, row-level security hides the rows of other workspaces from the
+	// statements of a workspace, in addition to their conditions. If the database
+	// has the Citus extension, Open distributes the tables when it creates them,
+	// and there is no row-level security.
+	//
+	// If the connection to PostgreSQL is lost during a commit, the outcome is looked
+	// up by the idempotency key of the request. Without a key, the response is a 500
+	// that says that the outcome is not known.
+	//
+	// To back up a SQLite file, close the service and copy the file and its key
 	// file, or take a file system snapshot that includes the file, its -wal and
 	// its -shm. A copy of only the file, made while the service runs, lacks the
 	// data in -wal.
 	DSN string
 
-	// MasterKey, of 32 bytes, encrypts secrets at rest. If it is nil, a
-	// database in memory gets a random key, and a new file gets a key file next
-	// to it, with the suffix .key and mode 0600. Back up the key file
-	// separately from the database: neither can be opened without the other.
-	// Open rejects a key file that other users can read, and a key file without
-	// its database.
+	// MasterKey, of 32 bytes, encrypts secrets at rest. It is required for a
+	// PostgreSQL database. If it is nil, a database in memory gets a random key,
+	// and a new file gets a key file next to it, with the suffix .key and mode
+	// 0600. Back up the key file separately from the database: neither can be opened
+	// without the other. Open rejects a key file that other users can read, and a
+	// key file without its database.
 	MasterKey []byte
 	// PreviousMasterKeys are the other keys that stored values may still be
 	// encrypted with. See [Service.Reseal].

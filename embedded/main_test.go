@@ -49,8 +49,14 @@ func newServer(t *testing.T, cfg embedded.Config) *server {
 }
 
 // databaseVariable names the database of tests that do not name one: empty for memory,
-// postgres or citus. .ci/run tests the service with each.
+// or one of testDatabases. .ci/run tests the service with memory and postgres.
 const databaseVariable = "PROMPTRAILS_TEST_DATABASE"
+
+var testDatabases = map[string]func(testing.TB) string{
+	"postgres":  pgtest.DSN,
+	"superuser": pgtest.AdminDSN, // without row-level security
+	"citus":     pgtest.Citus,
+}
 
 // serve starts a service inside the handler that wrap returns. The default plan is
 // Starter. Cleanup closes the service.
@@ -60,7 +66,7 @@ func serve(t *testing.T, cfg embedded.Config, wrap func(http.Handler) http.Handl
 		cfg.DefaultPlan = promptrails.PlanStarter
 	}
 	if server := os.Getenv(databaseVariable); cfg.DSN == "" && server != "" {
-		cfg.DSN = map[string]func(testing.TB) string{"postgres": pgtest.DSN, "citus": pgtest.Citus}[server](t)
+		cfg.DSN = testDatabases[server](t)
 	}
 	if cfg.MasterKey == nil && strings.HasPrefix(cfg.DSN, "postgres://") {
 		cfg.MasterKey = make([]byte, 32)

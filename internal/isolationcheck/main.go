@@ -4,15 +4,18 @@
 // and runs the tests for each predicate:
 //
 //	go run ./internal/isolationcheck
+//	go run ./internal/isolationcheck -database postgres
 //
 // It prints a line for each predicate. The exit status is 1 if the tests pass
-// without one of them.
+// without one of them. The tests with PostgreSQL run as a superuser, to whom
+// row-level security does not apply.
 package main
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"log"
 	"os"
@@ -30,14 +33,23 @@ var predicates = []*regexp.Regexp{
 	regexp.MustCompile("workspaces\\b[^\"`]*?[ (]((?:w\\.)?id = \\$1)"),
 }
 
-// suites are the tests that must fail, fastest first.
-var suites = [][]string{
-	{"./internal/store"},
-	{"./embedded", "-run", "TestIsolation|TestReseal|TestMember|TestKeyLastUsed"},
+// database is a database and the value of the environment variable with which the
+// tests of the service use it.
+type database struct{ name, value string }
+
+// suites returns the tests with a database that must fail, fastest first.
+func (d database) suites() [][]string {
+	return [][]string{
+		{"./internal/store", "-run", "StayInTheirWorkspace/" + d.name},
+		{"./embedded", "-run", "TestIsolation|TestReseal|TestMember|TestKeyLastUsed"},
+	}
 }
 
 func main() {
-	survivors, err := run(context.Background())
+	name := flag.String("database", "memory", "memory or postgres")
+	flag.Parse()
+	d := database{*name, map[string]string{"postgres": "superuser"}[*name]}
+	survivors, err := d.run(context.Background())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -47,7 +59,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context) (survivors int, err error) {
+func (d database) run(ctx context.Context) (survivors int, err error) {
 	files, err := filepath.Glob("internal/store/*.go")
 	if err != nil || len(files) == 0 {
 		return 0, fmt.Errorf("run isolationcheck in the root directory of the module: %w", err)
@@ -67,7 +79,7 @@ func run(ctx context.Context) (survivors int, err error) {
 		}
 		for _, p := range predicates {
 			for _, at := range p.FindAllSubmatchIndex(source, -1) {
-				failed, err := testsFail(ctx, dir, file, source, at[2:4])
+				failed, err := d.testsFail(ctx, dir, file, source, at[2:4])
 				if err != nil {
 					return survivors, err
 				}
@@ -83,7 +95,7 @@ func run(ctx context.Context) (survivors int, err error) {
 }
 
 // testsFail reports whether a test fails without the predicate at offsets at.
-func testsFail(ctx context.Context, dir, file string, source []byte, at []int) (bool, error) {
+func (d database) testsFail(ctx context.Context, dir, file string, source []byte, at []int) (bool, error) {
 	found := string(source[at[0]:at[1]])
 	always := "$1 = $1"
 	if !strings.Contains(found, "$1") {
@@ -106,8 +118,9 @@ func testsFail(ctx context.Context, dir, file string, source []byte, at []int) (
 	if err := os.WriteFile(replaced, overlay, 0o600); err != nil {
 		return false, err
 	}
-	for _, suite := range suites {
+	for _, suite := range d.suites() {
 		test := exec.CommandContext(ctx, "go", append([]string{"test", "-count=1", "-failfast", "-overlay", replaced}, suite...)...) //nolint:gosec // the go command
+		test.Env = append(os.Environ(), "PROMPTRAILS_TEST_DATABASE="+d.value)
 		out, err := test.CombinedOutput()
 		if strings.Contains(string(out), "[build failed]") {
 			return false, fmt.Errorf("%s without %q does not build:\n%s", file, found, out)

@@ -27,21 +27,32 @@ const (
 var shared struct {
 	start  sync.Once
 	server *Server
-	url    string
 	err    error
 	number atomic.Int64
 }
 
 // DSN returns the URL of an empty schema, which is dropped after the test. Without
-// PostgreSQL, it skips the test.
+// PostgreSQL, it skips the test. Row-level security applies to the user of the URL.
 func DSN(t testing.TB) string {
 	t.Helper()
+	return schema(t, server(t).URL)
+}
+
+// AdminDSN is [DSN] for a superuser, to whom row-level security does not apply.
+func AdminDSN(t testing.TB) string {
+	t.Helper()
+	return schema(t, server(t).Admin)
+}
+
+// server starts the server of the package.
+func server(t testing.TB) *Server {
+	t.Helper()
 	shared.start.Do(func() {
-		if shared.url = os.Getenv(Variable); shared.url == "" {
-			if shared.server, shared.err = Start(false); shared.err == nil {
-				shared.url = shared.server.URL
-			}
+		if url := os.Getenv(Variable); url != "" {
+			shared.server = &Server{URL: url, Admin: url}
+			return
 		}
+		shared.server, shared.err = Start(false)
 	})
 	if errors.Is(shared.err, ErrNotInstalled) {
 		t.Skipf("no test with PostgreSQL: %v, and %s is not set", shared.err, Variable)
@@ -49,7 +60,7 @@ func DSN(t testing.TB) string {
 	if shared.err != nil {
 		t.Fatal(shared.err)
 	}
-	return schema(t, shared.url)
+	return shared.server
 }
 
 // Citus returns the URL of an empty schema in a Citus cluster, which is dropped after
@@ -65,7 +76,7 @@ func Citus(t testing.TB) string {
 
 // Stop stops the server of the package. TestMain calls it after the tests.
 func Stop() {
-	if shared.server != nil {
+	if shared.server != nil && shared.server.folder != "" {
 		shared.server.Stop()
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strconv"
+	"strings"
 )
 
 // ErrNotInstalled is returned by [Start] if PostgreSQL is not installed.
@@ -17,7 +18,8 @@ var ErrNotInstalled = errors.New("PostgreSQL is not installed")
 
 // Server is a PostgreSQL server on the loopback.
 type Server struct {
-	URL    string // of the database postgres
+	URL    string // of an ordinary user and the database that it owns
+	Admin  string // of the superuser and the same database
 	binary string // the folder of the programs
 	folder string
 }
@@ -37,8 +39,15 @@ func Start(durable bool) (*Server, error) {
 	if err := s.create(durable); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
-	if err := s.Restart(); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(folder))
+	err = s.Restart()
+	for _, statement := range []string{"CREATE ROLE app LOGIN", "CREATE DATABASE app OWNER app"} {
+		if err == nil {
+			err = execute(context.Background(), strings.TrimSuffix(s.Admin, "app")+"postgres", statement)
+		}
+	}
+	if err != nil {
+		s.Stop()
+		return nil, err
 	}
 	return s, nil
 }
@@ -81,7 +90,8 @@ func (s *Server) create(durable bool) error {
 		return err
 	}
 	_, err = file.WriteString(settings)
-	s.URL = fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres", port)
+	s.URL = fmt.Sprintf("postgres://app@127.0.0.1:%d/app", port)
+	s.Admin = fmt.Sprintf("postgres://postgres@127.0.0.1:%d/app", port)
 	return errors.Join(err, file.Close())
 }
 

@@ -35,10 +35,12 @@ type list struct {
 	at, id    string // the columns of the order; id is empty for a sequence
 	ascending bool
 	total     func() (int, error) // without conditions; nil: the list has no totals
+	workspace string              // of the rows; empty for the workspaces of a user
 }
 
 // pageOf is [Global.pageOf] for a list of the workspace.
 func (t *Tx) pageOf(l *list, f *filter, p Paging) (from scoped, total int, err error) {
+	l.workspace = t.workspace
 	text, total, err := t.global.pageOf(t.workspace, l, f, p)
 	return scoped(text), total, err
 }
@@ -157,7 +159,7 @@ func (g *Global) positions(first string, l *list, f *filter, backwards bool, p P
 		id = "''"
 	}
 	query := "SELECT " + l.at + ", " + id + " " + l.rows + f.sql.String() + l.order(backwards) + f.limit(p)
-	err = g.rows(query, l.arguments(first, f), func(r scanner) error {
+	err = g.rowsIn(l.workspace, query, l.arguments(first, f), func(r scanner) error {
 		var at Position
 		err := r.Scan(&at.At, &at.ID)
 		found = append(found, at)
@@ -170,7 +172,7 @@ func (g *Global) positions(first string, l *list, f *filter, backwards bool, p P
 func (g *Global) countUpTo(first string, l *list, fits string, f *filter, most int) (n int, err error) {
 	f = f.copy()
 	limit := f.limit(Paging{Limit: most})
-	err = g.row("SELECT count(*) FROM (SELECT 1 "+l.rows+f.sql.String()+fits+l.order(false)+limit+") x", l.arguments(first, f), &n)
+	err = g.rowIn(l.workspace, "SELECT count(*) FROM (SELECT 1 "+l.rows+f.sql.String()+fits+l.order(false)+limit+") x", l.arguments(first, f), []any{&n})
 	if n > most {
 		n = Uncounted
 	}

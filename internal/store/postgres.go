@@ -16,6 +16,7 @@ type postgresDB struct {
 	writers *semaphore.Weighted // leaves connections to the readers; serves writers in order
 	fault   fault
 	system  string
+	fence   bool // row-level security
 }
 
 // ErrUnknown is returned by Write if the connection was lost during the commit: the
@@ -84,7 +85,7 @@ func (p *postgresDB) begin(ctx context.Context, statement string, writes bool) (
 		return nil, nil, nil, orWaiting(ctx, translatePostgres(err))
 	}
 	running, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
-	tx := &postgresTx{conn: conn.Conn(), begin: statement, writes: writes}
+	tx := &postgresTx{conn: conn.Conn(), begin: statement, writes: writes, fence: p.fence}
 	return tx, running, func() {
 		tx.rollback(running)
 		cancel()

@@ -31,7 +31,7 @@ func IsServer(dsn string) bool {
 	return strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://")
 }
 
-// openPostgres opens the PostgreSQL database with that URL.
+// openPostgres opens a PostgreSQL database.
 func openPostgres(ctx context.Context, dsn string, admit func(masterKeyProof []byte) error) (_ *postgresDB, err error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
@@ -84,7 +84,7 @@ func (p *postgresDB) prepare(ctx context.Context, admit func([]byte) error) erro
 			return err
 		}
 	}
-	p.system, err = describe(ctx, conn.Conn())
+	p.fence, p.system, err = describe(ctx, conn.Conn())
 	return err
 }
 
@@ -144,29 +144,37 @@ func (p *postgresDB) migrate(ctx context.Context) (err error) {
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("migrate the database: %w", err)
 	}
-	if citus, err := citusVersion(ctx, conn); err != nil || citus == "" || before > 0 {
+	citus, err := citusVersion(ctx, conn)
+	switch {
+	case err != nil || before > 0:
 		return err
+	case citus != "":
+		return distribute(ctx, conn)
+	default:
+		return raiseFence(ctx, conn)
 	}
-	return distribute(ctx, conn)
 }
 
-// describe returns the name and version of the server, and how Citus stores the
-// tables.
-func describe(ctx context.Context, conn *pgx.Conn) (string, error) {
-	var server string
-	if err := conn.QueryRow(ctx, "SELECT current_setting('server_version')").Scan(&server); err != nil {
-		return "", err
+// describe returns whether the rows have a fence, and a description of the server and
+// of how it stores the rows.
+func describe(ctx context.Context, conn *pgx.Conn) (fence bool, system string, err error) {
+	if err := conn.QueryRow(ctx, "SELECT 'PostgreSQL ' || current_setting('server_version')").Scan(&system); err != nil {
+		return false, "", err
 	}
 	citus, err := citusVersion(ctx, conn)
-	if err != nil || citus == "" {
-		return "PostgreSQL " + server, err
+	if err != nil {
+		return false, "", err
+	}
+	if citus == "" {
+		fence, why, err := hasFence(ctx, conn)
+		return fence, system + why, err
 	}
 	distributed, err := isDistributed(ctx, conn)
 	if err != nil {
-		return "", err
+		return false, "", err
 	}
 	if !distributed {
-		return fmt.Sprintf("PostgreSQL %s with Citus %s, all tables on the coordinator", server, citus), nil
+		return false, fmt.Sprintf("%s with Citus %s, all tables on the coordinator", system, citus), nil
 	}
-	return fmt.Sprintf("PostgreSQL %s with Citus %s, tables distributed by workspace", server, citus), nil
+	return false, fmt.Sprintf("%s with Citus %s, tables distributed by workspace", system, citus), nil
 }

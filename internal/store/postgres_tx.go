@@ -13,12 +13,14 @@ import (
 // statements without a needed result together with the next statement, because the
 // round trips to the server are the cost of a transaction.
 type postgresTx struct {
-	conn    *pgx.Conn
-	begin   string // the statement that begins the transaction, until it is sent
-	writes  bool
-	entered string // the workspace that is locked
-	queued  []queuedStatement
-	ended   bool
+	conn   *pgx.Conn
+	begin  string // the statement that begins the transaction, until it is sent
+	writes bool
+	locked string // the workspace that is locked
+	fence  bool   // rows of other workspaces than the fenced one are hidden
+	fenced string
+	queued []queuedStatement
+	ended  bool
 }
 
 // queuedStatement is a statement that is sent with the next one.
@@ -67,15 +69,18 @@ func (t *postgresTx) later(_ context.Context, query string, args []any) error {
 	return nil
 }
 
-// enter locks a workspace until the end of a write transaction, before anything in it
-// is read. The lock is a statement of its own, because a statement does not see
+// enter limits the following statements to a workspace, and locks it until the end of a
+// write transaction, before anything in it is read. The lock is a statement of its own, because a statement does not see
 // what was committed while it waited.
 func (t *postgresTx) enter(workspace string) {
-	if !t.writes || t.entered == workspace {
-		return
+	if t.fence && t.fenced != workspace {
+		t.fenced = workspace
+		t.queued = append(t.queued, queuedStatement{"SELECT set_config('promptrails.workspace', $1, true)", []any{workspace}})
 	}
-	t.entered = workspace
-	t.queued = append(t.queued, queuedStatement{"SELECT 1 FROM workspaces WHERE id = $1 FOR UPDATE", []any{workspace}})
+	if t.writes && workspace != "" && t.locked != workspace {
+		t.locked = workspace
+		t.queued = append(t.queued, queuedStatement{"SELECT 1 FROM workspaces WHERE id = $1 FOR UPDATE", []any{workspace}})
+	}
 }
 
 // send sends a statement with those that wait for it, and reads its result.

@@ -124,8 +124,8 @@ type transaction interface {
 	// later runs a statement before the next one, or before the commit, and then
 	// returns its error.
 	later(ctx context.Context, query string, args []any) error
-	// enter is called before a statement on the rows of a workspace. A write
-	// transaction locks the workspace until its commit.
+	// enter is called before a statement on the rows of a workspace, or of any if
+	// workspace is "". A write transaction locks the workspace until its commit.
 	enter(workspace string)
 }
 
@@ -142,52 +142,72 @@ type Tx struct {
 type scoped string
 
 func (t *Tx) exec(query scoped, args ...any) (int64, error) {
-	t.global.tx.enter(t.workspace)
-	return t.global.exec(string(query), append([]any{t.workspace}, args...)...)
+	return t.global.execIn(t.workspace, string(query), t.with(args))
 }
 
+// later is exec for a statement if the transaction does not need its result.
 func (t *Tx) later(query scoped, args ...any) error {
-	t.global.tx.enter(t.workspace)
-	return t.global.later(string(query), append([]any{t.workspace}, args...)...)
+	return t.global.laterIn(t.workspace, string(query), t.with(args))
 }
 
 func (t *Tx) row(query scoped, args []any, into ...any) error {
-	t.global.tx.enter(t.workspace)
-	return t.global.row(string(query), append([]any{t.workspace}, args...), into...)
+	return t.global.rowIn(t.workspace, string(query), t.with(args), into)
 }
 
 func (t *Tx) rows(query scoped, args []any, scan func(scanner) error) error {
-	t.global.tx.enter(t.workspace)
-	return t.global.rows(string(query), append([]any{t.workspace}, args...), scan)
+	return t.global.rowsIn(t.workspace, string(query), t.with(args), scan)
 }
 
-func (g *Global) exec(query string, args ...any) (int64, error) {
-	if err := g.caller.Err(); err != nil {
+// with returns the arguments of a statement: the workspace is the first.
+func (t *Tx) with(args []any) []any { return append([]any{t.workspace}, args...) }
+
+func (g *Global) exec(query string, args ...any) (int64, error) { return g.execIn("", query, args) }
+
+func (g *Global) later(query string, args ...any) error { return g.laterIn("", query, args) }
+
+func (g *Global) row(query string, args []any, into ...any) error {
+	return g.rowIn("", query, args, into)
+}
+
+func (g *Global) rows(query string, args []any, scan func(scanner) error) error {
+	return g.rowsIn("", query, args, scan)
+}
+
+func (g *Global) execIn(workspace, query string, args []any) (int64, error) {
+	if err := g.enter(workspace); err != nil {
 		return 0, err
 	}
 	return g.tx.exec(g.ctx, query, args)
 }
 
-// later is exec for a statement if the transaction does not need its result.
-func (g *Global) later(query string, args ...any) error {
-	if err := g.caller.Err(); err != nil {
+func (g *Global) laterIn(workspace, query string, args []any) error {
+	if err := g.enter(workspace); err != nil {
 		return err
 	}
 	return g.tx.later(g.ctx, query, args)
 }
 
-func (g *Global) row(query string, args []any, into ...any) error {
-	if err := g.caller.Err(); err != nil {
+func (g *Global) rowIn(workspace, query string, args, into []any) error {
+	if err := g.enter(workspace); err != nil {
 		return err
 	}
 	return g.tx.row(g.ctx, query, args, into)
 }
 
-func (g *Global) rows(query string, args []any, scan func(scanner) error) error {
-	if err := g.caller.Err(); err != nil {
+func (g *Global) rowsIn(workspace, query string, args []any, scan func(scanner) error) error {
+	if err := g.enter(workspace); err != nil {
 		return err
 	}
 	return g.tx.rows(g.ctx, query, args, scan)
+}
+
+// enter prepares a statement on the rows of a workspace, or of any if workspace is "".
+func (g *Global) enter(workspace string) error {
+	if err := g.caller.Err(); err != nil {
+		return err
+	}
+	g.tx.enter(workspace)
+	return nil
 }
 
 // affected returns ErrNotFound if a statement changed no rows.

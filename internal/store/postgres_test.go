@@ -1,0 +1,64 @@
+package store
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/promptrails-community/promptrails-go/internal/pgtest"
+)
+
+// Row-level security limits a statement without its condition to the workspace of the
+// transaction. Statements that are in no workspace find all rows.
+func TestFence(t *testing.T) {
+	t.Parallel()
+	s := opened(t, pgtest.DSN(t))
+	if !strings.HasSuffix(s.System(), ", with row-level security") {
+		t.Fatalf("System: got %s, want row-level security", s.System())
+	}
+	twins(t, s)
+	list := func(rows func(string, func(scanner) error) error) (workspaces []string) {
+		err := rows("SELECT DISTINCT workspace_id FROM members WHERE '' <> $1 ORDER BY 1", func(r scanner) error {
+			var id string
+			err := r.Scan(&id)
+			workspaces = append(workspaces, id)
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		return workspaces
+	}
+	err := s.Read(t.Context(), func(g *Global) error {
+		for _, in := range []string{"a", "b", "a"} {
+			x := g.Workspace(in)
+			got := list(func(query string, scan func(scanner) error) error { return x.rows(scoped(query), nil, scan) })
+			if !slices.Equal(got, []string{in}) {
+				t.Errorf("members without a condition in %s: got those of %v, want only its own", in, got)
+			}
+			got = list(func(query string, scan func(scanner) error) error { return g.rows(query, []any{"x"}, scan) })
+			if !slices.Equal(got, []string{"a", "b"}) {
+				t.Errorf("members without a condition in no workspace: got those of %v, want all", got)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := rows(t, s, "b")
+	err = s.Write(t.Context(), func(g *Global) error {
+		_, err := g.Workspace("a").exec("UPDATE credentials SET name = 'changed' WHERE '' <> $1")
+		return err
+	})
+	if err != nil || rows(t, s, "b") != other {
+		t.Errorf("update without a condition: got %v and %s in b, want it unchanged", err, rows(t, s, "b"))
+	}
+	err = s.Write(t.Context(), func(g *Global) error {
+		_, err := g.Workspace("a").exec("INSERT INTO counters (workspace_id, kind, n) SELECT 'b', 'k', 1 WHERE '' <> $1")
+		return err
+	})
+	if err == nil || !strings.Contains(err.Error(), "row-level security") {
+		t.Errorf("insert into another workspace: got %v, want an error of row-level security", err)
+	}
+}
