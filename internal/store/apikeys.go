@@ -139,11 +139,14 @@ func (t *Tx) APIKey(id string, now time.Time) (*promptrails.APIKey, error) {
 // APIKeyByHash returns the workspace's key with that hash, with its status at
 // now.
 func (t *Tx) APIKeyByHash(hash []byte, now time.Time) (*promptrails.APIKey, error) {
-	var id string
-	if err := t.row("SELECT h.key_id FROM api_key_hashes h WHERE h.workspace_id = $1 AND h.hash = $2", []any{hash}, &id); err != nil {
+	place, err := t.global.keyPlace(hash)
+	if err == nil && place.workspace != t.workspace {
+		err = ErrNotFound
+	}
+	if err != nil {
 		return nil, err
 	}
-	return t.apiKeyByHash(id, hash, now)
+	return t.apiKeyByHash(place.id, hash, now)
 }
 
 // apiKeyByHash returns the key with that id and hash, with its status at now.

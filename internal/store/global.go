@@ -145,21 +145,27 @@ func (g *Global) InvitationByToken(hash []byte) (workspaceID, id string, err err
 	return workspaceID, id, err
 }
 
-// APIKeyByHash returns the key with that hash, with its status at now. A hash always
-// finds the same key, and the key is read with its hash, so that the look-up is needed
-// only the first time.
+// APIKeyByHash returns the key with that hash, with its status at now.
 func (g *Global) APIKeyByHash(hash []byte, now time.Time) (*promptrails.APIKey, error) {
-	place, known := g.keys.Get(string(hash))
-	if !known {
-		if err := g.row("SELECT workspace_id, key_id FROM api_key_hashes WHERE hash = $1", []any{hash}, &place.workspace, &place.id); err != nil {
-			return nil, err
-		}
+	place, err := g.keyPlace(hash)
+	if err != nil {
+		return nil, err
 	}
-	k, err := g.Workspace(place.workspace).apiKeyByHash(place.id, hash, now)
-	if err == nil && !known {
+	return g.Workspace(place.workspace).apiKeyByHash(place.id, hash, now)
+}
+
+// keyPlace returns the key that a hash finds. The key may have been deleted: it is read
+// with its hash. A hash always finds the same key, so that one look-up is enough.
+func (g *Global) keyPlace(hash []byte) (place keyPlace, err error) {
+	place, known := g.keys.Get(string(hash))
+	if known {
+		return place, nil
+	}
+	err = g.row("SELECT workspace_id, key_id FROM api_key_hashes WHERE hash = $1", []any{hash}, &place.workspace, &place.id)
+	if err == nil {
 		g.keys.Add(string(hash), place)
 	}
-	return k, err
+	return place, err
 }
 
 // CreateUser adds a user. It returns ErrExists if the email address is in use.

@@ -113,7 +113,7 @@ func (t *Tx) SetInvitationToken(id string, tokenHash []byte) error {
 	if err := t.row("SELECT i.token_hash "+invitationRows+" AND i.id = $2", []any{id}, &previous); err != nil {
 		return err
 	}
-	if err := t.later("DELETE FROM invitation_tokens WHERE workspace_id = $1 AND hash = $2", previous); err != nil {
+	if err := t.global.later("DELETE FROM invitation_tokens WHERE hash = $1", previous); err != nil {
 		return err
 	}
 	if err := t.findInvitation(id, tokenHash); err != nil {
