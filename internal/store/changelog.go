@@ -113,7 +113,7 @@ func (t *Tx) sequenceAt(at time.Time) (sequence int64, err error) {
 			FROM search s JOIN changelog c ON c.workspace_id = $1 AND c.sequence = (s.low + s.high) / 2
 			WHERE s.low < s.high
 		)
-		SELECT max(low) FROM search`, []any{micros(at)}, &sequence)
+		SELECT min(high) FROM search`, []any{micros(at)}, &sequence)
 	return sequence, err
 }
 

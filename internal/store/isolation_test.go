@@ -70,7 +70,12 @@ func twins(t *testing.T, s *Store) {
 			if err := fill(x, id); err != nil {
 				return fmt.Errorf("fill %s: %w", id, err)
 			}
-			if id == "b" { // a member of only one of them
+			if id == "b" { // a member and entries of only one of them
+				for _, e := range []string{"e2", "e3"} {
+					if err := x.Append(&changelog.Entry{ID: e, Action: "created", Resource: changelog.Ref{ID: "r", Name: "in-b"}, OccurredAt: moment.Add(time.Hour)}); err != nil {
+						return err
+					}
+				}
 				if err := x.CreateMember(&promptrails.Member{ID: "m3", UserID: "w", Role: promptrails.RoleUser, Version: 1, JoinedAt: moment}); err != nil {
 					return err
 				}
@@ -104,7 +109,7 @@ func fill(x *Tx, in string) error {
 			return x.CreateTransaction(&promptrails.Transaction{ID: "t", Type: "top_up", AmountMicros: int64(in[0]), Description: "in-" + in, CreatedAt: moment})
 		},
 		func() error {
-			return x.Append(&changelog.Entry{ID: "e", Action: "created", Resource: changelog.Ref{ID: "r", Name: "in-" + in}, OccurredAt: moment})
+			return x.Append(&changelog.Entry{ID: "e", Action: "created", Resource: changelog.Ref{ID: "r", Name: "in-" + in}, OccurredAt: entered(in)})
 		},
 		func() error { _, err := x.Cross("active_agents", 80, moment, moment); return err },
 		func() error { return x.CreateChannel(channel(in)) },
@@ -122,8 +127,11 @@ func fill(x *Tx, in string) error {
 	return nil
 }
 
+// entered returns the time of the first entry of the changelog.
+func entered(in string) time.Time { return moment.Add(time.Duration(in[0]) * time.Second) }
+
 func channel(in string) *Channel {
-	c := &Channel{SealedURL: []byte("url in-" + in), SealedSecret: []byte("secret in-" + in), PreviousSecret: []byte("previous in-" + in)}
+	c := &Channel{SealedURL: []byte("url in-" + in), SealedSecret: []byte("secret in-" + in), PreviousSecret: []byte("previous")}
 	c.Channel = promptrails.Channel{ID: "h", Name: "in-" + in, Type: "webhook", URL: "in-" + in, IsActive: true, Version: 1, CreatedAt: moment, UpdatedAt: moment}
 	return c
 }
@@ -294,7 +302,7 @@ func writesStayInTheirWorkspace(t *testing.T, open func(t *testing.T) *Store) {
 		"Replace": func(x *Tx) error {
 			return x.global.Replace(SealedColumn{"credentials", "value"}, SealedRow{Workspace: "a", ID: "c", Value: []byte("value in-a")}, []byte("new"))
 		},
-		"Append":                    func(x *Tx) error { return x.Append(&changelog.Entry{ID: "e2", Action: "updated", OccurredAt: later}) },
+		"Append":                    func(x *Tx) error { return x.Append(&changelog.Entry{ID: "e4", Action: "updated", OccurredAt: later}) },
 		"Cross":                     func(x *Tx) error { _, err := x.Cross("active_agents", 100, moment, later); return err },
 		"CreateChannel":             func(x *Tx) error { c := channel("a"); c.ID = "h2"; return x.CreateChannel(c) },
 		"UpdateChannel":             func(x *Tx) error { c := channel("new"); c.Version = 2; return x.UpdateChannel(c) },
@@ -312,7 +320,7 @@ func writesStayInTheirWorkspace(t *testing.T, open func(t *testing.T) *Store) {
 		},
 		"Release": func(x *Tx) error { _, err := x.Release("h", "s"); return err },
 		"Replace a channel's secret": func(x *Tx) error {
-			return x.global.Replace(SealedColumn{"notification_channels", "secret"}, SealedRow{Workspace: "a", ID: "h", Value: []byte("secret in-a")}, []byte("new"))
+			return x.global.Replace(SealedColumn{"notification_channels", "previous_secret"}, SealedRow{Workspace: "a", ID: "h", Value: []byte("previous")}, []byte("new"))
 		},
 		"SetMasking": func(x *Tx) error {
 			return x.SetMasking(&promptrails.MaskingSettings{Enabled: true, Version: 2, UpdatedAt: later})
@@ -494,6 +502,14 @@ func readsStayInTheirWorkspace(t *testing.T, open func(t *testing.T) *Store) {
 			v, err := x.Changelog(&ChangelogFilter{}, all)
 			return string(v[0].JSON) + fmt.Sprint(len(v)), err
 		},
+		"Changelog since": func(x *Tx) (any, error) {
+			v, err := x.Changelog(&ChangelogFilter{Since: entered("b"), Ascending: true}, all)
+			return len(v), err
+		},
+		"Changelog until": func(x *Tx) (any, error) {
+			v, err := x.Changelog(&ChangelogFilter{Until: moment.Add(24 * time.Hour)}, all)
+			return len(v), err
+		},
 		"ChangelogEntry": func(x *Tx) (any, error) { v, err := x.ChangelogEntry("e"); return string(v), err },
 	} {
 		// The result is the same whether the other workspace exists or not.
@@ -506,6 +522,36 @@ func readsStayInTheirWorkspace(t *testing.T, open func(t *testing.T) *Store) {
 			})
 		}
 	}
+}
+
+// A user is renamed in the workspaces that the look-up table lists, and in no others.
+func TestRenameStaysInListedWorkspaces(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, open func(t *testing.T) *Store) {
+		s := open(t)
+		twins(t, s)
+		err := s.Write(t.Context(), func(g *Global) error {
+			if _, err := g.exec("DELETE FROM user_workspaces WHERE user_id = 'u' AND workspace_id = 'b'"); err != nil {
+				return err
+			}
+			return g.RenameUser(&promptrails.User{ID: "u", Email: "u@example.com"}, "renamed")
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for in, want := range map[string]string{"a": "renamed", "b": "u"} {
+			err := s.Read(t.Context(), func(g *Global) error {
+				m, err := g.Workspace(in).MemberByUser("u")
+				if m.Name != want {
+					t.Errorf("name in %s: got %s, want %s", in, m.Name, want)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
 }
 
 // other returns the name of the other workspace.

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/promptrails-community/promptrails-go/internal/pgtest"
@@ -60,5 +62,69 @@ func TestFence(t *testing.T) {
 	})
 	if err == nil || !strings.Contains(err.Error(), "row-level security") {
 		t.Errorf("insert into another workspace: got %v, want an error of row-level security", err)
+	}
+}
+
+// A write waits for another one in the same workspace, and for no other.
+func TestPostgresLocksOneWorkspace(t *testing.T) {
+	t.Parallel()
+	s := opened(t, pgtest.AdminDSN(t)) // row-level security would hide the other workspace
+	twins(t, s)
+	enter := func(in string, then func()) error {
+		return s.Write(t.Context(), func(g *Global) error {
+			_, err := g.Workspace(in).Workspace()
+			then()
+			return err
+		})
+	}
+	entered, release := make(chan struct{}), make(chan struct{})
+	var writes sync.WaitGroup
+	var order []string
+	writes.Go(func() {
+		err := enter("a", func() {
+			close(entered)
+			<-release
+			order = append(order, "first")
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	<-entered
+	if err := enter("b", func() {}); err != nil { // does not wait
+		t.Error(err)
+	}
+	second := make(chan struct{})
+	writes.Go(func() {
+		if err := enter("a", func() { order = append(order, "second") }); err != nil {
+			t.Error(err)
+		}
+		close(second)
+	})
+	waiting := func() (n int) {
+		err := s.Read(t.Context(), func(g *Global) error {
+			return g.row("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'", nil, &n)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		return n
+	}
+	for waiting() == 0 && !closed(second) {
+		runtime.Gosched()
+	}
+	close(release)
+	writes.Wait()
+	if !slices.Equal(order, []string{"first", "second"}) {
+		t.Errorf("order of two writes in one workspace: got %v, want first, second", order)
+	}
+}
+
+func closed(c chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }

@@ -40,9 +40,9 @@ func (t *Tx) DeleteWorkspace(slug string, at time.Time) error {
 		if err := t.global.later("UPDATE users SET workspace_count = workspace_count - 1 WHERE id IN "+places(1, len(some)), some...); err != nil {
 			return err
 		}
-	}
-	if err := t.unlist("user_workspaces", "user_id", members); err != nil {
-		return err
+		if err := t.later("DELETE FROM user_workspaces WHERE workspace_id = $1 AND user_id IN "+scoped(places(2, len(some))), some...); err != nil {
+			return err
+		}
 	}
 	for _, look := range []struct {
 		up     string
@@ -55,24 +55,16 @@ func (t *Tx) DeleteWorkspace(slug string, at time.Time) error {
 		if err != nil {
 			return err
 		}
-		if err := t.unlist(look.up, "hash", hashes); err != nil {
-			return err
+		for some := range slices.Chunk(hashes, maxListed) {
+			if err := t.global.later("DELETE FROM "+look.up+" WHERE hash IN "+places(1, len(some)), some...); err != nil {
+				return err
+			}
 		}
 	}
 	if err := t.global.freeSlug(slug, t.workspace, at); err != nil {
 		return err
 	}
 	return affected(t.exec("DELETE FROM workspaces WHERE id = $1"))
-}
-
-// unlist deletes rows of the workspace from a look-up table.
-func (t *Tx) unlist(table, key string, values []any) error {
-	for some := range slices.Chunk(values, maxListed) {
-		if err := t.later(scoped("DELETE FROM "+table+" WHERE workspace_id = $1 AND "+key+" IN "+places(2, len(some))), some...); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // maxListed is the maximum number of values that a statement lists.
