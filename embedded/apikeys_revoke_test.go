@@ -81,6 +81,7 @@ func TestKeysRevokeWithinPermissions(t *testing.T) {
 
 // Verify records a use of a valid key, with the address it was given.
 func TestVerifyRecordsUse(t *testing.T) {
+	oneProcess(t, "a process stores uses of keys after a minute")
 	t.Parallel()
 	var clock clock
 	s := newServer(t, embedded.Config{Now: clock.now})

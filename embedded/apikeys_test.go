@@ -224,6 +224,7 @@ func TestRemovedMembersKeys(t *testing.T) {
 // The last use of a key is stored to the minute, so that not every request
 // writes.
 func TestKeyLastUsed(t *testing.T) {
+	oneProcess(t, "a process stores uses of keys after a minute")
 	t.Parallel()
 	s := newServer(t, embedded.Config{})
 	ada := s.owner("ada@example.com", "research")
@@ -298,6 +299,7 @@ func TestKeysCannotEscalate(t *testing.T) {
 // A list filtered by expires_before is in the order of expiry, and one filtered
 // by unused_since in the order of last use. Pages keep the order.
 func TestAPIKeyFilterOrder(t *testing.T) {
+	oneProcess(t, "a process stores uses of keys after a minute")
 	t.Parallel()
 	var clock clock
 	ada := newServer(t, embedded.Config{Now: clock.now}).owner("ada@example.com", "research")

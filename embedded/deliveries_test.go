@@ -174,6 +174,7 @@ func (g *gauge) max() int {
 // A workspace with hanging receivers does not delay other workspaces: it has at
 // most 16 requests in progress.
 func TestSlowWorkspaceDelaysNoOther(t *testing.T) {
+	oneProcess(t, "the number of concurrent deliveries is limited in each process")
 	t.Parallel()
 	release := make(chan struct{})
 	var running gauge

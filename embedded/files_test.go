@@ -245,6 +245,7 @@ func disk(t *testing.T, bytes int) (dir string, remount func(options string)) {
 // While the disk is full, writes fail with 503, and /readyz reports the reason.
 // Both recover when there is space again.
 func TestFullDisk(t *testing.T) {
+	oneProcess(t, "a process is ready until one of its own writes fails")
 	t.Parallel()
 	dir, remount := disk(t, 2<<20)
 	s := newServer(t, embedded.Config{DSN: filepath.Join(dir, "workspaces.db")})

@@ -46,6 +46,7 @@ func TestReplay(t *testing.T) {
 
 // Of two concurrent requests with one key, one is executed and the other fails.
 func TestConcurrentRequestsWithOneKey(t *testing.T) {
+	oneProcess(t, "a request waits for one with the same key in another process")
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "workspaces.db")
 	ada := newServer(t, embedded.Config{DSN: file}).owner("ada@example.com", "research")

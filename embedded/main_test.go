@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -52,6 +53,10 @@ func newServer(t *testing.T, cfg embedded.Config) *server {
 // or one of testDatabases. .ci/run tests the service with memory and postgres.
 const databaseVariable = "PROMPTRAILS_TEST_DATABASE"
 
+// processesVariable is the number of services over each database that is not in memory.
+// Requests are distributed over them.
+const processesVariable = "PROMPTRAILS_TEST_PROCESSES"
+
 var testDatabases = map[string]func(testing.TB) string{
 	"postgres":  pgtest.DSN,
 	"superuser": pgtest.AdminDSN, // without row-level security
@@ -71,20 +76,34 @@ func serve(t *testing.T, cfg embedded.Config, wrap func(http.Handler) http.Handl
 	if cfg.MasterKey == nil && strings.HasPrefix(cfg.DSN, "postgres://") {
 		cfg.MasterKey = make([]byte, 32)
 	}
-	service, err := embedded.Open(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
+	services := 1
+	if n, err := strconv.Atoi(os.Getenv(processesVariable)); err == nil && cfg.DSN != "" {
+		services = n
 	}
-	listener := httptest.NewServer(wrap(service))
+	b := &balancer{backends: make([]atomic.Pointer[embedded.Service], services)}
+	for i := range b.backends {
+		b.backends[i].Store(must[*embedded.Service](t)(embedded.Open(t.Context(), cfg)))
+	}
+	listener := httptest.NewServer(wrap(b))
 	transport := &http.Transport{}
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		listener.Close()
-		if err := service.Close(); err != nil {
-			t.Errorf("Close: got %v, want no error", err)
+		for i := range b.backends {
+			if err := b.backends[i].Load().Close(); err != nil {
+				t.Errorf("Close: got %v, want no error", err)
+			}
 		}
 	})
-	return &server{service, t, listener.URL, &http.Client{Transport: transport}}
+	return &server{b.backends[0].Load(), t, listener.URL, &http.Client{Transport: transport}}
+}
+
+// oneProcess skips a test of something that several processes do not share.
+func oneProcess(t *testing.T, reason string) {
+	t.Helper()
+	if os.Getenv(processesVariable) != "" {
+		t.Skip("several processes: " + reason)
+	}
 }
 
 // databases runs test with a database in memory, with a file, with PostgreSQL and

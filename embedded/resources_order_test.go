@@ -14,6 +14,7 @@ import (
 // Objects created at the same time are listed in the order of creation, also
 // after the clock has moved back.
 func TestOrderWithStoppedClock(t *testing.T) {
+	oneProcess(t, "ids grow within a process, and the clock is stopped")
 	t.Parallel()
 	var clock clock
 	s := newServer(t, embedded.Config{Now: clock.now, DefaultPlan: promptrails.PlanPro})

@@ -15,7 +15,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
-// The maximum numbers of concurrent attempts, in total and for each workspace. A
+// The maximum numbers of concurrent attempts of a process, in total and for each workspace. A
 // channel has at most one, so that a slow receiver only delays its own
 // deliveries.
 const (
