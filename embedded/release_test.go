@@ -3,6 +3,7 @@ package embedded_test
 import (
 	"compress/gzip"
 	"context"
+	"database/sql"
 	"io"
 	"os"
 	"path/filepath"
@@ -28,8 +29,9 @@ func TestDatabasesOfEarlierReleases(t *testing.T) {
 		t.Run(release.name, func(t *testing.T) {
 			t.Parallel()
 			var seen promptrails.Secret
+			file := extract(t, release.name)
 			service := must[*embedded.Service](t)(embedded.Open(t.Context(), embedded.Config{
-				DSN: extract(t, release.name), AllowLoopbackWebhooks: true,
+				DSN: file, AllowLoopbackWebhooks: true,
 				CheckCredential: func(_ context.Context, _ *promptrails.Credential, value promptrails.Secret) (*promptrails.CredentialCheck, error) {
 					seen = value
 					return &promptrails.CredentialCheck{IsValid: new(true)}, nil
@@ -40,6 +42,7 @@ func TestDatabasesOfEarlierReleases(t *testing.T) {
 					t.Error(err)
 				}
 			})
+			checkDatabase(t, file)
 			ada := must[*promptrails.Client](t)(service.Client(promptrails.WithAccessToken(release.token), promptrails.WithWorkspace(release.workspace)))
 			bot := must[*promptrails.Client](t)(service.Client(promptrails.WithAPIKey(release.key)))
 
@@ -64,6 +67,21 @@ func TestDatabasesOfEarlierReleases(t *testing.T) {
 			}
 			must[*promptrails.Credential](t)(ada.Credentials.Create(t.Context(), &promptrails.CreateCredentialParams{Name: "New", Type: "openai", Value: promptrails.NewSecret("sk-new-value-0123456789")}))
 		})
+	}
+}
+
+// checkDatabase checks the references and the pages of a file.
+func checkDatabase(t *testing.T, file string) {
+	t.Helper()
+	db := must[*sql.DB](t)(sql.Open("sqlite", file))
+	defer func() { _ = db.Close() }()
+	var references int
+	var pages string
+	if err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM pragma_foreign_key_check").Scan(&references); err != nil || references != 0 {
+		t.Errorf("foreign keys without a row: got %d, %v, want 0", references, err)
+	}
+	if err := db.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&pages); err != nil || pages != "ok" {
+		t.Errorf("integrity check: got %s, %v, want ok", pages, err)
 	}
 }
 

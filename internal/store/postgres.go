@@ -23,14 +23,29 @@ type postgresDB struct {
 // transaction may have been committed.
 var ErrUnknown = errors.New("store: the connection to the database was lost during the commit")
 
-// Read implements [engine].
+// Read implements [engine]. If the connection turns out to be lost before anything was
+// read, fn runs again with another one.
 func (p *postgresDB) Read(ctx context.Context, fn func(*Global) error) error {
+	for attempt := 1; ; attempt++ {
+		began, err := p.tryRead(ctx, fn)
+		if began || attempt == maxReadAttempts || !runsAgain(err) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// maxReadAttempts is one more than the number of lost connections that are replaced.
+const maxReadAttempts = 3
+
+// tryRead runs fn in a transaction. It reports whether the transaction began.
+func (p *postgresDB) tryRead(ctx context.Context, fn func(*Global) error) (began bool, err error) {
 	tx, running, end, err := p.begin(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", false)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer end()
-	return fn(newGlobal(ctx, running, tx))
+	err = fn(newGlobal(ctx, running, tx))
+	return tx.began, err
 }
 
 // The limits of the repetition of a transaction.

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"context"
+	"errors"
 	"runtime"
 	"slices"
 	"strings"
@@ -117,6 +119,27 @@ func TestPostgresLocksOneWorkspace(t *testing.T) {
 	writes.Wait()
 	if !slices.Equal(order, []string{"first", "second"}) {
 		t.Errorf("order of two writes in one workspace: got %v, want first, second", order)
+	}
+}
+
+// A transaction uses another connection if that of the pool turns out to be lost.
+func TestPostgresReplacesLostConnections(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.AdminDSN(t)
+	s, other := opened(t, dsn+"&application_name=lost"), opened(t, dsn)
+	for name, run := range map[string]func(context.Context, func(*Global) error) error{"read": s.Read, "write": s.Write} {
+		for range 3 {
+			err := other.Write(t.Context(), func(g *Global) error {
+				return g.rows("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'lost'", nil, func(scanner) error { return nil })
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = run(t.Context(), func(g *Global) error { _, err := g.WorkspaceID("w"); return err })
+			if !errors.Is(err, ErrNotFound) {
+				t.Errorf("%s after the connections were terminated: got %v, want %v", name, err, ErrNotFound)
+			}
+		}
 	}
 }
 

@@ -15,12 +15,12 @@ import (
 type postgresTx struct {
 	conn   *pgx.Conn
 	begin  string // the statement that begins the transaction, until it is sent
+	began  bool   // a statement has succeeded
 	writes bool
 	locked string // the workspace that is locked
 	fence  bool   // rows of other workspaces than the fenced one are hidden
 	fenced string
 	queued []queuedStatement
-	ended  bool
 }
 
 // queuedStatement is a statement that is sent with the next one.
@@ -108,6 +108,7 @@ func (t *postgresTx) send(ctx context.Context, query string, args []any, read fu
 	if closed := results.Close(); err == nil {
 		err = closed
 	}
+	t.began = t.began || err == nil
 	return translatePostgres(err)
 }
 
@@ -117,7 +118,6 @@ func (t *postgresTx) commit(ctx context.Context) error {
 	if t.begin != "" && len(t.queued) == 0 {
 		return nil // no statement was run
 	}
-	t.ended = true
 	var tag pgconn.CommandTag
 	err := t.send(ctx, "COMMIT", nil, func(results pgx.BatchResults) (err error) {
 		tag, err = results.Exec()
