@@ -28,13 +28,15 @@ type Config struct {
 	// DSN is empty, the database is in memory and is lost on Close.
 	//
 	// Open creates a file with mode 0600 if it does not exist. Several processes
-	// may open the same file.
+	// may open the same file. Open migrates a database of an earlier version of this
+	// module: stop the processes that use that version before.
 	//
 	// The URL has the form postgres://user:password@host:port/database?parameters,
 	// with the parameters of libpq, and pool_max_conns (the default is 16). Half of
 	// the connections are for writes. Open creates the tables in the first schema
 	// of search_path, which must be empty, unless they exist. Several processes on
-	// several machines may use the same database; they need the same MasterKey. The
+	// several machines may use the same database; they need the same MasterKey, and
+	// clocks that differ by less than 10 seconds. The
 	// user must own the tables to create or migrate them. If the user is not a
 	// superuser, row-level security hides the rows of other workspaces from the
 	// statements of a workspace, in addition to their conditions. If the database
@@ -200,6 +202,8 @@ func (cfg *Config) complete() error {
 		return fmt.Errorf("Config.DefaultPlan: no plan %q", cfg.DefaultPlan)
 	case strings.Contains(cfg.DSN, "://") && !store.IsServer(cfg.DSN):
 		return errors.New("Config.DSN: must be the name of a SQLite file, or a URL that begins with postgres://")
+	case isKeywords(cfg.DSN):
+		return errors.New("Config.DSN: the keywords of libpq are not supported; write a URL that begins with postgres://")
 	case strings.HasPrefix(cfg.DSN, ":") || strings.HasPrefix(cfg.DSN, "file:"):
 		return errors.New("Config.DSN: must be a plain file name, or empty for a database in memory")
 	}
@@ -209,6 +213,16 @@ func (cfg *Config) complete() error {
 		}
 	}
 	return nil
+}
+
+// isKeywords reports whether a DSN is a connection string of PostgreSQL that is no URL. It
+// would be the name of a file that contains a password.
+func isKeywords(dsn string) bool {
+	if strings.Contains(dsn, "://") {
+		return false
+	}
+	return strings.HasPrefix(dsn, "postgres:") || strings.HasPrefix(dsn, "postgresql:") ||
+		strings.Contains(dsn, "host=") || strings.Contains(dsn, "password=") || strings.Contains(dsn, "dbname=")
 }
 
 // origins returns the parsed CORSOrigins.
@@ -223,8 +237,9 @@ func (cfg *Config) origins() (list []policy.Origin) {
 
 // Reseal reencrypts all values that are encrypted with a previous master key,
 // using the current one, while the service runs. It can be interrupted and run
-// again. After it returns nil, the previous keys can be destroyed; until then
-// the service cannot be opened without them. If the service is opened without a
+// again. If several processes use the database, all of them must have been opened
+// with the current key before. After it returns nil, the previous keys can be
+// destroyed; until then the service cannot be opened without them. If the service is opened without a
 // key that idempotency keys of the last 24 hours were stored with, requests
 // that reuse them return 409 idempotency_key_reused, because the original
 // requests can no longer be compared.

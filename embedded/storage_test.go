@@ -91,11 +91,11 @@ func TestOpenErrors(t *testing.T) {
 			}
 		})
 	}
-	for _, dsn := range []string{":memory:", "file:x", "postgres://localhost/x"} {
+	for _, dsn := range []string{":memory:", "file:x", "postgres://localhost/x", "mysql://localhost/x", "postgres:/u:pw@h/x", "host=h user=u password=pw dbname=x"} {
 		t.Run("DSN "+dsn, func(t *testing.T) {
 			t.Parallel()
-			if err := open(t, embedded.Config{DSN: dsn}); err == nil {
-				t.Errorf("Open of %s: got no error, want one", dsn)
+			if err := open(t, embedded.Config{DSN: dsn}); err == nil || strings.Contains(err.Error(), "pw") {
+				t.Errorf("Open of %s: got %v, want an error without the password", dsn, err)
 			}
 		})
 	}

@@ -3,10 +3,11 @@ package service
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/internal/store"
@@ -71,13 +72,19 @@ func (s *Service) FlushActivity(ctx context.Context) error {
 	slices.SortFunc(rows, func(a, b store.Activity) int {
 		return cmp.Or(cmp.Compare(a.Workspace, b.Workspace), cmp.Compare(a.UserID, b.UserID), cmp.Compare(a.KeyID, b.KeyID))
 	})
-	var errs []error
-	for some := range slices.Chunk(rows, flushBatch) {
-		errs = append(errs, s.Store.Write(ctx, func(g *store.Global) error { return g.Touch(some) }))
+	var writers errgroup.Group
+	writers.SetLimit(flushWriters)
+	for len(rows) > 0 {
+		n := slices.IndexFunc(rows, func(a store.Activity) bool { return a.Workspace != rows[0].Workspace })
+		if n < 0 {
+			n = len(rows)
+		}
+		some := rows[:n]
+		rows = rows[n:]
+		writers.Go(func() error { return s.Store.Write(ctx, func(g *store.Global) error { return g.Touch(some) }) })
 	}
-	return errors.Join(errs...)
+	return writers.Wait()
 }
 
-// flushBatch is the maximum number of rows that a transaction of FlushActivity
-// changes, because other writers wait for it.
-const flushBatch = 500
+// flushWriters is the number of workspaces that FlushActivity writes to concurrently.
+const flushWriters = 8

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+	"unicode"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/internal/apikey"
@@ -129,6 +130,7 @@ func (s *Service) knownAs(ctx context.Context, email, name string) (user *prompt
 	if fault := emailFault(email); fault != "" {
 		return nil, Unavailable(errors.New("Config.AuthenticateUser: invalid email: " + fault))
 	}
+	name = strings.Map(printable, strings.ToValidUTF8(name, ""))
 	err = s.Store.Read(ctx, func(g *store.Global) error {
 		user, err = g.UserByEmail(email)
 		return err
@@ -155,6 +157,14 @@ func (s *Service) knownAs(ctx context.Context, email, name string) (user *prompt
 		return g.RenameUser(user, name)
 	})
 	return user, err
+}
+
+// printable returns a character of a name, or -1 for a control character.
+func printable(r rune) rune {
+	if unicode.IsControl(r) {
+		return -1
+	}
+	return r
 }
 
 // admit authorizes a request: it checks membership, then the role or scope, and

@@ -159,36 +159,44 @@ func (s *Service) failed(ctx context.Context, err error) {
 	}
 }
 
-// attempt sends the delivery of a channel that has been due the longest and
-// records the result. If the process stops in between, the delivery is sent
-// again.
+// attempt claims a channel, sends its delivery that has been due the longest and
+// records the result. If the process stops in between, the delivery is sent again.
 func (s *Service) attempt(ctx context.Context, c store.ChannelRef) {
 	claimed, err := s.claim(ctx, c)
+	if claimed {
+		err = s.send(ctx, c)
+	}
 	if err != nil {
 		s.failedAttempt(ctx, err)
 	}
-	if !claimed {
-		return
+	if claimed && (err != nil || ctx.Err() != nil) {
+		s.failed(ctx, s.release(c)) //nolint:contextcheck // ctx may be done
 	}
+}
+
+// send sends the next delivery of a claimed channel and records the result. A delivery
+// that has succeeded is recorded even if ctx is done, because it would be sent again.
+func (s *Service) send(ctx context.Context, c store.ChannelRef) error {
 	channel, d, message, err := s.prepare(ctx, c)
-	if err == nil {
-		at := s.Now().UTC().Truncate(time.Microsecond)
-		result := &notify.Result{Fault: "the URL or secret cannot be decrypted with the master key"}
-		if message != nil {
-			result = s.dispatcher.sender.Send(ctx, message)
-		}
-		if ctx.Err() != nil { // the service is shutting down; the receiver did not fail
-			s.failed(context.WithoutCancel(ctx), s.release(c)) //nolint:contextcheck // ctx is done
-			return
-		}
-		err = s.note(ctx, channel, d, at, result)
-	}
 	if errors.Is(err, store.ErrNotFound) {
-		err = s.reschedule(ctx, c)
+		return s.reschedule(ctx, c)
 	}
 	if err != nil {
-		s.failedAttempt(ctx, err)
+		return err
 	}
+	at := s.Now().UTC().Truncate(time.Microsecond)
+	result := &notify.Result{Fault: "the URL or secret cannot be decrypted with the master key"}
+	if message != nil {
+		result = s.dispatcher.sender.Send(ctx, message)
+	}
+	if ctx.Err() != nil && result.Fault != "" {
+		return nil // the service is shutting down; the receiver did not fail
+	}
+	err = s.note(context.WithoutCancel(ctx), channel, d, at, result)
+	if errors.Is(err, store.ErrNotFound) {
+		return s.reschedule(ctx, c)
+	}
+	return err
 }
 
 // failedAttempt logs an error of the database and waits before the next attempt.

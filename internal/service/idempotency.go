@@ -91,7 +91,7 @@ func (s *Service) Act(ctx context.Context, r *Request, fn func(*Session) (*Respo
 }
 
 // maxUnknown is the maximum number of attempts with an unknown outcome.
-const maxUnknown = 3
+const maxUnknown = 2
 
 func (r *Request) outcomeKey() store.OutcomeKey {
 	if r.Once == nil {

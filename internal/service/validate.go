@@ -35,6 +35,8 @@ func textFault(s string, minLen, maxLen int) string {
 	switch n := utf8.RuneCountInString(s); {
 	case strings.ContainsRune(s, 0):
 		return "must not contain NUL"
+	case !utf8.ValidString(s):
+		return "must be valid UTF-8"
 	case n < minLen || n > maxLen:
 		return fmt.Sprintf("must be %d to %d characters", minLen, maxLen)
 	default:

@@ -152,7 +152,7 @@ func (t *Tx) APIKeyByHash(hash []byte, now time.Time) (*promptrails.APIKey, erro
 // apiKeyByHash returns the key with that id and hash, with its status at now.
 func (t *Tx) apiKeyByHash(id string, hash []byte, now time.Time) (*promptrails.APIKey, error) {
 	k := new(promptrails.APIKey)
-	err := t.row("SELECT "+apiKeyColumns+" "+apiKeyRows+" AND k.id = $2 AND k.hash = $3", []any{id, hash}, apiKeyFields(k)...)
+	err := t.row("SELECT "+apiKeyColumns+" "+apiKeyRows+" AND k.id = $2 AND k.key_hash = $3", []any{id, hash}, apiKeyFields(k)...)
 	SetStatus(k, now)
 	return k, err
 }
@@ -175,7 +175,7 @@ func (t *Tx) LiveAPIKeysBy(userID string, now time.Time) (keys []*promptrails.AP
 
 // CreateAPIKey adds a key. Only its hash is stored.
 func (t *Tx) CreateAPIKey(k *promptrails.APIKey, hash []byte) error {
-	err := t.insert("api_keys", apiKeyRow(k), column{"hash", hash, onceSet})
+	err := t.insert("api_keys", apiKeyRow(k), column{"key_hash", hash, onceSet})
 	if err != nil {
 		return err
 	}

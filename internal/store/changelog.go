@@ -16,17 +16,25 @@ func (t *Tx) Head() (*promptrails.ChangelogHead, error) {
 	return h, t.row("SELECT changelog_sequence, changelog_hash FROM workspaces WHERE id = $1", nil, &h.Sequence, &h.Hash)
 }
 
+// maxSkew is the difference of the clocks of two processes that is corrected.
+const maxSkew = 5 * time.Minute
+
 // Append adds an entry to the changelog. It sets the entry's WorkspaceID,
-// Sequence and PrevHash. Its time is not before that of the previous entry, even if
-// the clocks of two processes differ.
+// Sequence and PrevHash. If its time is shortly before that of the previous entry, it
+// sets that time. A clock that was set back further is not corrected.
 func (t *Tx) Append(e *changelog.Entry) error {
 	var previous time.Time
-	err := t.row("SELECT changelog_sequence, changelog_hash, changelog_at FROM workspaces WHERE id = $1", nil, &e.Sequence, &e.PrevHash, stamp{&previous})
+	var sorted bool
+	err := t.row("SELECT changelog_sequence, changelog_hash, changelog_at, changelog_sorted FROM workspaces WHERE id = $1", nil,
+		&e.Sequence, &e.PrevHash, stamp{&previous}, switched[bool]{&sorted})
 	if err != nil {
 		return err
 	}
 	e.WorkspaceID, e.Sequence = t.workspace, e.Sequence+1
-	if e.OccurredAt.Before(previous) {
+	switch ahead := previous.Sub(e.OccurredAt); {
+	case ahead > maxSkew:
+		sorted = false
+	case ahead > 0:
 		e.OccurredAt = previous
 	}
 	document, hash, err := changelog.Seal(e)
@@ -39,7 +47,7 @@ func (t *Tx) Append(e *changelog.Entry) error {
 	if err != nil {
 		return err
 	}
-	return t.later("UPDATE workspaces SET changelog_sequence = $2, changelog_hash = $3, changelog_at = $4 WHERE id = $1", e.Sequence, hash, micros(e.OccurredAt))
+	return t.later("UPDATE workspaces SET changelog_sequence = $2, changelog_hash = $3, changelog_at = $4, changelog_sorted = $5 WHERE id = $1", e.Sequence, hash, micros(e.OccurredAt), flag(sorted))
 }
 
 // ChangelogFilter narrows a list of entries; a zero field is ignored.
@@ -76,9 +84,25 @@ func (by *ChangelogFilter) narrow(f *filter, p *Paging) {
 	}
 }
 
-// timed returns a filter with the times converted to sequences. It returns
-// [ErrNotFound] if all entries are later.
-func (t *Tx) timed(by *ChangelogFilter) (*ChangelogFilter, error) {
+// inTime narrows a list to the times of a filter. If times do not decrease, it converts
+// them to sequences, and returns [ErrNotFound] if all entries are later.
+func (t *Tx) inTime(by *ChangelogFilter, f *filter) (*ChangelogFilter, error) {
+	if by.Since.IsZero() && by.Until.IsZero() {
+		return by, nil
+	}
+	var sorted bool
+	if err := t.row("SELECT changelog_sorted FROM workspaces WHERE id = $1", nil, switched[bool]{&sorted}); err != nil {
+		return nil, err
+	}
+	if !sorted {
+		if !by.Since.IsZero() {
+			f.scan("e.occurred_at >= ?", micros(by.Since))
+		}
+		if !by.Until.IsZero() {
+			f.scan("e.occurred_at < ?", micros(by.Until))
+		}
+		return by, nil
+	}
 	narrowed := *by
 	if !by.Since.IsZero() {
 		first, err := t.sequenceAt(by.Since)
@@ -125,14 +149,14 @@ type Document struct {
 
 // Changelog returns a page of the entries.
 func (t *Tx) Changelog(by *ChangelogFilter, p Paging) (page []Document, err error) {
-	by, err = t.timed(by)
+	f := filter{base: 1}
+	by, err = t.inTime(by, &f)
 	if errors.Is(err, ErrNotFound) {
-		return nil, nil // no entry is that old
+		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	f := filter{base: 1}
 	by.narrow(&f, &p)
 	f.equal("e.resource_id", by.ResourceID)
 	f.equal("e.actor_id", by.ActorID)

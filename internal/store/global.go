@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,10 +93,16 @@ func (g *Global) searchWorkspaces(userID, role, q string, p Paging) (page []*pro
 		last := some[len(some)-1]
 		next.After = &Position{At: micros(last.CreatedAt), ID: last.ID}
 		if scanned += len(some); p.Bounds != nil && scanned >= p.Bounds.Scanned {
-			if p.Offset > 0 {
+			more, _, err := g.workspacesOf(userID, role, Paging{After: next.After}, nil)
+			switch {
+			case err != nil:
+				return nil, 0, err
+			case len(more) == 0:
+			case p.Offset > 0:
 				return nil, 0, ErrTooFar
+			default:
+				total, p.Bounds.End = Uncounted, next.After
 			}
-			total, p.Bounds.End = Uncounted, next.After
 			break
 		}
 	}
@@ -106,7 +113,8 @@ func (g *Global) searchWorkspaces(userID, role, q string, p Paging) (page []*pro
 }
 
 // workspacesOf returns a page of a user's workspaces. The look-up table has their
-// order, and their ids find the workspaces.
+// order, and their ids find the workspaces. It is not trusted: the user must be a
+// member.
 func (g *Global) workspacesOf(userID, role string, p Paging, count func() (int, error)) (page []*promptrails.Workspace, total int, err error) {
 	l := &list{rows: "FROM user_workspaces l WHERE l.user_id = $1", at: "l.workspace_created_at", id: "l.workspace_id", total: count}
 	f := filter{base: 1}
@@ -116,25 +124,34 @@ func (g *Global) workspacesOf(userID, role string, p Paging, count func() (int, 
 		return nil, 0, err
 	}
 	byID := map[string]*promptrails.Workspace{}
-	var ids []any
-	err = g.rows("SELECT l.workspace_id, l.role "+from, append([]any{userID}, f.args...), func(r scanner) error {
+	args := []any{userID}
+	var last Position
+	err = g.rows("SELECT l.workspace_id, l.workspace_created_at "+from, append([]any{userID}, f.args...), func(r scanner) error {
 		w := new(promptrails.Workspace)
 		page = append(page, w)
-		err := r.Scan(&w.ID, &w.Role)
+		err := r.Scan(&w.ID, &last.At)
+		last.ID = w.ID
 		byID[w.ID] = w
-		ids = append(ids, w.ID)
+		args = append(args, w.ID)
 		return err
 	})
-	if err != nil || len(ids) == 0 {
+	if err != nil || len(page) == 0 {
 		return nil, total, err
 	}
-	err = g.rows("SELECT "+workspaceColumns+" FROM workspaces w WHERE w.id IN "+places(1, len(ids)), ids, func(r scanner) error {
+	query := "SELECT " + workspaceColumns + ", m.role FROM workspaces w JOIN members m ON m.workspace_id = w.id AND m.user_id = $1 WHERE w.id IN " + places(2, len(page))
+	err = g.rows(query, args, func(r scanner) error {
 		var w promptrails.Workspace
-		err := r.Scan(workspaceFields(&w)...)
-		w.Role = byID[w.ID].Role
+		err := r.Scan(append(workspaceFields(&w), &w.Role)...)
 		*byID[w.ID] = w
 		return err
 	})
+	found := len(page)
+	page = slices.DeleteFunc(page, func(w *promptrails.Workspace) bool { return w.Slug == "" || role != "" && string(w.Role) != role })
+	if omitted := found - len(page); err == nil && omitted > 0 && found > p.Limit {
+		var more []*promptrails.Workspace
+		more, _, err = g.workspacesOf(userID, role, Paging{Limit: omitted - 1, After: &last}, nil)
+		page = append(page, more...)
+	}
 	return page, total, err
 }
 
@@ -457,8 +474,7 @@ type Activity struct {
 	IP            string // only for a key
 }
 
-// Touch stores when members and keys were last used. It locks their workspaces in
-// the order of seen.
+// Touch stores when members and keys of a workspace were last used.
 func (g *Global) Touch(seen []Activity) error {
 	for _, a := range seen {
 		x := g.Workspace(a.Workspace)

@@ -554,6 +554,46 @@ func TestRenameStaysInListedWorkspaces(t *testing.T) {
 	})
 }
 
+// The look-up table of a user's workspaces is not trusted.
+func TestUserWorkspacesAreThoseOfMembers(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, open func(t *testing.T) *Store) {
+		s := open(t)
+		twins(t, s)
+		err := s.Write(t.Context(), func(g *Global) error {
+			for i := range 5 { // of workspaces that do not exist, before and after the others
+				at := moment.Add(time.Duration(i*40) * time.Second)
+				if _, err := g.exec("INSERT INTO user_workspaces (user_id, workspace_id, workspace_created_at, role) VALUES ('u', $1, $2, 'owner')", fmt.Sprint("gone", i), micros(at)); err != nil {
+					return err
+				}
+			}
+			_, err := g.exec("UPDATE user_workspaces SET role = 'user' WHERE user_id = 'u' AND workspace_id = 'a'")
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, limit := range []int{1, 2, 10} {
+			for _, q := range []string{"", "in-"} {
+				err := s.Read(t.Context(), func(g *Global) error {
+					page, _, err := g.UserWorkspaces("u", "", q, Paging{Limit: limit})
+					got := ""
+					for _, w := range page {
+						got += w.ID + " " + string(w.Role) + " "
+					}
+					if want := "b owner a owner "; got != want {
+						t.Errorf("workspaces with limit %d and q %q: got %s, want %s", limit, q, got, want)
+					}
+					return err
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	})
+}
+
 // other returns the name of the other workspace.
 func other(in string) string { return map[string]string{"a": "b", "b": "a"}[in] }
 

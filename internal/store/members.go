@@ -82,6 +82,9 @@ func (t *Tx) CreateMember(m *promptrails.Member) error {
 
 // UpdateMember stores a member's role and version.
 func (t *Tx) UpdateMember(m *promptrails.Member) error {
+	if err := t.countWorkspace(m, 0); err != nil {
+		return err
+	}
 	err := affected(t.exec("UPDATE members SET role = $3, version = $4 WHERE workspace_id = $1 AND id = $2", m.ID, string(m.Role), m.Version))
 	if err != nil {
 		return err
@@ -91,14 +94,22 @@ func (t *Tx) UpdateMember(m *promptrails.Member) error {
 
 // DeleteMember deletes a member.
 func (t *Tx) DeleteMember(m *promptrails.Member) error {
+	if err := t.countWorkspace(m, -1); err != nil {
+		return err
+	}
 	if err := affected(t.exec("DELETE FROM members WHERE workspace_id = $1 AND id = $2", m.ID)); err != nil {
 		return err
 	}
 	if err := t.later("DELETE FROM user_workspaces WHERE workspace_id = $1 AND user_id = $2", m.UserID); err != nil {
 		return err
 	}
-	if err := t.global.later("UPDATE users SET workspace_count = workspace_count - 1 WHERE id = $1", m.UserID); err != nil {
-		return err
-	}
 	return t.count(countMembers, -1)
+}
+
+// countWorkspace adds to the number of a member's workspaces, and locks the user. It
+// is called before the membership is changed, as [Global.RenameUser] does. On another
+// node of Citus, an earlier transaction of the user may not be visible yet: the lock
+// waits for it.
+func (t *Tx) countWorkspace(m *promptrails.Member, by int) error {
+	return affected(t.global.exec("UPDATE users SET workspace_count = workspace_count + $2 WHERE id = $1", m.UserID, by))
 }

@@ -23,23 +23,29 @@ type postgresDB struct {
 // transaction may have been committed.
 var ErrUnknown = errors.New("store: the connection to the database was lost during the commit")
 
+// The limits of the repetition of a transaction.
+const (
+	maxAttempts = 10
+	firstPause  = 2 * time.Millisecond // doubles with each attempt
+	maxPause    = 100 * time.Millisecond
+)
+
 // Read implements [engine]. If the connection turns out to be lost before anything was
 // read, fn runs again with another one.
 func (p *postgresDB) Read(ctx context.Context, fn func(*Global) error) error {
+	running, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
 	for attempt := 1; ; attempt++ {
-		began, err := p.tryRead(ctx, fn)
-		if began || attempt == maxReadAttempts || !runsAgain(err) || ctx.Err() != nil {
+		began, err := p.tryRead(ctx, running, fn)
+		if began || attempt == maxAttempts || !p.runsAgain(err) || ctx.Err() != nil || running.Err() != nil {
 			return err
 		}
 	}
 }
 
-// maxReadAttempts is one more than the number of lost connections that are replaced.
-const maxReadAttempts = 3
-
 // tryRead runs fn in a transaction. It reports whether the transaction began.
-func (p *postgresDB) tryRead(ctx context.Context, fn func(*Global) error) (began bool, err error) {
-	tx, running, end, err := p.begin(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", false)
+func (p *postgresDB) tryRead(ctx, running context.Context, fn func(*Global) error) (began bool, err error) {
+	tx, end, err := p.begin(ctx, running, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", false)
 	if err != nil {
 		return false, err
 	}
@@ -48,37 +54,37 @@ func (p *postgresDB) tryRead(ctx context.Context, fn func(*Global) error) (began
 	return tx.began, err
 }
 
-// The limits of the repetition of a transaction.
-const (
-	maxAttempts = 10
-	firstPause  = 2 * time.Millisecond // doubles with each attempt
-)
-
 // Write implements [engine]. If the transaction conflicts with another one, or if the
 // connection is lost before the commit, it runs again. A write waits at most 10 s for
-// a connection, and for another write in the same workspace.
+// a connection, and for other writes in the same workspace. It gives its connection to
+// others while it waits for a workspace.
 func (p *postgresDB) Write(ctx context.Context, fn func(*Global) error) error {
-	wait, cancel := context.WithTimeout(ctx, maxWriteWait)
+	running, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	if err := p.writers.Acquire(wait, 1); err != nil {
-		return orWaiting(ctx, err)
-	}
-	defer p.writers.Release(1)
+	waiting, stop := context.WithTimeout(ctx, maxWriteWait)
+	defer stop()
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
-		err := p.try(ctx, fn)
-		if attempt == maxAttempts || !runsAgain(err) || ctx.Err() != nil {
+		err := p.try(waiting, running, fn)
+		switch {
+		case ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded):
+			return ctx.Err()
+		case !p.runsAgain(err), waiting.Err() != nil, attempt >= maxAttempts && !isLocked(err):
 			p.fault.note(err)
 			return err
 		}
 		time.Sleep(time.Duration(rand.Int64N(int64(pause)))) //nolint:gosec // not used for secrets
-		pause *= 2
+		pause = min(2*pause, maxPause)
 	}
 }
 
 // try runs fn in a transaction.
-func (p *postgresDB) try(ctx context.Context, fn func(*Global) error) error {
-	tx, running, end, err := p.begin(ctx, "BEGIN ISOLATION LEVEL READ COMMITTED", true)
+func (p *postgresDB) try(waiting, running context.Context, fn func(*Global) error) error {
+	if err := p.writers.Acquire(waiting, 1); err != nil {
+		return orWaiting(err)
+	}
+	defer p.writers.Release(1)
+	tx, end, err := p.begin(waiting, running, "BEGIN ISOLATION LEVEL READ COMMITTED", true)
 	if err != nil {
 		return err
 	}
@@ -92,42 +98,51 @@ func (p *postgresDB) try(ctx context.Context, fn func(*Global) error) error {
 
 // begin returns a transaction. Its statements run in the context running. The function
 // end rolls it back, unless it was committed, and releases the connection.
-func (p *postgresDB) begin(ctx context.Context, statement string, writes bool) (_ *postgresTx, running context.Context, end func(), err error) {
-	wait, cancelWait := context.WithTimeout(ctx, maxWriteWait)
-	defer cancelWait()
+func (p *postgresDB) begin(waiting, running context.Context, statement string, writes bool) (_ *postgresTx, end func(), err error) {
+	wait, cancel := context.WithTimeout(waiting, maxWriteWait)
+	defer cancel()
 	conn, err := p.pool.Acquire(wait)
 	if err != nil {
-		return nil, nil, nil, orWaiting(ctx, translatePostgres(err))
+		return nil, nil, orWaiting(translatePostgres(err))
 	}
-	running, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	tx := &postgresTx{conn: conn.Conn(), begin: statement, writes: writes, fence: p.fence}
-	return tx, running, func() {
+	return tx, func() {
 		tx.rollback(running)
-		cancel()
 		conn.Release()
 	}, nil
 }
 
-// orWaiting returns the error of a wait that did not end because of ctx.
-func orWaiting(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
+// runsAgain reports whether a transaction that failed can succeed if it runs again. It
+// was not committed. If a connection was lost, the others of the pool are replaced.
+func (p *postgresDB) runsAgain(err error) bool {
+	if err != nil && isDisconnected(err) && !errors.Is(err, context.DeadlineExceeded) {
+		p.pool.Reset()
 	}
+	return runsAgain(err)
+}
+
+// orWaiting returns the error of a wait for a connection.
+func orWaiting(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return errWaiting
 	}
 	return err
 }
 
+// pingTimeout is less than the usual timeout of a probe.
+const pingTimeout = 3 * time.Second
+
 // Ping implements [engine].
 func (p *postgresDB) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	if err := p.pool.Ping(ctx); err != nil {
+		return translatePostgres(err)
+	}
 	if p.fault.exists() {
 		return p.tryWrite(ctx)
 	}
-	return p.Read(ctx, func(g *Global) error {
-		var one int
-		return g.row("SELECT 1", nil, &one)
-	})
+	return nil
 }
 
 // tryWrite overwrites a setting with the same value.

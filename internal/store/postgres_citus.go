@@ -48,8 +48,12 @@ func citusVersion(ctx context.Context, conn *pgx.Conn) (version string, err erro
 	return version, err
 }
 
-// distribute distributes the tables, which are empty, over the nodes.
+// distribute distributes the tables, which are empty, over the nodes, unless they are
+// distributed.
 func distribute(ctx context.Context, conn *pgx.Conn) error {
+	if done, err := isDistributed(ctx, conn); done || err != nil {
+		return err
+	}
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		// Foreign keys to a table on all nodes require it.
 		if _, err := tx.Exec(ctx, "SET LOCAL citus.multi_shard_modify_mode TO 'sequential'"); err != nil {

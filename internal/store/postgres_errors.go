@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -13,6 +14,7 @@ import (
 // The codes of errors that are handled, from appendix A of the PostgreSQL manual.
 const (
 	uniqueViolation      = "23505"
+	invalidText          = "22021"
 	readOnlyTransaction  = "25006"
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
@@ -41,6 +43,8 @@ func translatePostgres(err error) error {
 	switch e.Code {
 	case uniqueViolation:
 		return fmt.Errorf("%w: %w", ErrExists, err)
+	case invalidText: // no row has it
+		return fmt.Errorf("%w: %w", ErrNotFound, err)
 	case readOnlyTransaction:
 		return &unavailableError{"the database is read-only", true, err}
 	case diskFull:
@@ -48,11 +52,16 @@ func translatePostgres(err error) error {
 	case tooManyConnections:
 		return &unavailableError{"the database server has too many connections", false, err}
 	case lockNotAvailable:
-		return &unavailableError{"too many writers wait for the same workspace", false, err}
+		return &unavailableError{"another transaction holds a lock for too long", false, err}
+	case serializationFailure, deadlockDetected:
+		return &unavailableError{"too many transactions conflict", false, err}
 	case queryCanceled:
 		return &unavailableError{"a statement took too long", false, err}
 	}
-	if e.Code[:3] == "57P" { // shutdown, crash, start
+	switch e.Code[:2] {
+	case "08": // the connection of a server to a node of Citus
+		return &unavailableError{"a node of the database cannot be reached", false, err}
+	case "57": // shutdown, crash, start
 		return &unavailableError{"the database server is restarting", false, err}
 	}
 	return err
@@ -60,18 +69,30 @@ func translatePostgres(err error) error {
 
 // isDisconnected reports whether the connection failed or was lost.
 func isDisconnected(err error) bool {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code[:3] == "57P"
+	}
 	_, isConnect := errors.AsType[*pgconn.ConnectError](err)
 	_, isNet := errors.AsType[net.Error](err)
 	return isConnect || isNet || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err)
 }
 
-// isUnknown reports whether the server may have committed a transaction although its COMMIT
-// failed. An error of the level ERROR rolls it back, and others end the connection.
+// isUnknown reports whether the server may have committed a transaction although its
+// COMMIT failed. An error of the level ERROR rolls it back, unless a node of Citus
+// failed. Errors of higher levels close the connection.
 func isUnknown(err error) bool {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return e.SeverityUnlocalized != "ERROR" && e.Severity != "ERROR"
+		level := e.SeverityUnlocalized
+		return level != "ERROR" || slices.Contains([]string{"08", "57", "58", "XX"}, e.Code[:2])
 	}
-	return !pgconn.SafeToRetry(err)
+	_, isPrepare := errors.AsType[pgx.ErrPreprocessingBatch](err) // COMMIT was not sent
+	return !isPrepare && !pgconn.SafeToRetry(err)
+}
+
+// isLocked reports whether a transaction did not get a lock in time.
+func isLocked(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Code == lockNotAvailable
 }
 
 // runsAgain reports whether a transaction that failed can succeed if it runs again. It
@@ -81,7 +102,7 @@ func runsAgain(err error) bool {
 		return false
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return e.Code == serializationFailure || e.Code == deadlockDetected || e.Code[:3] == "57P"
+		return slices.Contains([]string{serializationFailure, deadlockDetected, lockNotAvailable}, e.Code) || e.Code[:2] == "08" || e.Code[:3] == "57P"
 	}
 	return isDisconnected(err)
 }

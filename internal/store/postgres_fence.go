@@ -21,8 +21,12 @@ func fencedTables() (tables []distribution) {
 	return tables
 }
 
-// raiseFence enables row-level security, also for the owner of the tables.
+// raiseFence enables row-level security, also for the owner of the tables, unless it is
+// enabled.
 func raiseFence(ctx context.Context, conn *pgx.Conn) error {
+	if raised, err := countFences(ctx, conn); raised > 0 || err != nil {
+		return err
+	}
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		for _, t := range fencedTables() {
 			_, err := tx.Exec(ctx, fmt.Sprintf(`ALTER TABLE %[1]s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
@@ -39,10 +43,11 @@ func raiseFence(ctx context.Context, conn *pgx.Conn) error {
 // the reason.
 func hasFence(ctx context.Context, conn *pgx.Conn) (fence bool, why string, err error) {
 	var bypasses bool
-	var raised int
-	err = conn.QueryRow(ctx, `SELECT (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user),
-		(SELECT count(*) FROM pg_policies p JOIN pg_class c ON c.relname = p.tablename AND c.relnamespace = current_schema()::regnamespace
-			WHERE p.schemaname = current_schema() AND p.policyname = 'workspace' AND c.relforcerowsecurity)`).Scan(&bypasses, &raised)
+	raised, err := countFences(ctx, conn)
+	if err != nil {
+		return false, "", err
+	}
+	err = conn.QueryRow(ctx, "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user").Scan(&bypasses)
 	switch {
 	case err != nil:
 		return false, "", err
@@ -53,4 +58,11 @@ func hasFence(ctx context.Context, conn *pgx.Conn) (fence bool, why string, err 
 	default:
 		return true, ", with row-level security", nil
 	}
+}
+
+// countFences returns the number of tables with a fence.
+func countFences(ctx context.Context, conn *pgx.Conn) (n int, err error) {
+	err = conn.QueryRow(ctx, `SELECT count(*) FROM pg_policies p JOIN pg_class c ON c.relname = p.tablename AND c.relnamespace = current_schema()::regnamespace
+		WHERE p.schemaname = current_schema() AND p.policyname = 'workspace' AND c.relforcerowsecurity`).Scan(&n)
+	return n, err
 }

@@ -21,9 +21,9 @@ const defaultConns = 16
 // milliseconds.
 var serverParameters = map[string]string{
 	"application_name":                    "promptrails",
-	"lock_timeout":                        "10000", // maxWriteWait
+	"lock_timeout":                        "500",   // then the connection is given to another writer
 	"statement_timeout":                   "30000", // writeTimeout
-	"idle_in_transaction_session_timeout": "60000",
+	"idle_in_transaction_session_timeout": "10000", // of a process that has vanished
 }
 
 // IsServer reports whether dsn is the URL of a database server.
@@ -68,7 +68,7 @@ func (p *postgresDB) prepare(ctx context.Context, admit func([]byte) error) erro
 		return err
 	}
 	defer conn.Release()
-	current, err := inspectPostgres(ctx, conn.Conn(), admit)
+	current, isNew, err := inspectPostgres(ctx, conn.Conn(), admit)
 	if err != nil {
 		return err
 	}
@@ -79,8 +79,8 @@ func (p *postgresDB) prepare(ctx context.Context, admit func([]byte) error) erro
 	switch {
 	case current > newest:
 		return fmt.Errorf("the database has schema %d, this program knows %d: use the newer program that wrote it", current, newest)
-	case current < newest:
-		if err := p.migrate(ctx); err != nil {
+	case current < newest || isNew:
+		if err := p.migrate(ctx, isNew); err != nil {
 			return err
 		}
 	}
@@ -88,29 +88,33 @@ func (p *postgresDB) prepare(ctx context.Context, admit func([]byte) error) erro
 	return err
 }
 
-// inspectPostgres returns the version of the schema, or 0 if there are no tables. It
-// returns an error if the tables are those of another program.
-func inspectPostgres(ctx context.Context, conn *pgx.Conn, admit func([]byte) error) (version int64, err error) {
+// inspectPostgres returns the version of the schema, or 0 if there are no tables, and
+// whether no process has used the database yet. It returns an error if the tables are
+// those of another program.
+func inspectPostgres(ctx context.Context, conn *pgx.Conn, admit func([]byte) error) (version int64, isNew bool, err error) {
 	var tables int
-	var ours bool
-	err = conn.QueryRow(ctx, "SELECT count(*), coalesce(bool_or(tablename = $1), false) FROM pg_tables WHERE schemaname = current_schema()", schemaVersions).Scan(&tables, &ours)
+	var exists, ours bool
+	err = conn.QueryRow(ctx, `SELECT current_schema() IS NOT NULL, count(*), coalesce(bool_or(tablename = $1), false)
+		FROM pg_tables WHERE schemaname = current_schema()`, schemaVersions).Scan(&exists, &tables, &ours)
 	switch {
 	case err != nil:
-		return 0, err
+		return 0, false, err
+	case !exists:
+		return 0, false, errors.New("the schema of search_path does not exist, or the user has no right to use it")
 	case tables == 0:
-		return 0, admit(nil)
+		return 0, true, admit(nil)
 	case !ours:
-		return 0, errors.New("the schema has the tables of another program: use an empty database, or a schema of its own with the parameter search_path")
+		return 0, false, errors.New("the schema has the tables of another program: use an empty database, or a schema of its own with the parameter search_path")
 	}
 	if err := conn.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM "+schemaVersions).Scan(&version); err != nil || version == 0 {
-		return 0, errors.Join(err, admit(nil))
+		return 0, true, errors.Join(err, admit(nil))
 	}
 	var proof []byte
 	err = conn.QueryRow(ctx, "SELECT value FROM settings WHERE name = $1", MasterKeyProof).Scan(&proof)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return 0, err
+	if errors.Is(err, pgx.ErrNoRows) {
+		return version, true, admit(nil)
 	}
-	return version, admit(proof)
+	return version, false, errors.Join(err, admit(proof))
 }
 
 // migrationLock is the key of the advisory lock of migrations ("PRTR" in ASCII).
@@ -118,7 +122,7 @@ const migrationLock = applicationID
 
 // migrate runs the migrations that the database lacks. Other processes that open the
 // database wait for it.
-func (p *postgresDB) migrate(ctx context.Context) (err error) {
+func (p *postgresDB) migrate(ctx context.Context, isNew bool) (err error) {
 	config := p.pool.Config().ConnConfig
 	config.RuntimeParams["lock_timeout"], config.RuntimeParams["statement_timeout"] = "0", "0"
 	conn, err := pgx.ConnectConfig(ctx, config)
@@ -137,16 +141,15 @@ func (p *postgresDB) migrate(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	before, err := provider.GetDBVersion(ctx)
-	if err != nil {
-		return err
-	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("migrate the database: %w", err)
 	}
+	if !isNew {
+		return nil
+	}
 	citus, err := citusVersion(ctx, conn)
 	switch {
-	case err != nil || before > 0:
+	case err != nil:
 		return err
 	case citus != "":
 		return distribute(ctx, conn)

@@ -48,7 +48,7 @@ func (t *Tx) DeleteWorkspace(slug string, at time.Time) error {
 		up     string
 		hashes scoped
 	}{
-		{"api_key_hashes", "SELECT k.hash FROM api_keys k WHERE k.workspace_id = $1 ORDER BY k.hash"},
+		{"api_key_hashes", "SELECT k.key_hash FROM api_keys k WHERE k.workspace_id = $1 ORDER BY k.key_hash"},
 		{"invitation_tokens", "SELECT i.token_hash FROM invitations i WHERE i.workspace_id = $1 ORDER BY i.token_hash"},
 	} {
 		hashes, err := t.column(look.hashes)

@@ -85,6 +85,7 @@ CREATE TABLE workspaces (
     changelog_sequence      BIGINT NOT NULL,
     changelog_hash          TEXT COLLATE "C" NOT NULL,
     changelog_at            BIGINT NOT NULL DEFAULT 0, -- of the newest entry; 0: none yet
+    changelog_sorted        BIGINT NOT NULL DEFAULT 1, -- 0: the time of an entry is before that of the previous one
     subscribed_at           BIGINT NOT NULL DEFAULT 0, -- 0: with the workspace
     subscription_version    BIGINT NOT NULL DEFAULT 1,
     subscription_updated_at BIGINT NOT NULL DEFAULT 0, -- 0: with the workspace
@@ -145,7 +146,7 @@ CREATE TABLE api_keys (
     workspace_id    TEXT COLLATE "C" NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
     id              TEXT COLLATE "C" NOT NULL,
     name            TEXT COLLATE "C" NOT NULL,
-    hash            BYTEA NOT NULL, -- SHA-256
+    key_hash        BYTEA NOT NULL, -- SHA-256
     prefix          TEXT COLLATE "C" NOT NULL,
     last4           TEXT COLLATE "C" NOT NULL,
     scopes          TEXT COLLATE "C" NOT NULL, -- JSON

@@ -43,12 +43,8 @@ CREATE TABLE user_workspaces (
 INSERT INTO user_workspaces (user_id, workspace_id, workspace_created_at, role) SELECT user_id, workspace_id, workspace_created_at, role FROM members;
 CREATE INDEX user_workspaces_created ON user_workspaces (user_id, workspace_created_at, workspace_id, role);
 
--- The times of the changelog do not decrease, so that they are found without an index.
--- The documents keep the time of a clock that was set back.
+-- Times are found without an index if they do not decrease.
 DROP INDEX changelog_occurred;
-UPDATE changelog SET occurred_at = m.latest FROM (
-    SELECT workspace_id, sequence, max(occurred_at) OVER (PARTITION BY workspace_id ORDER BY sequence ROWS UNBOUNDED PRECEDING) AS latest FROM changelog
-) m WHERE m.workspace_id = changelog.workspace_id AND m.sequence = changelog.sequence AND changelog.occurred_at < m.latest;
 
 -- The other tables are the same as before, without the constraints across
 -- workspaces. Open turns foreign keys off for migrations.
@@ -110,6 +106,7 @@ CREATE TABLE new_workspaces (
     changelog_sequence      INTEGER NOT NULL,
     changelog_hash          TEXT NOT NULL,
     changelog_at            INTEGER NOT NULL DEFAULT 0, -- of the newest entry; 0: none yet
+    changelog_sorted        INTEGER NOT NULL DEFAULT 1, -- 0: the time of an entry is before that of the previous one
     subscribed_at           INTEGER NOT NULL DEFAULT 0, -- 0: with the workspace
     subscription_version    INTEGER NOT NULL DEFAULT 1,
     subscription_updated_at INTEGER NOT NULL DEFAULT 0, -- 0: with the workspace
@@ -122,11 +119,13 @@ CREATE TABLE new_workspaces (
     transaction_sequence    INTEGER NOT NULL DEFAULT 0,
     delivery_sequence       INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-INSERT INTO new_workspaces (id, name, slug, plan, owner_id, version, created_at, updated_at, changelog_sequence, changelog_hash, changelog_at,
+INSERT INTO new_workspaces (id, name, slug, plan, owner_id, version, created_at, updated_at, changelog_sequence, changelog_hash, changelog_at, changelog_sorted,
     subscribed_at, subscription_version, subscription_updated_at, executions_period, executions_used, invoiced_until, paid_price,
     balance_micros, balance_updated_at, transaction_sequence, delivery_sequence)
 SELECT id, name, slug, plan, owner_id, version, created_at, updated_at, changelog_sequence, changelog_hash,
-    coalesce((SELECT max(c.occurred_at) FROM changelog c WHERE c.workspace_id = w.id), 0),
+    coalesce((SELECT c.occurred_at FROM changelog c WHERE c.workspace_id = w.id AND c.sequence = w.changelog_sequence), 0),
+    NOT EXISTS (SELECT 1 FROM changelog c JOIN changelog p ON p.workspace_id = c.workspace_id AND p.sequence = c.sequence - 1
+        WHERE c.workspace_id = w.id AND c.occurred_at < p.occurred_at),
     subscribed_at, subscription_version, subscription_updated_at, executions_period, executions_used, invoiced_until, paid_price,
     balance_micros, balance_updated_at, transaction_sequence, delivery_sequence FROM workspaces w;
 DROP TABLE workspaces;
@@ -157,7 +156,7 @@ CREATE TABLE new_api_keys (
     workspace_id    TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
     id              TEXT NOT NULL,
     name            TEXT NOT NULL,
-    hash            BLOB NOT NULL, -- SHA-256
+    key_hash        BLOB NOT NULL, -- SHA-256; earlier programs, which do not know api_key_hashes, cannot add keys
     prefix          TEXT NOT NULL,
     last4           TEXT NOT NULL,
     scopes          TEXT NOT NULL, -- JSON
@@ -174,7 +173,7 @@ CREATE TABLE new_api_keys (
     revoked_at      INTEGER NOT NULL,
     PRIMARY KEY (workspace_id, id)
 ) STRICT;
-INSERT INTO new_api_keys (workspace_id, id, name, hash, prefix, last4, scopes, allowed_ips, allowed_origins, expires_at, last_used_at, last_used_ip,
+INSERT INTO new_api_keys (workspace_id, id, name, key_hash, prefix, last4, scopes, allowed_ips, allowed_origins, expires_at, last_used_at, last_used_ip,
     rotated_to, overlap_ends_at, created_by, version, created_at, revoked_at)
 SELECT workspace_id, id, name, hash, prefix, last4, scopes, allowed_ips, allowed_origins, expires_at, last_used_at, last_used_ip,
     rotated_to, overlap_ends_at, created_by, version, created_at, revoked_at FROM api_keys;
