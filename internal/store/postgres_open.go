@@ -21,7 +21,7 @@ const defaultConns = 16
 // milliseconds.
 var serverParameters = map[string]string{
 	"application_name":                    "promptrails",
-	"lock_timeout":                        "500",   // then the connection is given to another writer
+	"lock_timeout":                        "100",   // then the connection is given to another writer
 	"statement_timeout":                   "30000", // writeTimeout
 	"idle_in_transaction_session_timeout": "10000", // of a process that has vanished
 }
