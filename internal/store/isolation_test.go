@@ -554,6 +554,39 @@ func TestRenameStaysInListedWorkspaces(t *testing.T) {
 	})
 }
 
+// An id or a slug finds its own workspace.
+func TestLookUpsStayInTheirWorkspace(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, open func(t *testing.T) *Store) {
+		s := open(t)
+		ids := []string{strings.Repeat("1", idLength), strings.Repeat("2", idLength), strings.Repeat("3", idLength)}
+		err := s.Write(t.Context(), func(g *Global) error {
+			for _, id := range ids {
+				if _, err := g.CreateWorkspace(&promptrails.Workspace{ID: id, Slug: "slug-" + id[:1], Plan: "pro"}, "", time.Time{}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = s.Read(t.Context(), func(g *Global) error {
+			for _, id := range ids {
+				for _, key := range []string{id, "slug-" + id[:1]} {
+					if got, err := g.WorkspaceID(key); got != id {
+						t.Errorf("WorkspaceID of %s: got %s, %v, want %s", key, got, err, id)
+					}
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // The look-up table of a user's workspaces is not trusted.
 func TestUserWorkspacesAreThoseOfMembers(t *testing.T) {
 	t.Parallel()

@@ -17,13 +17,16 @@ import (
 // pool_max_conns. Half of them are for writers.
 const defaultConns = 16
 
-// serverParameters are set for each connection unless the DSN sets them. Times are in
+// serverParameters are set for each connection unless the DSN sets them. Timeouts are in
 // milliseconds.
 var serverParameters = map[string]string{
 	"application_name":                    "promptrails",
 	"lock_timeout":                        "100",   // then the connection is given to another writer
 	"statement_timeout":                   "30000", // writeTimeout
 	"idle_in_transaction_session_timeout": "10000", // of a process that has vanished
+	"tcp_keepalives_idle":                 "10",    // in seconds
+	"tcp_keepalives_interval":             "5",
+	"tcp_keepalives_count":                "3",
 }
 
 // IsServer reports whether dsn is the URL of a database server.
