@@ -81,6 +81,9 @@ func (s *Service) Act(ctx context.Context, r *Request, fn func(*Session) (*Respo
 	for attempt := 1; errors.Is(err, store.ErrUnknown) && r.Once != nil && attempt < maxUnknown; attempt++ {
 		err = s.Store.Write(ctx, act) // the stored outcome tells whether the request was carried out
 	}
+	if errors.Is(err, store.ErrUnknown) && r.Once != nil {
+		return nil, Unavailable(err) // a repetition with the same key is carried out only once
+	}
 	if err != nil {
 		return nil, err
 	}
