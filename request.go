@@ -63,7 +63,7 @@ func (c *Client) send(ctx context.Context, call call, out receiver) error {
 	if err := c.checkScope(ctx, call.op); err != nil {
 		return err
 	}
-	err = ex.run(ctx, req)
+	err = ex.run(context.WithValue(ctx, operationKey{}, &ex.op), req)
 	if call.op.has(changesKeys) {
 		c.conn.keyChanges.Add(1) // even after an error: it may have been carried out
 	}

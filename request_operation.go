@@ -1,11 +1,36 @@
 package promptrails
 
 import (
+	"context"
 	"net/url"
 	"strings"
 
 	"github.com/google/go-querystring/query"
 )
+
+// Operation identifies an operation of the API. Its fields have few values, so
+// that they can label metrics, except for [Client.Do].
+type Operation struct {
+	Name   string // in Go, for example Members.Get; Do for [Client.Do]
+	Method string // of HTTP
+	Path   string // template, relative to the API: /members/{id}; for [Client.Do], the path of the call
+	Scope  Scope  // required of an API key; empty if no scope is required
+}
+
+type operationKey struct{}
+
+// OperationFromContext returns the operation of the call that a request belongs
+// to. It is for the [http.RoundTripper] of a [WithHTTPClient] client, for
+// [WithAPIKeySource] and [WithAccessTokenSource], and for the handlers of
+// [WithLogger]: the context that they receive has the operation. It reports false
+// for other contexts.
+func OperationFromContext(ctx context.Context) (Operation, bool) {
+	op, ok := ctx.Value(operationKey{}).(*operation)
+	if !ok {
+		return Operation{}, false
+	}
+	return op.exported(), true
+}
 
 // operation describes an API operation, for requests, errors, logs and the test
 // against the OpenAPI document.
@@ -28,6 +53,11 @@ const (
 	callerBody                         // has a body of the caller's type
 	bySequence                         // is a list with cursors only, without page numbers
 )
+
+// exported returns the part of op that callers see.
+func (op operation) exported() Operation {
+	return Operation{Name: op.name, Method: op.method, Path: op.path, Scope: op.scope}
+}
 
 func (op operation) String() string        { return op.method + " " + op.path }
 func (op operation) has(t trait) bool      { return op.traits&t != 0 }
