@@ -54,6 +54,7 @@ type connection struct {
 	maxRetries  int
 	maxResponse int64
 	logger      *slog.Logger
+	observer    Observer // or nil
 	userAgent   string
 	budget      *retryBudget
 	idempotent  atomic.Bool // the server honours Idempotency-Key
@@ -109,6 +110,7 @@ func NewClient(opts ...Option) (*Client, error) {
 		maxRetries:  max(0, cfg.maxRetries),
 		maxResponse: cfg.maxResponse,
 		logger:      cfg.logger,
+		observer:    cfg.observer,
 		userAgent:   strings.TrimSpace(cfg.userAgent + " promptrails-go/" + Version + " (" + runtime.Version() + ")"),
 		budget:      newRetryBudget(),
 		scopes:      scopes,

@@ -24,6 +24,7 @@ type config struct {
 	maxRetries                      int
 	maxResponse                     int64
 	logger                          *slog.Logger
+	observer                        Observer
 	idempotent                      bool
 	insecureHTTP                    bool
 	scopes                          Scopes // from WithScopes
@@ -94,8 +95,9 @@ func WithMaxRetries(n int) Option { return func(c *config) { c.maxRetries = n } 
 func WithIdempotentServer() Option { return func(c *config) { c.idempotent = true } }
 
 // WithLogger logs each attempt at debug level, with its operation and duration,
-// and its status and request id or its error. It also logs each wait before a
-// retry. It never logs secrets, headers, queries or bodies.
+// and its status and request id or its error, and each wait before a retry. It
+// logs each call that failed at info level, or at debug level if its context was
+// canceled. It never logs secrets, headers, queries or bodies.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) {
 		if logger != nil {

@@ -266,7 +266,7 @@ func TestScopeCheckWithoutServerSupport(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var log bytes.Buffer
 			s := &keyServer{current: status(code, `{"message":"Not Found"}`)}
-			c := s.client(t, promptrails.WithScopeCheck(), promptrails.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+			c := s.client(t, promptrails.WithScopeCheck(), promptrails.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))))
 			for range 3 {
 				if err := readMembers(t.Context(), c); err != nil {
 					t.Errorf("Members.List after a lookup with %d: got %v, want no error", code, err)

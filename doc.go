@@ -94,6 +94,12 @@
 // response type is null, and secrets are redacted. Other types, passed to [ResourcesService] and
 // [Client.Do], are encoded by the rules of encoding/json.
 //
+// # Traces, metrics and logs
+//
+// [WithObserver] reports the start and the end of each call and attempt, and
+// [WithLogger] logs them. A transport gets the operation of a request with
+// [OperationFromContext].
+//
 // # Secrets
 //
 // Tokens and keys have type [Secret], which formatting verbs, loggers and

@@ -60,11 +60,16 @@ func (c *Client) send(ctx context.Context, call call, out receiver) error {
 	if err != nil {
 		return err
 	}
-	if err := c.checkScope(ctx, call.op); err != nil {
+	return c.observe(ctx, ex, req)
+}
+
+// exchange checks the scope of a call, and sends it.
+func (c *Client) exchange(ctx context.Context, ex *exchange, req *http.Request) error {
+	if err := c.checkScope(ctx, ex.op); err != nil {
 		return err
 	}
-	err = ex.run(context.WithValue(ctx, operationKey{}, &ex.op), req)
-	if call.op.has(changesKeys) {
+	err := ex.run(context.WithValue(ctx, operationKey{}, &ex.op), req)
+	if ex.op.has(changesKeys) {
 		c.conn.keyChanges.Add(1) // even after an error: it may have been carried out
 	}
 	if _, ok := errors.AsType[*ScopeError](err); ok {

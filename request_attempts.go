@@ -36,6 +36,9 @@ type exchange struct {
 	err      error // the outcome of the last attempt
 	again    bool  // another attempt follows
 	wait     time.Duration
+
+	observed     *observation // nil without an observer
+	unauthorized bool         // there was no key or token for an attempt
 }
 
 // run makes attempts until one is final. go-retryablehttp runs the loop: it rewinds
@@ -79,12 +82,16 @@ func (attempt roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 func (ex *exchange) attempt(r *http.Request) {
 	ex.again = false
 	if err := ex.authorize(r); err != nil {
-		ex.err = err
+		ex.err, ex.unauthorized = err, true
 		return
 	}
 	ex.attempts++
 	ex.started = time.Now()
 	ex.trace.reset()
+	if ex.observed != nil {
+		r = ex.startAttempt(r)
+		defer ex.endAttempt(r)
+	}
 	resp, err := ex.conn.http.Do(r)
 	if err != nil {
 		ex.log(r.Context(), nil, err)
@@ -127,6 +134,9 @@ func (ex *exchange) authorize(r *http.Request) error {
 func (ex *exchange) receive(ctx context.Context, r *http.Response) {
 	if r.Header.Get("Idempotency-Key-Honored") == "true" {
 		ex.conn.idempotent.Store(true)
+	}
+	if ex.observed != nil {
+		ex.responded(r)
 	}
 	if ex.response != nil {
 		*ex.response = *newResponse(r, ex.attempts)

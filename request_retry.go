@@ -94,6 +94,13 @@ func (b *retryBudget) take() bool {
 	return true
 }
 
+// left returns the number of retries that the budget allows.
+func (b *retryBudget) left() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.tokens / retryCost
+}
+
 func (b *retryBudget) refill(attempts int) {
 	yield := firstTryYield
 	if attempts > 1 {
