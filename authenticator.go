@@ -31,6 +31,8 @@ type Authenticator struct {
 	keysCarrySum bool
 	proxies      policy.Proxies
 	keys         *keyCache
+	keyFrom      func(*http.Request) string // nil: X-API-Key or Authorization
+	writeError   func(http.ResponseWriter, *http.Request, *Error)
 }
 
 // AuthenticatorOption configures an [Authenticator].
@@ -47,6 +49,8 @@ type authenticatorConfig struct {
 	burst            int
 	proxies          policy.Proxies
 	staleWait        time.Duration
+	keyFrom          func(*http.Request) string
+	writeError       func(http.ResponseWriter, *http.Request, *Error)
 	err              error // from an invalid option
 }
 
@@ -142,6 +146,30 @@ func WithAuthForwardedHeader(name string) AuthenticatorOption {
 	}
 }
 
+// WithAuthKeyFrom reads the key of a request with from, for example from another
+// header, instead of X-API-Key and Authorization. A request for which from returns
+// "" has no key. Calls of from may be concurrent.
+func WithAuthKeyFrom(from func(*http.Request) string) AuthenticatorOption {
+	return func(c *authenticatorConfig) {
+		if c.keyFrom = from; from == nil {
+			c.err = invalid("WithAuthKeyFrom", "must not be nil")
+		}
+	}
+}
+
+// WithAuthErrorHandler writes the responses of the middleware to rejected requests
+// with write, which must call WriteHeader with the Status of the error. The
+// headers WWW-Authenticate or Retry-After, and Cache-Control, are set before, and
+// write may change them. The error has no cause, and its Code, Message and Details
+// may be sent to the caller.
+func WithAuthErrorHandler(write func(http.ResponseWriter, *http.Request, *Error)) AuthenticatorOption {
+	return func(c *authenticatorConfig) {
+		if c.writeError = write; write == nil {
+			c.err = invalid("WithAuthErrorHandler", "must not be nil")
+		}
+	}
+}
+
 // NewAuthenticator returns an Authenticator that looks up keys through c.
 //
 // If c has credentials, keys are verified with POST /api-keys/verify. The
@@ -157,7 +185,7 @@ func WithAuthForwardedHeader(name string) AuthenticatorOption {
 // With [WithAuthVerifier], c may be nil. NewAuthenticator returns a
 // [*ValidationError] if the configuration is invalid.
 func NewAuthenticator(c *Client, opts ...AuthenticatorOption) (*Authenticator, error) {
-	cfg := authenticatorConfig{ttl: 30 * time.Second, negativeTTL: 5 * time.Second, size: 10_000, rate: 100, burst: 1000, staleWait: time.Second}
+	cfg := authenticatorConfig{writeError: writeAuthError, ttl: 30 * time.Second, negativeTTL: 5 * time.Second, size: 10_000, rate: 100, burst: 1000, staleWait: time.Second}
 	for _, opt := range opts {
 		if opt != nil {
 			opt(&cfg)
@@ -166,7 +194,10 @@ func NewAuthenticator(c *Client, opts ...AuthenticatorOption) (*Authenticator, e
 	if err := cfg.check(c); err != nil {
 		return nil, err
 	}
-	a := &Authenticator{verifier: cfg.verifier, keysCarrySum: cfg.keysCarrySum, proxies: cfg.proxies, keys: newKeyCache(&cfg)}
+	a := &Authenticator{
+		verifier: cfg.verifier, keysCarrySum: cfg.keysCarrySum, proxies: cfg.proxies, keys: newKeyCache(&cfg),
+		keyFrom: cfg.keyFrom, writeError: cfg.writeError,
+	}
 	a.keys.verify, a.keys.logger, a.keys.epoch = a.verify, slog.New(slog.DiscardHandler), new(atomic.Uint64)
 	if c != nil {
 		a.keys.logger, a.keys.epoch = c.conn.logger, &c.conn.keyChanges
@@ -231,6 +262,10 @@ type Principal struct {
 // be verified. The wrapped [*Error] has the status and code that the API uses
 // for the same error.
 func (a *Authenticator) Authenticate(ctx context.Context, key string, r AuthRequest) (*Principal, error) {
+	return a.keys.counts.outcome(a.authenticate(ctx, key, r))
+}
+
+func (a *Authenticator) authenticate(ctx context.Context, key string, r AuthRequest) (*Principal, error) {
 	if !apikey.IsKey(key) || a.keysCarrySum && !apikey.HasChecksum(key) {
 		return nil, refusedKey(policy.KeyUnknown, nil)
 	}

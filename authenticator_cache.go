@@ -36,6 +36,7 @@ type keyCache struct {
 	// accepted in an earlier epoch are verified again.
 	epoch   *atomic.Uint64
 	flights singleflight.Group
+	counts  authCounts
 
 	mu       sync.Mutex
 	held     *simplelru.LRU[keyHash, *heldKey]
@@ -79,15 +80,19 @@ func (r *keyCache) get(ctx context.Context, key string) (*heldKey, time.Time, er
 	hash, epoch, now := keyHash(apikey.Hash(key)), r.epoch.Load(), time.Now()
 	k, refused := r.remembered(hash, epoch, now)
 	if refused != nil {
+		r.counts.hits.Add(1)
 		return nil, now, refused
 	}
 	if k.usable(epoch, now) {
+		r.counts.cached(k, now)
 		return k, now, nil
 	}
+	r.counts.misses.Add(1)
 	verification := r.flights.DoChan(fmt.Sprintf("%x %d", hash, epoch), func() (any, error) {
 		return r.refresh(context.WithoutCancel(ctx), key, hash, epoch), nil
 	})
 	if k.usableStale(epoch, now) && !k.retryAt.IsZero() {
+		r.counts.stale.Add(1)
 		return k, now, nil // the last verification failed; do not wait
 	}
 	var waited <-chan time.Time // nil unless the stale key can be used
@@ -102,6 +107,7 @@ func (r *keyCache) get(ctx context.Context, key string) (*heldKey, time.Time, er
 			return nil, now, cannotVerify("the API did not respond in time", 0)
 		}
 		r.failed(hash) // the API hangs; other requests do not wait for it
+		r.counts.stale.Add(1)
 		return k, now, nil
 	case <-ctx.Done():
 		return nil, now, &Error{Status: http.StatusServiceUnavailable, Code: CodeUnavailable, Message: "cannot verify the API key: " + ctx.Err().Error(), cause: ctx.Err()}
@@ -112,6 +118,7 @@ func (r *keyCache) get(ctx context.Context, key string) (*heldKey, time.Time, er
 		case v.err == nil:
 			return v.key, now, nil
 		case v.err.Code == CodeUnavailable && k.usableStale(epoch, now):
+			r.counts.stale.Add(1)
 			return k, now, nil
 		default:
 			return nil, now, new(*v.err)
@@ -160,11 +167,13 @@ func (r *keyCache) refresh(ctx context.Context, key string, hash keyHash, epoch 
 	case k.usable(epoch, asked):
 		return verified{key: k}
 	case k == nil && !r.unknown.AllowN(asked, 1):
+		r.counts.rateRefusals.Add(1)
 		pause := time.Duration(float64(time.Second) / float64(r.unknown.Limit()))
 		return verified{err: cannotVerify("too many unknown keys; see WithAuthUnknownKeyRate", pause)}
 	}
 	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
 	defer cancel()
+	r.counts.verifications.Add(1)
 	found, err := r.verify(ctx, NewSecret(key))
 	if err == nil {
 		k = r.newHeldKey(found, epoch, asked)
@@ -177,6 +186,7 @@ func (r *keyCache) refresh(ctx context.Context, key string, hash keyHash, epoch 
 		r.hold(hash, k)
 		return verified{key: k}
 	case err.Code == CodeUnavailable:
+		r.counts.failures.Add(1)
 		r.logger.WarnContext(ctx, "promptrails: an API key cannot be verified", "error", err)
 		r.failed(hash)
 	default:

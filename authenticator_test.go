@@ -206,6 +206,12 @@ func TestNewAuthenticatorRejectsInvalidOptions(t *testing.T) {
 		"burst": func() (*promptrails.Authenticator, error) {
 			return promptrails.NewAuthenticator(key, promptrails.WithAuthUnknownKeyRate(1, 0))
 		},
+		"key function": func() (*promptrails.Authenticator, error) {
+			return promptrails.NewAuthenticator(key, promptrails.WithAuthKeyFrom(nil))
+		},
+		"error handler": func() (*promptrails.Authenticator, error) {
+			return promptrails.NewAuthenticator(key, promptrails.WithAuthErrorHandler(nil))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := make(); !errors.Is(err, promptrails.ErrValidation) {

@@ -98,7 +98,7 @@
 //
 // [WithObserver] reports the start and the end of each call and attempt, and
 // [WithLogger] logs them. A transport gets the operation of a request with
-// [OperationFromContext].
+// [OperationFromContext]. [Authenticator.Stats] counts the uses of keys.
 //
 // # Secrets
 //
