@@ -1,6 +1,7 @@
 package promptrails
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"iter"
@@ -161,7 +162,8 @@ type ChangelogEntry struct {
 	PrevHash    string            `json:"prev_hash"` // the Hash of the previous entry; for the first, the SHA-256 of the workspace id
 	Hash        string            `json:"hash"`      // lowercase hex SHA-256 of the entry without this field, as RFC 8785 JSON
 
-	raw json.RawMessage
+	raw  json.RawMessage // valid JSON, and never changed
+	link link            // as decoded from raw
 }
 
 // ChangelogResource is the object that changed.
@@ -187,13 +189,14 @@ func (e *ChangelogEntry) UnmarshalJSON(data []byte) error {
 	}
 	*e = ChangelogEntry(f)
 	e.raw = append(json.RawMessage(nil), data...)
+	e.link = link{e.WorkspaceID, e.Sequence, e.PrevHash, e.Hash}
 	return nil
 }
 
 // MarshalJSON implements [json.Marshaler].
 func (e ChangelogEntry) MarshalJSON() ([]byte, error) {
 	if e.raw != nil {
-		return e.raw, nil
+		return bytes.Clone(e.raw), nil
 	}
 	type fields ChangelogEntry
 	return wire.Encode(fields(e))

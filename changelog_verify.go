@@ -60,8 +60,9 @@ func VerifyChangelog(entries iter.Seq2[*ChangelogEntry, error], from *ChangelogH
 
 // verifier checks the entries of a chain in order.
 type verifier struct {
-	head   ChangelogHead // of the verified entries
-	pinned bool          // the next entry must be head's own
+	head    ChangelogHead // of the verified entries
+	pinned  bool          // the next entry must be head's own
+	content []byte        // a buffer
 }
 
 func newVerifier(from *ChangelogHead) *verifier {
@@ -88,13 +89,16 @@ func (v *verifier) next(entry *ChangelogEntry) error {
 	if entry == nil {
 		return broken("the entry is nil")
 	}
-	raw, err := entry.MarshalJSON()
-	if err != nil {
-		return broken("invalid JSON: %v", err)
-	}
-	link, err := readLink(raw)
-	if err != nil {
-		return broken("%v", err)
+	link, intact := entry.link, v.hashed(entry)
+	var content jsontext.Value
+	if !intact {
+		raw, err := entry.MarshalJSON()
+		if err != nil {
+			return broken("invalid JSON: %v", err)
+		}
+		if link, content, err = readLink(raw); err != nil {
+			return broken("%v", err)
+		}
 	}
 	if v.head.WorkspaceID == "" {
 		v.head.WorkspaceID = link.workspace
@@ -111,32 +115,41 @@ func (v *verifier) next(entry *ChangelogEntry) error {
 	default:
 		return broken("missing, found entry %d: entries must be unfiltered and oldest first", link.sequence)
 	}
-	hash, ok := link.verify()
 	switch {
-	case !ok:
+	case !intact && !verify(content, link.hash):
 		return broken("the entry was altered: its hash does not match its content")
-	case v.pinned && hash != v.head.Hash:
+	case v.pinned && link.hash != v.head.Hash:
 		return broken("the entry differs from the one verified earlier")
 	case !v.pinned && link.prev != v.head.Hash:
 		return broken("prev_hash does not match the previous entry: one of them was altered or replaced")
 	}
-	v.head.Sequence, v.head.Hash, v.pinned = link.sequence, hash, false
+	v.head.Sequence, v.head.Hash, v.pinned = link.sequence, link.hash, false
 	return nil
 }
 
-// link is the part of an entry that the chain covers, and the entry without its
-// hash.
+// hashed reports whether the JSON of an entry is the text that its server hashed,
+// which is the usual case. It reports true only for entries that readLink and
+// verify accept, with the same link.
+func (v *verifier) hashed(entry *ChangelogEntry) bool {
+	before, after, ok := changelog.Cut(entry.raw)
+	if !ok {
+		return false
+	}
+	v.content = append(append(v.content[:0], before...), after...)
+	return changelog.Matches(v.content, entry.link.hash)
+}
+
+// link is the part of an entry that the chain covers.
 type link struct {
 	workspace  string
 	sequence   int64
 	prev, hash string
-	content    jsontext.Value
 }
 
-func readLink(raw []byte) (*link, error) {
-	var l link
+// readLink returns the link of an entry, and the entry without its hash.
+func readLink(raw []byte) (l link, content jsontext.Value, err error) {
 	into := map[string]any{"workspace_id": &l.workspace, "sequence": &l.sequence, "prev_hash": &l.prev, "hash": &l.hash}
-	err := wire.EachMember(raw, func(name string, rawName, value jsontext.Value) error {
+	err = wire.EachMember(raw, func(name string, rawName, value jsontext.Value) error {
 		if field, ok := into[name]; ok {
 			if err := jsonv2.Unmarshal(value, field); err != nil {
 				return fmt.Errorf("invalid %s", name)
@@ -145,30 +158,24 @@ func readLink(raw []byte) (*link, error) {
 				return nil
 			}
 		}
-		l.content = append(l.content, separator(l.content)...)
-		l.content = append(append(append(l.content, rawName...), ':'), value...)
+		content = append(content, separator(content)...)
+		content = append(append(append(content, rawName...), ':'), value...)
 		return nil
 	})
-	if len(l.content) == 0 {
-		l.content = append(l.content, '{')
+	if len(content) == 0 {
+		content = append(content, '{')
 	}
-	l.content = append(l.content, '}')
-	return &l, err
+	return l, append(content, '}'), err
 }
 
-// verify returns the hash of an entry, and whether it matches the recorded one.
-// An entry that a tool has reformatted is still valid if all its values are
-// unchanged.
-func (l *link) verify() (string, bool) {
-	if hash := changelog.Hash(l.content); hash == l.hash {
-		return hash, true
+// verify reports whether hash is the hash of an entry without it. An entry that
+// a tool has reformatted is still valid if all its values are unchanged.
+func verify(content jsontext.Value, hash string) bool {
+	if changelog.Matches(content, hash) {
+		return true
 	}
-	canonical := l.content.Clone()
-	if canonical.Canonicalize() != nil || !exactNumbers(l.content) {
-		return "", false
-	}
-	hash := changelog.Hash(canonical)
-	return hash, hash == l.hash
+	canonical := content.Clone()
+	return canonical.Canonicalize() == nil && exactNumbers(content) && changelog.Matches(canonical, hash)
 }
 
 // exactNumbers reports whether canonical JSON represents every number in v

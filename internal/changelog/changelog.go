@@ -76,6 +76,14 @@ func Hash(parts ...[]byte) string {
 	return hex.EncodeToString(digest.Sum(nil))
 }
 
+// Matches reports whether hash is the [Hash] of content.
+func Matches(content []byte, hash string) bool {
+	sum := sha256.Sum256(content)
+	var text [2 * sha256.Size]byte
+	hex.Encode(text[:], sum[:])
+	return string(text[:]) == hash
+}
+
 // Seal returns the entry as it is stored and served, and its hash: the SHA-256
 // in lower-case hex of the entry's canonical JSON (RFC 8785) without the member
 // "hash". The document is that JSON with the member "hash" at its sorted
