@@ -230,6 +230,9 @@ func parseBaseURL(s string, insecure bool) (*url.URL, error) {
 	if err != nil {
 		return nil, bad("must have a validly escaped path")
 	}
+	if raw := base.RawPath; raw == (&url.URL{Path: base.Path}).EscapedPath() {
+		base.RawPath = "" // the usual case
+	}
 	return &base, nil
 }
 

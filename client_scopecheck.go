@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -61,8 +60,12 @@ func (c *Client) checkScope(ctx context.Context, op operation) (err error) {
 	if granted == nil || granted.Covers(op.scope) {
 		return nil
 	}
-	unsent := &Error{Operation: op.String(), Message: "request not sent"}
-	return &ScopeError{Required: op.scope, Granted: slices.Clone(granted), err: unsent}
+	var refused struct { // one allocation for both
+		ScopeError
+		granted [8]Scope // more scopes are allocated separately
+	}
+	refused.ScopeError = ScopeError{Required: op.scope, Granted: append(refused.granted[:0], granted...), method: op.method, path: op.path}
+	return &refused.ScopeError
 }
 
 func (s *scopeCheck) known() (granted Scopes, round int) {

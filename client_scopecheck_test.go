@@ -119,6 +119,51 @@ func TestWithScopes(t *testing.T) {
 	s.checkCalls(t, 1, 1)
 }
 
+// A call with invalid parameters returns their error, also without the scope.
+func TestInvalidCallsWithoutScope(t *testing.T) {
+	t.Parallel()
+	s := &keyServer{}
+	c := s.client(t, promptrails.WithScopes(promptrails.ScopeAgentsRead))
+	ctx := t.Context()
+	for name, call := range map[string]func() error{
+		"ctx":       func() error { return readMembers(nil, c) }, //nolint:staticcheck // a nil context is an error
+		"workspace": func() error { return readMembers(ctx, c.InWorkspace("\n")) },
+		"id":        func() error { _, err := c.Members.Get(ctx, ""); return err },
+		"dots":      func() error { _, err := c.Members.Get(ctx, ".."); return err },
+		"params":    func() error { _, err := c.Members.Update(ctx, "m", nil); return err },
+		"option":    func() error { _, err := c.Members.Get(ctx, "m", promptrails.WithRequestID("")); return err },
+		"query": func() error {
+			_, err := c.Members.List(ctx, &promptrails.ListMembersParams{ListOptions: promptrails.ListOptions{Page: -1}})
+			return err
+		},
+		"body": func() error {
+			_, err := c.Credentials.Create(ctx, &promptrails.CreateCredentialParams{Name: "\xff"})
+			return err
+		},
+	} {
+		if err := call(); !errors.Is(err, promptrails.ErrValidation) {
+			t.Errorf("%s: got %v, want ErrValidation", name, err)
+		}
+	}
+	s.checkCalls(t, 0, 0)
+}
+
+// A call without the scope is refused before a request is built.
+func TestScopeRefusalAllocations(t *testing.T) { //nolint:paralleltest // counts allocations
+	c := (&keyServer{}).client(t, promptrails.WithScopes(promptrails.ScopeAgentsRead))
+	ctx := t.Context()
+	for name, call := range map[string]func() error{
+		"Members.Get":  func() error { _, err := c.Members.Get(ctx, "m"); return err },
+		"Members.List": func() error { return readMembers(ctx, c) },
+	} {
+		var err error
+		if n := testing.AllocsPerRun(100, func() { err = call() }); n > 3 {
+			t.Errorf("%s without the scope: got %v allocations, want 3 at most", name, n)
+		}
+		checkScopeRefused(t, err, "GET /members", promptrails.ScopeMembersRead)
+	}
+}
+
 func TestScopeCheckOptions(t *testing.T) {
 	t.Parallel()
 	key, check := promptrails.WithAPIKey(someKey), promptrails.WithScopeCheck()

@@ -176,27 +176,27 @@ func (e *Error) LogValue() slog.Value {
 type ScopeError struct {
 	Required Scope
 	Granted  Scopes
-	err      *Error // Status is 0 if the request was not sent
+	err      *Error // nil if the request was not sent
+
+	method, path string // of the request that was not sent
 }
 
 func (e *ScopeError) Error() string {
-	who := "the API key"
-	if e.err != nil && strings.HasPrefix(e.err.Message, who) {
+	who, err := "the API key", e.err
+	switch {
+	case e.method != "":
+		err = &Error{Operation: operation{method: e.method, path: e.path}.String(), Message: "request not sent"}
+	case err != nil && strings.HasPrefix(err.Message, who):
 		who = "it" // the server's message begins with "the API key"
 	}
-	return explain(e.err, fmt.Sprintf("%s requires the scope %s; it has %v", who, e.Required, e.Granted), string(e.Required))
+	return explain(err, fmt.Sprintf("%s requires the scope %s; it has %v", who, e.Required, e.Granted), string(e.Required))
 }
 
 // Is reports whether target is [ErrForbidden].
 func (e *ScopeError) Is(target error) bool { return target == ErrForbidden }
 
 // Unwrap returns the wrapped [*Error], or nil if the request was not sent.
-func (e *ScopeError) Unwrap() error {
-	if e.err != nil && e.err.Status == 0 {
-		return nil
-	}
-	return wrapped(e.err)
-}
+func (e *ScopeError) Unwrap() error { return wrapped(e.err) }
 
 // RoleError is returned when the caller's role does not permit the call. It
 // matches [ErrForbidden].

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"maps"
 )
 
 // pageSize is the default number of items in a page that All requests.
@@ -73,7 +72,7 @@ func whole[T any](ctx context.Context, c *Client, call call) ([]*T, error) {
 func all[T any](ctx context.Context, c *Client, call call, params any) iter.Seq2[*T, error] {
 	query, err := encodeQuery(params) // not in the iterator, because the caller may change params
 	return eachItem(ctx, call.opts, err, func() func(context.Context) iter.Seq[fetched[T]] {
-		return newWalk[T](c, call, maps.Clone(query)).pagesOf
+		return newWalk[T](c, call, query).pagesOf
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"iter"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -57,6 +58,9 @@ func newWalk[T any](c *Client, call call, query url.Values) *walk[T] {
 	}
 	number, _ := strconv.Atoi(query.Get("page"))
 	number = max(1, number)
+	if query = maps.Clone(query); query == nil {
+		query = url.Values{}
+	}
 	return &walk[T]{
 		client: c, call: call, query: query, size: newSizer(limit),
 		first: number, number: number, asked: limit, passes: 1, steady: true, seen: map[uint64]int{}, seed: maphash.MakeSeed(), identity: identity[T](),

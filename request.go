@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"log/slog"
 	"math"
 	"net/http"
 	"net/url"
@@ -52,22 +53,34 @@ func required[T any](params *T) any {
 // response into out, which is nil if no data is expected.
 func (c *Client) send(ctx context.Context, call call, out receiver) error {
 	options := newRequestOptions(call.opts)
-	ex := &exchange{conn: c.conn, credentials: c.conn.credentials, op: call.op, ids: call.ids, body: call.body, out: out, response: options.response}
-	if call.as != nil {
-		ex.credentials = *call.as
-	}
-	req, err := c.build(ctx, call, &options, ex)
+	query, payload, err := c.prepare(ctx, call, options.err)
 	if err != nil {
 		return err
 	}
-	return c.observe(ctx, ex, req)
+	isWatched := c.conn.observer != nil || c.conn.logger.Enabled(ctx, slog.LevelInfo)
+	if !isWatched { // a refused call is not built
+		if err := c.checkScope(ctx, call.op); err != nil {
+			return err
+		}
+	}
+	ex := &exchange{conn: c.conn, credentials: c.conn.credentials, op: call.op, ids: call.ids, body: call.body, payload: payload, out: out, response: options.response}
+	if call.as != nil {
+		ex.credentials = *call.as
+	}
+	req := c.build(call, query, &options, ex)
+	if !isWatched {
+		return c.exchange(ctx, ex, req)
+	}
+	return c.observe(ctx, ex, func(ctx context.Context) error {
+		if err := c.checkScope(ctx, call.op); err != nil {
+			return err
+		}
+		return c.exchange(ctx, ex, req)
+	})
 }
 
-// exchange checks the scope of a call, and sends it.
+// exchange sends a call.
 func (c *Client) exchange(ctx context.Context, ex *exchange, req *http.Request) error {
-	if err := c.checkScope(ctx, ex.op); err != nil {
-		return err
-	}
 	err := ex.run(context.WithValue(ctx, operationKey{}, &ex.op), req)
 	if ex.op.has(changesKeys) {
 		c.conn.keyChanges.Add(1) // even after an error: it may have been carried out
@@ -78,48 +91,64 @@ func (c *Client) exchange(ctx context.Context, ex *exchange, req *http.Request) 
 	return err
 }
 
-// build returns the request without its authentication.
-func (c *Client) build(ctx context.Context, call call, options *requestOptions, ex *exchange) (*http.Request, error) {
+// prepare checks the parameters of a call, and encodes its query and its body.
+func (c *Client) prepare(ctx context.Context, call call, invalidOption error) (query string, payload []byte, err error) {
 	switch {
 	case ctx == nil:
-		return nil, invalid("ctx", "must not be nil; use context.Background")
-	case options.err != nil:
-		return nil, options.err
+		return "", nil, invalid("ctx", "must not be nil; use context.Background")
+	case invalidOption != nil:
+		return "", nil, invalidOption
 	case call.body == (omittedBody{}):
-		return nil, invalid("params", "must not be nil")
+		return "", nil, invalid("params", "must not be nil")
 	}
 	if err := c.checkWorkspace(call.op); err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	u, err := c.url(call)
-	if err != nil {
-		return nil, err
+	if call.raw != nil {
+		query = call.raw.RawQuery
+	} else {
+		values, err := encodeQuery(call.query)
+		if err != nil {
+			return "", nil, err
+		}
+		if err := call.op.checkIDs(call.ids); err != nil {
+			return "", nil, err
+		}
+		query = values.Encode()
 	}
 	if call.body != nil {
-		if ex.payload, err = call.encode(); err != nil {
-			return nil, err
+		if payload, err = call.encode(); err != nil {
+			return "", nil, err
 		}
-		options.header.Set("Content-Type", "application/json")
+	}
+	return query, payload, nil
+}
+
+// build returns the request without its context and authentication.
+func (c *Client) build(call call, query string, options *requestOptions, ex *exchange) *http.Request {
+	header := options.header
+	if header == nil {
+		header = make(http.Header, 5)
+	}
+	if call.body != nil {
+		header.Set("Content-Type", "application/json")
 	}
 	if ex.op.mutates() {
 		ex.key = options.idempotencyKey
 		if ex.key == "" {
 			ex.key = rand.Text()
 		}
-		options.header[idempotencyKey] = []string{ex.key}
+		header[idempotencyKey] = []string{ex.key}
 	}
-	ex.conditional = options.header.Get("If-Match") != ""
+	ex.conditional = header.Get("If-Match") != ""
 	if c.workspace != "" && !call.op.has(acrossWorkspaces) {
-		options.header.Set("X-Workspace-ID", c.workspace)
+		header.Set("X-Workspace-ID", c.workspace)
 	}
-	options.header.Set("Accept", "application/json")
-	options.header.Set("User-Agent", c.conn.userAgent)
-	req, err := http.NewRequestWithContext(ctx, call.op.method, "", http.NoBody)
-	if err != nil {
-		return nil, invalid("method", "is not an HTTP method")
-	}
-	req.URL, req.Host, req.Header = u, u.Host, options.header
-	return req, nil
+	header.Set("Accept", "application/json")
+	header.Set("User-Agent", c.conn.userAgent)
+	u := c.url(call)
+	u.RawQuery = query
+	return &http.Request{Method: call.op.method, URL: u, Host: u.Host, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 }
 
 // idempotencyKey is the header's name in lower case, which servers treat alike.
@@ -145,19 +174,15 @@ func (call call) encode() ([]byte, error) {
 	return payload, nil
 }
 
-func (c *Client) url(call call) (*url.URL, error) {
-	if call.raw != nil {
-		u := *c.conn.base
-		u.RawPath = u.EscapedPath() + call.raw.EscapedPath()
-		u.Path += call.raw.Path
-		u.RawQuery = call.raw.RawQuery
-		return &u, nil
+// url returns the URL of a call without its query.
+func (c *Client) url(call call) *url.URL {
+	if call.raw == nil {
+		return call.op.url(c.conn.base, call.ids)
 	}
-	values, err := encodeQuery(call.query)
-	if err != nil {
-		return nil, err
-	}
-	return call.op.url(c.conn.base, call.ids, values)
+	u := *c.conn.base
+	u.RawPath = u.EscapedPath() + call.raw.EscapedPath()
+	u.Path += call.raw.Path
+	return &u
 }
 
 // checkWorkspace returns an error if the server would refuse the workspace with

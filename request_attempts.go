@@ -51,6 +51,7 @@ func (ex *exchange) run(ctx context.Context, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	req.Body = http.NoBody
 	if len(ex.payload) > 0 {
 		if err := req.SetBody(ex.payload); err != nil {
 			return err

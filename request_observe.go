@@ -18,8 +18,8 @@ type observation struct {
 	response Outcome // the parts of the last response
 }
 
-// observe makes a call with the observer, and logs its failure.
-func (c *Client) observe(ctx context.Context, ex *exchange, req *http.Request) error {
+// observe runs a call with the observer, and logs its failure.
+func (c *Client) observe(ctx context.Context, ex *exchange, run func(context.Context) error) error {
 	started := time.Now()
 	if o := c.conn.observer; o != nil {
 		ex.observed = &observation{start: CallStart{Operation: ex.op.exported(), BaseURL: c.conn.base.String(), Workspace: c.workspace}}
@@ -28,7 +28,7 @@ func (c *Client) observe(ctx context.Context, ex *exchange, req *http.Request) e
 		}
 		ctx = o.StartCall(ctx, ex.observed.start)
 	}
-	err := c.exchange(ctx, ex, req)
+	err := run(ctx)
 	if o := c.conn.observer; o != nil {
 		o.EndCall(ctx, CallEnd{CallStart: ex.observed.start, Outcome: ex.outcome(started, err), Attempts: ex.attempts})
 	}

@@ -3,6 +3,8 @@ package promptrails
 import (
 	"context"
 	"net/url"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/google/go-querystring/query"
@@ -64,52 +66,74 @@ func (op operation) has(t trait) bool      { return op.traits&t != 0 }
 func (op operation) mutates() bool         { return op.method != "GET" && op.method != "HEAD" }
 func (op operation) repeatsByItself() bool { return op.method != "POST" && op.method != "PATCH" }
 
-// url returns the URL of the operation relative to base. Each id becomes
-// exactly one escaped path element.
-func (op operation) url(base *url.URL, ids []string, values url.Values) (*url.URL, error) {
-	var b strings.Builder
-	for i, element := range strings.Split(op.path, "/") {
-		if i > 0 {
-			b.WriteByte('/')
-		}
-		if !strings.HasPrefix(element, "{") {
-			b.WriteString(element)
-			continue
-		}
-		id := ids[0]
-		ids = ids[1:]
-		name := strings.Trim(element, "{}")
+// checkIDs returns an error if one of the ids is not a path element.
+func (op operation) checkIDs(ids []string) error {
+	for i, id := range ids {
 		switch {
 		case id == "":
-			return nil, invalid(name, "must not be empty")
+			return invalid(op.parameter(i), "must not be empty")
 		case !validElement(id):
-			return nil, invalid(name, "must not consist only of dots, or contain control characters")
+			return invalid(op.parameter(i), "must not consist only of dots, or contain control characters")
 		}
-		b.WriteString(url.PathEscape(id))
 	}
-	u := *base
-	u.RawPath = base.EscapedPath() + b.String()
-	path, err := url.PathUnescape(u.RawPath)
-	if err != nil {
-		return nil, invalid("path", "cannot be escaped")
-	}
-	u.Path, u.RawQuery = path, values.Encode()
-	return &u, nil
+	return nil
+}
+
+// parameter returns the name of an id in the path template.
+func (op operation) parameter(i int) string {
+	name, _, _ := strings.Cut(strings.Split(op.path, "{")[i+1], "}")
+	return name
 }
 
 // validElement reports whether s is a valid path element: not empty, not only
 // dots, and without control characters.
 func validElement(s string) bool {
-	return strings.Trim(s, ".") != "" && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == 0x7f {
+			return false
+		}
+	}
+	return strings.Trim(s, ".") != ""
 }
 
-// encodeQuery encodes params, a pointer to a struct or nil, as a query.
+// url returns the URL of the operation relative to base. Each id becomes
+// exactly one escaped path element.
+func (op operation) url(base *url.URL, ids []string) *url.URL {
+	u := *base
+	u.Path = op.expand(base.Path, ids, func(id string) string { return id })
+	if base.RawPath != "" || slices.ContainsFunc(ids, func(id string) bool { return url.PathEscape(id) != id }) {
+		u.RawPath = op.expand(base.EscapedPath(), ids, url.PathEscape)
+	}
+	return &u
+}
+
+// expand appends the path template with its ids to base.
+func (op operation) expand(base string, ids []string, escape func(string) string) string {
+	var b strings.Builder
+	b.Grow(len(base) + len(op.path) + 32)
+	b.WriteString(base)
+	rest := op.path
+	for _, id := range ids {
+		before, after, _ := strings.Cut(rest, "{")
+		b.WriteString(before)
+		b.WriteString(escape(id))
+		_, rest, _ = strings.Cut(after, "}")
+	}
+	b.WriteString(rest)
+	return b.String()
+}
+
+// encodeQuery encodes params, a pointer to a struct or nil, as a query. The
+// result is nil if params is.
 func encodeQuery(params any) (url.Values, error) {
 	switch p := params.(type) {
 	case nil:
-		return url.Values{}, nil
+		return nil, nil
 	case url.Values:
 		return p, nil
+	}
+	if v := reflect.ValueOf(params); v.Kind() == reflect.Pointer && v.IsNil() {
+		return nil, nil
 	}
 	values, err := query.Values(params)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 type RequestOption func(*requestOptions)
 
 type requestOptions struct {
-	header         http.Header // in canonical form
+	header         http.Header // in canonical form; nil without options
 	idempotencyKey string
 	prefetch       int
 	response       *Response
@@ -22,7 +22,10 @@ type requestOptions struct {
 }
 
 func newRequestOptions(opts []RequestOption) requestOptions {
-	o := requestOptions{header: http.Header{}, prefetch: 1}
+	if len(opts) == 0 {
+		return requestOptions{prefetch: defaultPrefetch} // which the following code would allocate
+	}
+	o := requestOptions{header: http.Header{}, prefetch: defaultPrefetch}
 	for _, opt := range opts {
 		if opt != nil {
 			opt(&o)
@@ -67,6 +70,8 @@ func WithRequestID(id string) RequestOption {
 func WithIfMatch(version int64) RequestOption {
 	return func(o *requestOptions) { o.header.Set("If-Match", strconv.Quote(strconv.FormatInt(version, 10))) }
 }
+
+const defaultPrefetch = 1
 
 // maxPrefetch limits [WithPrefetch], and thereby the memory of an iteration.
 const maxPrefetch = 64

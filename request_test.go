@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -170,7 +171,7 @@ func TestErrorTypes(t *testing.T) {
 			default:
 				return
 			}
-			ignoreCause := cmp.FilterPath(func(p cmp.Path) bool { return p.String() == "err" }, cmp.Ignore())
+			ignoreCause := cmp.FilterPath(func(p cmp.Path) bool { return slices.Contains([]string{"err", "method", "path"}, p.String()) }, cmp.Ignore())
 			if diff := cmp.Diff(c.want, got, ignoreCause); diff != "" {
 				t.Errorf("Me with %s (-want +got):\n%s", c.body, diff)
 			}
