@@ -309,9 +309,15 @@ func (k *heldKey) admit(now time.Time, r *AuthRequest) (*Principal, error) {
 	refusal, lacking := k.rules.Judge(policy.Use{At: now, IP: &r.IP, Origins: &origins}, r.Scopes...)
 	switch refusal {
 	case nil:
-		p := k.principal
-		p.Scopes = slices.Clone(p.Scopes) // the caller may change them
-		return &p, nil
+		var admitted struct { // one allocation for both
+			Principal
+			scopes [8]Scope // more scopes are allocated separately
+		}
+		admitted.Principal = k.principal
+		if k.principal.Scopes != nil {
+			admitted.Scopes = append(admitted.scopes[:0], k.principal.Scopes...) // the caller may change them
+		}
+		return &admitted.Principal, nil
 	case policy.IPNotAllowed:
 		return nil, refusedKey(refusal, map[string]string{"ip": r.IP.Unmap().String()})
 	case policy.OriginNotAllowed:

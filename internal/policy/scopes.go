@@ -18,7 +18,7 @@ func canonical[S ~string](scope S) S {
 
 // Covers reports whether the granted scopes include required.
 func Covers[S ~string](granted []S, required S) bool {
-	return slices.ContainsFunc(granted, func(g S) bool {
+	return slices.Contains(granted, required) || slices.ContainsFunc(granted, func(g S) bool {
 		return g == AllScopes || canonical(g) == canonical(required)
 	})
 }
