@@ -480,7 +480,7 @@ func TestAuthenticatorComparesWholeKeys(t *testing.T) {
 }
 
 // A use of a cached key allocates the principal only.
-func TestAuthenticateAllocations(t *testing.T) { //nolint:paralleltest // counts allocations
+func TestAuthenticateAllocations(t *testing.T) {
 	auth, err := promptrails.NewAuthenticator(nil, promptrails.WithAuthVerifier(verifier(func(context.Context, promptrails.Secret) (*promptrails.APIKey, error) {
 		return &promptrails.APIKey{ID: "k", WorkspaceID: "w", Scopes: promptrails.Scopes{promptrails.ScopeAgentsRead, promptrails.ScopeTracesRead}}, nil
 	})))

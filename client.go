@@ -50,6 +50,7 @@ type connection struct {
 	base        *url.URL // includes apiPrefix; no trailing slash
 	http        *http.Client
 	transport   http.RoundTripper // the caller's, which http wraps
+	timeout     time.Duration     // of one attempt
 	credentials credentials
 	maxRetries  int
 	maxResponse int64
@@ -101,11 +102,12 @@ func NewClient(opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	httpClient, transport := cfg.newHTTPClient()
+	httpClient, transport, timeout := cfg.newHTTPClient()
 	conn := &connection{
 		base:        base,
 		http:        httpClient,
 		transport:   transport,
+		timeout:     timeout,
 		credentials: creds,
 		maxRetries:  max(0, cfg.maxRetries),
 		maxResponse: cfg.maxResponse,

@@ -149,7 +149,7 @@ func TestInvalidCallsWithoutScope(t *testing.T) {
 }
 
 // A call without the scope is refused before a request is built.
-func TestScopeRefusalAllocations(t *testing.T) { //nolint:paralleltest // counts allocations
+func TestScopeRefusalAllocations(t *testing.T) {
 	c := (&keyServer{}).client(t, promptrails.WithScopes(promptrails.ScopeAgentsRead))
 	ctx := t.Context()
 	for name, call := range map[string]func() error{

@@ -4,11 +4,12 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 )
 
-// newHTTPClient returns a configured copy of the caller's client, and the
-// transport that it wraps.
-func (cfg *config) newHTTPClient() (*http.Client, http.RoundTripper) {
+// newHTTPClient returns a configured copy of the caller's client without its
+// timeout, the transport that it wraps, and the timeout of an attempt.
+func (cfg *config) newHTTPClient() (*http.Client, http.RoundTripper, time.Duration) {
 	var c http.Client
 	if cfg.httpClient != nil {
 		c = *cfg.httpClient
@@ -19,13 +20,15 @@ func (cfg *config) newHTTPClient() (*http.Client, http.RoundTripper) {
 	}
 	c.Transport = transport
 	c.CheckRedirect = withinOrigin(c.CheckRedirect)
+	timeout := defaultTimeout
 	switch {
 	case cfg.timeout > 0:
-		c.Timeout = cfg.timeout
-	case c.Timeout == 0:
-		c.Timeout = defaultTimeout
+		timeout = cfg.timeout
+	case c.Timeout > 0:
+		timeout = c.Timeout
 	}
-	return &c, transport
+	c.Timeout = 0 // a context with a deadline takes fewer allocations
+	return &c, transport, timeout
 }
 
 // sharedTransport is the default transport, shared by all clients. It is a copy

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"net/http"
@@ -78,6 +79,9 @@ func (attempt roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody, Request: r}, nil
 }
 
+// errTimeout is the error of an attempt that was too slow, from net/http.
+var errTimeout = fmt.Errorf("it took longer than the timeout of WithTimeout: %w", context.DeadlineExceeded)
+
 // attempt sends the request once, reads the response, and sets the outcome and
 // whether another attempt follows.
 func (ex *exchange) attempt(r *http.Request) {
@@ -93,7 +97,9 @@ func (ex *exchange) attempt(r *http.Request) {
 		r = ex.startAttempt(r)
 		defer ex.endAttempt(r)
 	}
-	resp, err := ex.conn.http.Do(r)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), ex.conn.timeout, errTimeout)
+	defer cancel()
+	resp, err := ex.conn.http.Do(r.WithContext(ctx))
 	if err != nil {
 		ex.log(r.Context(), nil, err)
 		ex.broken(r.Context(), err)

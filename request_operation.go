@@ -125,18 +125,17 @@ func (op operation) expand(base string, ids []string, escape func(string) string
 
 // encodeQuery encodes params, a pointer to a struct or nil, as a query. The
 // result is nil if params is.
-func encodeQuery(params any) (url.Values, error) {
+func encodeQuery(params any) (values url.Values, err error) {
 	switch p := params.(type) {
 	case nil:
-		return nil, nil
+		return values, nil
 	case url.Values:
 		return p, nil
 	}
 	if v := reflect.ValueOf(params); v.Kind() == reflect.Pointer && v.IsNil() {
-		return nil, nil
+		return values, nil
 	}
-	values, err := query.Values(params)
-	if err != nil {
+	if values, err = query.Values(params); err != nil {
 		return nil, invalid("params", "cannot be encoded as a query: "+err.Error())
 	}
 	for _, count := range []string{"page", "limit", "sequence_from", "sequence_to"} {
