@@ -35,11 +35,9 @@ func withManyCredentials(b *testing.B) *promptrails.Client {
 			c.is_default, c.schema_type, c.is_valid, c.version, c.created_at - n.value, c.updated_at FROM credentials c, n`,
 		`UPDATE counters SET n = n + ? WHERE kind IN ('credentials', 'members')`,
 		`WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < ?)
-			INSERT INTO users (id, email, email_key, name, search, created_at)
-			SELECT 'u' || value, 'u' || value || '@example.com', 'u' || value || '@example.com', 'Ada', 'ada' || char(10) || 'u' || value || '@example.com', 1 FROM n`,
-		`WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < ?)
-			INSERT INTO members (workspace_id, id, user_id, role, version, joined_at, workspace_created_at)
-			SELECT m.workspace_id, printf('0%026d', n.value), 'u' || n.value, CASE n.value % 10 WHEN 0 THEN 'admin' ELSE 'user' END, 1, m.joined_at - n.value, m.workspace_created_at
+			INSERT INTO members (workspace_id, id, user_id, email, name, search, role, version, joined_at)
+			SELECT m.workspace_id, printf('0%026d', n.value), 'u' || n.value, 'u' || n.value || '@example.com', 'Ada', 'ada' || char(10) || 'u' || n.value || '@example.com',
+			CASE n.value % 10 WHEN 0 THEN 'admin' ELSE 'user' END, 1, m.joined_at - n.value
 			FROM members m, n WHERE m.role = 'owner'`,
 	} {
 		if _, err := db.ExecContext(b.Context(), statement, manyCredentials-1); err != nil {

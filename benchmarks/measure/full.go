@@ -114,15 +114,17 @@ func fill(template string, workspaces, entries int) []statement {
 	const numbers = `WITH RECURSIVE numbers (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM numbers WHERE i + 1 < $2) `
 	perWorkspace := (entries + workspaces - 1) / workspaces
 	return []statement{
-		{numbers + `INSERT INTO users (id, email, email_key, name, search, workspace_count, created_at)
-			SELECT 'user' || i, i || '@example.com', i || '@example.com', u.name, u.search, 1, u.created_at
+		{numbers + `INSERT INTO users (id, email, name, workspace_count, created_at)
+			SELECT 'user' || i, i || '@example.com', u.name, 1, u.created_at
 			FROM numbers, workspaces w JOIN users u ON u.id = w.owner_id WHERE w.id = $1`, []any{template, workspaces}},
-		{numbers + `INSERT INTO workspaces (id, name, slug, search, plan, owner_id, version, created_at, updated_at, changelog_sequence, changelog_hash)
-			SELECT 'workspace' || i, w.name, 'full-' || i, w.search, w.plan, 'user' || i, 1, w.created_at, w.updated_at, min($3, max(0, $4 - i * $3)), w.changelog_hash
+		{numbers + `INSERT INTO workspaces (id, name, slug, plan, owner_id, version, created_at, updated_at, changelog_sequence, changelog_hash)
+			SELECT 'workspace' || i, w.name, 'full-' || i, w.plan, 'user' || i, 1, w.created_at, w.updated_at, min($3, max(0, $4 - i * $3)), w.changelog_hash
 			FROM numbers, workspaces w WHERE w.id = $1`, []any{template, workspaces, perWorkspace, entries}},
-		{numbers + `INSERT INTO members (workspace_id, id, user_id, role, version, joined_at, workspace_created_at)
-			SELECT 'workspace' || i, 'member' || i, 'user' || i, m.role, 1, m.joined_at, m.workspace_created_at
+		{numbers + `INSERT INTO members (workspace_id, id, user_id, email, name, search, role, version, joined_at)
+			SELECT 'workspace' || i, 'member' || i, 'user' || i, i || '@example.com', m.name, m.search, m.role, 1, m.joined_at
 			FROM numbers, members m WHERE m.workspace_id = $1`, []any{template, workspaces}},
+		{numbers + `INSERT INTO user_workspaces (user_id, workspace_id, workspace_created_at, role)
+			SELECT 'user' || i, 'workspace' || i, w.created_at, 'owner' FROM numbers, workspaces w WHERE w.id = $1`, []any{template, workspaces}},
 		{numbers + `INSERT INTO counters (workspace_id, kind, n)
 			SELECT 'workspace' || i, c.kind, c.n FROM numbers, counters c WHERE c.workspace_id = $1 AND c.kind = 'members'`, []any{template, workspaces}},
 		{numbers + `INSERT INTO changelog (workspace_id, sequence, id, occurred_at, action, resource_type, resource_id, actor_type, actor_id, document)
