@@ -1,7 +1,9 @@
 package store
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -37,6 +39,46 @@ func TestSchemasAgree(t *testing.T) {
 	}
 	if len(sqlite) < 300 {
 		t.Errorf("schema: got %d columns and indexes, want at least 300", len(sqlite))
+	}
+}
+
+// updateVariable makes the test write migrations/sqlite_schema.sql.
+const updateVariable = "PROMPTRAILS_UPDATE_SCHEMA"
+
+// The schema of a new SQLite database is the one that all migrations result in.
+func TestSchemaOfNewDatabases(t *testing.T) {
+	t.Parallel()
+	db := openPool("file::memory:", keepWrites)
+	db.SetMaxOpenConns(1)
+	t.Cleanup(func() { _ = db.Close() })
+	migrated := &sqliteDB{writer: db, reader: db, queue: newQueue()}
+	if err := migrated.runMigrations(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := "-- Written by: " + updateVariable + "=1 go test ./internal/store -run TestSchemaOfNewDatabases\n"
+	err := migrated.Read(t.Context(), func(g *Global) error {
+		statement := func(r scanner) error {
+			var text string
+			err := r.Scan(&text)
+			want += "\n" + text + ";\n"
+			return err
+		}
+		return errors.Join(
+			g.rows("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rowid", nil, statement),
+			g.rows("SELECT 'INSERT INTO schema_versions (version_id, is_applied) VALUES (' || version_id || ', ' || is_applied || ')' FROM schema_versions ORDER BY id", nil, statement),
+		)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	update := os.Getenv(updateVariable) != ""
+	if update {
+		if err := os.WriteFile("migrations/sqlite_schema.sql", []byte(want), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(want, schemaSQL); diff != "" && !update {
+		t.Errorf("migrations/sqlite_schema.sql differs from the result of the migrations; to update it, run the command in its first line (-want +got):\n%s", diff)
 	}
 }
 
