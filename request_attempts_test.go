@@ -318,7 +318,7 @@ func TestGetAllocations(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if n > 54 {
-		t.Errorf("Credentials.Get: got %v allocations, want 54 at most", n)
+	if n > 60 {
+		t.Errorf("Credentials.Get: got %v allocations, want 60 at most", n)
 	}
 }

@@ -58,6 +58,7 @@ const databaseVariable = "PROMPTRAILS_TEST_DATABASE"
 const processesVariable = "PROMPTRAILS_TEST_PROCESSES"
 
 var testDatabases = map[string]func(testing.TB) string{
+	"file":      func(t testing.TB) string { t.Helper(); return filepath.Join(t.TempDir(), "workspaces.db") },
 	"postgres":  pgtest.DSN,
 	"superuser": pgtest.AdminDSN, // without row-level security
 	"citus":     pgtest.Citus,

@@ -22,6 +22,7 @@ const processes = 4
 func several(t *testing.T, cfg embedded.Config, test func(t *testing.T, s []*server)) {
 	t.Helper()
 	shared(t, func(t *testing.T, with embedded.Config) {
+		cfg := cfg // the subtests run in parallel
 		cfg.DSN, cfg.AllowLoopbackWebhooks = with.DSN, true
 		if cfg.MasterKey == nil {
 			cfg.MasterKey = make([]byte, 32)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,7 +18,8 @@ func TestPrune(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	s := newService(t, func() time.Time { return now })
+	var elapsed atomic.Int64
+	s := newService(t, func() time.Time { return now.Add(time.Duration(elapsed.Load())) })
 	plain := store.OutcomeKey{Principal: "p", Workspace: "w", Hash: []byte("plain")}
 	secret := store.OutcomeKey{Principal: "p", Workspace: "w", Hash: []byte("secret")}
 	err := s.Store.Write(ctx, func(g *store.Global) error {
@@ -41,7 +43,7 @@ func TestPrune(t *testing.T) {
 		{24 * time.Hour, false, false, true},
 		{30 * 24 * time.Hour, false, false, false},
 	} {
-		now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Add(c.after)
+		elapsed.Store(int64(c.after))
 		if err := s.Prune(ctx); err != nil {
 			t.Fatal(err)
 		}

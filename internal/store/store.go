@@ -61,7 +61,8 @@ func (s *Store) Write(ctx context.Context, fn func(*Global) error) error {
 
 // engine is a database system.
 type engine interface {
-	// Read runs fn in a read-only transaction, which sees one snapshot.
+	// Read runs fn in a read-only transaction, which sees one snapshot. fn runs again
+	// if its first statement fails because the connection was lost.
 	Read(ctx context.Context, fn func(*Global) error) error
 	// Write runs fn in a transaction. It commits the transaction if fn returns nil
 	// and rolls it back otherwise. fn may be run more than once, so it must only
