@@ -448,3 +448,42 @@ func planOf(t *testing.T, s *Store, statement string) string {
 	}
 	return strings.Join(plan, "; ")
 }
+
+// A search over as many workspaces as are compared for one page is complete. With one
+// more, it continues after a cursor.
+func TestSearchOfWorkspacesIsBounded(t *testing.T) {
+	t.Parallel()
+	s := opened(t, "")
+	for created, want := range map[int]struct {
+		total int
+		more  bool
+	}{maxListed: {maxListed, false}, maxListed + 1: {Uncounted, true}} {
+		user := fmt.Sprint("user", created)
+		var total int
+		bounds := &Bounds{Scanned: maxListed}
+		err := s.Write(t.Context(), func(g *Global) error {
+			if err := g.CreateUser(&promptrails.User{ID: user, Email: user + "@example.com"}, moment); err != nil {
+				return err
+			}
+			for i := range created {
+				id := fmt.Sprint(user, "-", i)
+				x, err := g.CreateWorkspace(&promptrails.Workspace{ID: id, Name: "w", Slug: id, Plan: "pro", CreatedAt: moment}, "", time.Time{})
+				if err != nil {
+					return err
+				}
+				if err := x.CreateMember(&promptrails.Member{ID: "m", UserID: user, Role: promptrails.RoleOwner, JoinedAt: moment}); err != nil {
+					return err
+				}
+			}
+			var err error
+			_, total, err = g.UserWorkspaces(user, "", "w", Paging{Limit: 10, Bounds: bounds})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if total != want.total || (bounds.End != nil) != want.more {
+			t.Errorf("search over %d workspaces: got total %d and end %v, want total %d and an end: %t", created, total, bounds.End, want.total, want.more)
+		}
+	}
+}
