@@ -40,7 +40,7 @@ type database struct{ name, value string }
 // suites returns the tests with a database that must fail, fastest first.
 func (d database) suites() [][]string {
 	return [][]string{
-		{"./internal/store", "-run", "Stay.*/" + d.name + "|TestPostgres"},
+		{"./internal/store", "-run", "(Stay.*|ChangelogByTime)/" + d.name + "|TestPostgres"},
 		{"./embedded", "-run", "TestIsolation|TestReseal|TestMember|TestKeyLastUsed"},
 	}
 }
