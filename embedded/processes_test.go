@@ -15,7 +15,7 @@ import (
 )
 
 // processes is the number of services over one database in these tests. A service has
-// no state outside of it, so they stand for as many processes.
+// no state outside of it, so they behave as that many processes do.
 const processes = 4
 
 // several runs test with several services over one database.
