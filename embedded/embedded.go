@@ -36,12 +36,12 @@ type Config struct {
 	// the connections are for writes. Open creates the tables in the first schema
 	// of search_path, which must be empty, unless they exist. Several processes on
 	// several machines may use the same database; they need the same MasterKey, and
-	// clocks that differ by less than 10 seconds. The
-	// user must own the tables to create or migrate them. If the user is not a
-	// superuser, row-level security hides the rows of other workspaces from the
-	// statements of a workspace, in addition to their conditions. If the database
-	// has the Citus extension, Open distributes the tables when it creates them,
-	// and there is no row-level security.
+	// clocks that differ by less than 10 seconds. The user must own the tables to
+	// create or migrate them. If the user is not a superuser, row-level security
+	// hides the rows of other workspaces from the statements of a workspace, in
+	// addition to their conditions. If the database has the Citus extension, Open
+	// distributes the tables when it creates them, and there is no row-level
+	// security.
 	//
 	// If the connection to PostgreSQL is lost during a commit, the outcome is looked
 	// up by the idempotency key of the request. Without a key, the response is a 500
@@ -239,10 +239,10 @@ func (cfg *Config) origins() (list []policy.Origin) {
 // using the current one, while the service runs. It can be interrupted and run
 // again. If several processes use the database, all of them must have been opened
 // with the current key before. After it returns nil, the previous keys can be
-// destroyed; until then the service cannot be opened without them. If the service is opened without a
-// key that idempotency keys of the last 24 hours were stored with, requests
-// that reuse them return 409 idempotency_key_reused, because the original
-// requests can no longer be compared.
+// destroyed; until then the service cannot be opened without them. If the service
+// is opened without a key that idempotency keys of the last 24 hours were stored
+// with, requests that reuse them return 409 idempotency_key_reused, because the
+// original requests can no longer be compared.
 //
 // An error lists each value that could not be decrypted. All other values have
 // been reencrypted.

@@ -87,7 +87,7 @@ func (g *Global) searchWorkspaces(userID, role, q string, p Paging) (page []*pro
 				}
 			}
 		}
-		if len(some) < maxListed {
+		if len(some) < maxListed || p.After != nil && len(page) > p.Limit { // pages after a cursor have no total
 			break
 		}
 		last := some[len(some)-1]

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -58,7 +59,7 @@ func translatePostgres(err error) error {
 	case queryCanceled:
 		return &unavailableError{"a statement took too long", false, err}
 	}
-	switch e.Code[:2] {
+	switch class(e) {
 	case "08": // the connection of a server to a node of Citus
 		return &unavailableError{"a node of the database cannot be reached", false, err}
 	case "57": // shutdown, crash, start
@@ -67,10 +68,14 @@ func translatePostgres(err error) error {
 	return err
 }
 
+// class returns the class of an error: the first two characters of its code. A proxy may
+// send an error without a code.
+func class(e *pgconn.PgError) string { return e.Code[:min(2, len(e.Code))] }
+
 // isDisconnected reports whether the connection failed or was lost.
 func isDisconnected(err error) bool {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return e.Code[:3] == "57P"
+		return strings.HasPrefix(e.Code, "57P")
 	}
 	_, isConnect := errors.AsType[*pgconn.ConnectError](err)
 	_, isNet := errors.AsType[net.Error](err)
@@ -83,7 +88,7 @@ func isDisconnected(err error) bool {
 func isUnknown(err error) bool {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		level := e.SeverityUnlocalized
-		return level != "ERROR" || slices.Contains([]string{"08", "57", "58", "XX"}, e.Code[:2])
+		return level != "ERROR" || slices.Contains([]string{"08", "57", "58", "XX"}, class(e))
 	}
 	_, isPrepare := errors.AsType[pgx.ErrPreprocessingBatch](err) // COMMIT was not sent
 	return !isPrepare && !pgconn.SafeToRetry(err)
@@ -102,7 +107,7 @@ func runsAgain(err error) bool {
 		return false
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return slices.Contains([]string{serializationFailure, deadlockDetected, lockNotAvailable}, e.Code) || e.Code[:2] == "08" || e.Code[:3] == "57P"
+		return slices.Contains([]string{serializationFailure, deadlockDetected, lockNotAvailable}, e.Code) || class(e) == "08" || strings.HasPrefix(e.Code, "57P")
 	}
 	return isDisconnected(err)
 }

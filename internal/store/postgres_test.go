@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/promptrails-community/promptrails-go/internal/pgtest"
 )
 
@@ -139,6 +141,23 @@ func TestPostgresReplacesLostConnections(t *testing.T) {
 			if !errors.Is(err, ErrNotFound) {
 				t.Errorf("%s after the connections were terminated: got %v, want %v", name, err, ErrNotFound)
 			}
+		}
+	}
+}
+
+// A proxy between the service and the server may send errors of any form.
+func TestPostgresErrorsOfProxies(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{"", "0", "08", "08006", "57", "57P01", "XX000"} {
+		for _, severity := range []string{"", "ERROR", "FATAL"} {
+			err := translatePostgres(&pgconn.PgError{Code: code, SeverityUnlocalized: severity})
+			if unavailable := errors.Is(err, ErrBusy); unavailable != (len(code) >= 2 && code[:2] != "XX") {
+				t.Errorf("error %q with the code %q: got unavailable %t, want it for the classes 08 and 57", severity, code, unavailable)
+			}
+			if unknown := isUnknown(err); unknown != (severity != "ERROR" || len(code) >= 2) {
+				t.Errorf("COMMIT with the error %q with the code %q: got an unknown outcome %t", severity, code, unknown)
+			}
+			_ = runsAgain(err) // does not panic
 		}
 	}
 }
