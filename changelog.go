@@ -1,7 +1,6 @@
 package promptrails
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"iter"
@@ -162,8 +161,8 @@ type ChangelogEntry struct {
 	PrevHash    string            `json:"prev_hash"` // the Hash of the previous entry; for the first, the SHA-256 of the workspace id
 	Hash        string            `json:"hash"`      // lowercase hex SHA-256 of the entry without this field, as RFC 8785 JSON
 
-	raw  json.RawMessage // valid JSON, and never changed
-	link link            // as decoded from raw
+	raw  string // valid JSON
+	link link   // as decoded from raw
 }
 
 // ChangelogResource is the object that changed.
@@ -188,15 +187,18 @@ func (e *ChangelogEntry) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	*e = ChangelogEntry(f)
-	e.raw = append(json.RawMessage(nil), data...)
-	e.link = link{e.WorkspaceID, e.Sequence, e.PrevHash, e.Hash}
+	e.setText(string(data))
 	return nil
+}
+
+func (e *ChangelogEntry) setText(entry string) {
+	e.raw, e.link = entry, link{e.WorkspaceID, e.Sequence, e.PrevHash, e.Hash}
 }
 
 // MarshalJSON implements [json.Marshaler].
 func (e ChangelogEntry) MarshalJSON() ([]byte, error) {
-	if e.raw != nil {
-		return bytes.Clone(e.raw), nil
+	if e.raw != "" {
+		return []byte(e.raw), nil
 	}
 	type fields ChangelogEntry
 	return wire.Encode(fields(e))
@@ -204,7 +206,7 @@ func (e ChangelogEntry) MarshalJSON() ([]byte, error) {
 
 // Changes are the changed fields of an object, in the JSON that the server
 // sent.
-type Changes struct{ raw json.RawMessage }
+type Changes struct{ raw string }
 
 // Change is the value of a field before and after a change. The value of a
 // secret is the string "[redacted]" if it is set, and null otherwise.
@@ -241,16 +243,18 @@ func (c Changes) All() iter.Seq2[string, Change] {
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (c *Changes) UnmarshalJSON(data []byte) error {
-	c.raw = append(json.RawMessage(nil), data...)
+	c.setText(string(data))
 	return nil
 }
 
+func (c *Changes) setText(changes string) { c.raw = changes }
+
 // MarshalJSON implements [json.Marshaler].
 func (c Changes) MarshalJSON() ([]byte, error) {
-	if c.raw == nil {
+	if c.raw == "" {
 		return []byte("{}"), nil
 	}
-	return c.raw, nil
+	return []byte(c.raw), nil
 }
 
 // ChangelogHead identifies the newest entry of a changelog. Every workspace has

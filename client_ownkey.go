@@ -15,7 +15,7 @@ type ownKey struct {
 // APIKeys.Current.
 func (ex *exchange) learnOwnKey() {
 	if current, ok := ex.out.(*object[APIKey]); ok && ex.op.name == opAPIKeysCurrent.name && ex.credentials.header == ex.conn.credentials.header {
-		ex.conn.ownKey.Store(&ownKey{hash: ex.keyHash(), id: current.Data.ID})
+		ex.conn.ownKey.Store(&ownKey{hash: ex.keyHash(), id: current.Data.value.ID})
 	}
 }
 

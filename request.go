@@ -33,7 +33,7 @@ func one[T any](ctx context.Context, c *Client, call call) (*T, error) {
 	if err := c.send(ctx, call, &response); err != nil {
 		return nil, err
 	}
-	return response.Data, nil
+	return response.Data.value, nil
 }
 
 // none sends a call whose response has no data.

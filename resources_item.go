@@ -2,6 +2,8 @@ package promptrails
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -63,26 +65,46 @@ func (r *Resource) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if err != nil {
 		return err
 	}
+	if object.Kind() != '{' {
+		return fmt.Errorf("expected a JSON object, got %.40q", object)
+	}
 	*r = Resource{}
-	fields, misfits := make([]byte, 0, len(object)), false
-	err = wire.EachMember(object, func(name string, rawName, value jsontext.Value) error {
-		if target := r.common(name); target != nil {
-			if wire.Decode(value, target) == nil {
-				return nil
+	text, misfits := string(object), false
+	members, fields := wire.Scan(text), make([]byte, 0, len(text))
+	for name, value, ok := members.Member(); ok; name, value, ok = members.Member() {
+		if target := r.common(unquote(name)); target != nil {
+			if setCommon(target, value) {
+				continue
 			}
 			misfits = true
 		}
 		fields = append(fields, separator(fields)...)
-		fields = append(append(append(fields, rawName...), ':'), value...)
-		return nil
-	})
+		fields = append(append(append(fields, name...), ':'), value...)
+	}
 	if len(fields) > 0 {
 		r.Fields = append(fields, '}')
 	}
 	if misfits {
-		r.Raw = json.RawMessage(object.Clone())
+		r.Raw = json.RawMessage(text)
 	}
-	return err
+	return nil
+}
+
+// setCommon sets a common field, and reports whether value is of its type.
+func setCommon(target any, value string) bool {
+	switch target := target.(type) {
+	case *string:
+		if text, ok := plain(value); ok {
+			*target = strings.Clone(text) // which does not retain a large object
+			return true
+		}
+	case *time.Time:
+		if at, ok := parseTime(value); ok {
+			*target = at
+			return true
+		}
+	}
+	return wire.Decode([]byte(value), target) == nil
 }
 
 // separator returns the text that precedes the next member of an object.

@@ -233,6 +233,18 @@ func TestResourceFieldsArePreserved(t *testing.T) {
 	}
 }
 
+// The name of a member may contain escapes.
+func TestResourceWithEscapedNames(t *testing.T) {
+	t.Parallel()
+	var r promptrails.Resource
+	if err := json.Unmarshal([]byte(`{"\u0069d":"a\u0062", "\u006eote" : 1}`), &r); err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"\u006eote":1}`; r.ID != "ab" || string(r.Fields) != want {
+		t.Errorf("Unmarshal: got id %q and fields %s, want ab and %s", r.ID, r.Fields, want)
+	}
+}
+
 func TestInventory(t *testing.T) {
 	t.Parallel()
 	s := promptrailstest.New(t, promptrailstest.WithConfig(func(c *embedded.Config) { c.DefaultPlan = promptrails.PlanEnterprise }))

@@ -36,14 +36,14 @@ func (f *fault) none() error {
 // object is the envelope of one object.
 type object[T any] struct {
 	fault
-	Data *T `json:"data"`
+	Data element[T] `json:"data"`
 }
 
 func (o *object[T]) check() error {
 	if err := o.none(); err != nil {
 		return err
 	}
-	if o.Data == nil || reflect.ValueOf(o.Data).Elem().IsZero() {
+	if o.Data.value == nil || reflect.ValueOf(o.Data.value).Elem().IsZero() {
 		return fmt.Errorf("expected %s in data", reflect.TypeFor[T]().Name())
 	}
 	return nil
@@ -55,12 +55,6 @@ type paged[T any] struct {
 	Data items[T]  `json:"data"`
 	Meta pagedMeta `json:"meta"`
 	page *Page[T]
-}
-
-// items is a list in an envelope. A list that is null is present and empty.
-type items[T any] struct {
-	array   []T
-	present bool
 }
 
 // pagedMeta is a Meta that also accepts total_pages, the older name of pages,
@@ -79,12 +73,6 @@ func (m *pagedMeta) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 }
 
 func (p *Page[T]) receiver() receiver { return &paged[T]{page: p} }
-
-// UnmarshalJSONFrom implements [json.UnmarshalerFrom].
-func (i *items[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	i.present = true
-	return json.UnmarshalDecode(dec, &i.array)
-}
 
 func (p *paged[T]) isPage() {}
 

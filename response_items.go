@@ -1,0 +1,73 @@
+package promptrails
+
+import (
+	"reflect"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/promptrails-community/promptrails-go/internal/wire"
+)
+
+// element is an object in an envelope.
+type element[T any] struct{ value *T }
+
+// UnmarshalJSONFrom implements the UnmarshalerFrom interface of
+// encoding/json/v2.
+func (e *element[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	value, err := dec.ReadValue()
+	if err != nil || value.Kind() == 'n' {
+		return err
+	}
+	e.value = new(T)
+	return decodeItem(e.value, value)
+}
+
+// items is a list in an envelope. A list that is null is present and empty.
+type items[T any] struct {
+	array   []T
+	present bool
+}
+
+// UnmarshalJSONFrom implements the UnmarshalerFrom interface of
+// encoding/json/v2.
+func (i *items[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	i.present = true
+	if kind := dec.PeekKind(); kind != '[' {
+		return json.UnmarshalDecode(dec, &i.array) // null, or an error
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	for dec.PeekKind() != ']' {
+		value, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		if i.array == nil {
+			i.array = make([]T, 0, min(pageSize, 1+len(dec.UnreadBuffer())/len(value)))
+		}
+		i.array = append(i.array, *new(T))
+		if err := decodeItem(&i.array[len(i.array)-1], value); err != nil {
+			return err
+		}
+	}
+	_, err := dec.ReadToken()
+	return err
+}
+
+// decodeItem decodes value, which is valid JSON, into item, which is zero. The
+// strings of the item are parts of one copy of value.
+func decodeItem[T any](item *T, value jsontext.Value) error {
+	self, retains := any(item).(textual)
+	if t := reflect.TypeFor[T](); t.Kind() == reflect.Struct && (retains || !decodesItself(reflect.PointerTo(t))) {
+		text := string(value)
+		if f := fieldsOf(t); f != nil && f.decode(reflect.ValueOf(item).Elem(), text) {
+			if retains {
+				self.setText(text)
+			}
+			return nil
+		}
+	}
+	return wire.Decode(value, item)
+}
