@@ -47,6 +47,8 @@ type authenticatorConfig struct {
 	size             int
 	rate             float64
 	burst            int
+	addressRate      float64
+	addressBurst     int // 0: a part of rate and burst
 	proxies          policy.Proxies
 	staleWait        time.Duration
 	keyFrom          func(*http.Request) string
@@ -115,9 +117,31 @@ func WithAuthStaleWait(d time.Duration) AuthenticatorOption {
 // cached, which protects the verifier from floods of invalid keys. The default
 // is 100 per second with a burst of 1000. Above the limit,
 // [Authenticator.Authenticate] returns [ErrUnavailable]. The burst must cover
-// the keys that are in use when the service starts.
+// the keys that are in use when the service starts, and half of it the keys from
+// one address.
 func WithAuthUnknownKeyRate(perSecond float64, burst int) AuthenticatorOption {
 	return func(c *authenticatorConfig) { c.rate, c.burst = perSecond, burst }
+}
+
+// WithAuthUnknownKeyRatePerAddress sets the share of one address of the rate of
+// [WithAuthUnknownKeyRate], so that a flood from a few addresses does not affect
+// others. The default is a tenth: 10 per second with a burst of 100. An address
+// that has used its share can use the rest of the rate, but only the first half
+// of the overall burst. N addresses thus leave to others at least half of the
+// burst without N shares. By default, during a flood from up to four addresses,
+// new keys from others are verified at up to 60 per second with a burst of 100.
+// A flood from many addresses can use up the overall rate.
+//
+// IPv6 addresses in the same /64 count as one, and a /48 has the share of four.
+// Callers without an address share one. Behind a proxy, set
+// [WithAuthTrustedProxies]: otherwise all callers have the address of the proxy.
+func WithAuthUnknownKeyRatePerAddress(perSecond float64, burst int) AuthenticatorOption {
+	return func(c *authenticatorConfig) {
+		c.addressRate, c.addressBurst = perSecond, burst
+		if !(perSecond > 0) || burst < 1 { // also rejects NaN
+			c.err = invalid("WithAuthUnknownKeyRatePerAddress", "must be more than 0 per second, with a burst of at least 1")
+		}
+	}
 }
 
 // WithAuthTrustedProxies sets the proxies whose X-Forwarded-For header, or the
@@ -240,7 +264,7 @@ func (cfg *authenticatorConfig) check(c *Client) error {
 
 // AuthRequest describes a use of an API key.
 type AuthRequest struct {
-	IP     netip.Addr // the caller's address; an invalid one is never in a list
+	IP     netip.Addr // the caller's address, which has a rate of unknown keys; an invalid one is never in a list
 	Origin string     // the Origin header, or empty without one
 	Scopes []Scope    // the required scopes
 }
@@ -269,7 +293,7 @@ func (a *Authenticator) authenticate(ctx context.Context, key string, r AuthRequ
 	if !apikey.IsKey(key) || a.keysCarrySum && !apikey.HasChecksum(key) {
 		return nil, refusedKey(policy.KeyUnknown, nil)
 	}
-	k, now, err := a.keys.get(ctx, key)
+	k, now, err := a.keys.get(ctx, key, r.IP)
 	if err != nil {
 		return nil, err
 	}

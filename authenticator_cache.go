@@ -4,15 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"golang.org/x/sync/singleflight"
-	"golang.org/x/time/rate"
 
 	"github.com/promptrails-community/promptrails-go/internal/apikey"
 	"github.com/promptrails-community/promptrails-go/internal/policy"
@@ -30,7 +29,7 @@ type keyCache struct {
 	verify                     func(context.Context, Secret) (*APIKey, *Error)
 	ttl, negativeTTL, maxStale time.Duration
 	staleWait                  time.Duration
-	unknown                    *rate.Limiter // limits verifications of keys that are not cached
+	unknown                    *unknownKeyRate
 	logger                     *slog.Logger
 	// epoch counts the calls that may have revoked or restricted a key. Keys
 	// accepted in an earlier epoch are verified again.
@@ -68,15 +67,16 @@ func newKeyCache(cfg *authenticatorConfig) *keyCache {
 	refusals, _ := simplelru.NewLRU[keyHash, *refusal](cfg.size, nil)
 	return &keyCache{
 		ttl: cfg.ttl, negativeTTL: cfg.negativeTTL, maxStale: cfg.maxStale, staleWait: cfg.staleWait,
-		unknown: rate.NewLimiter(rate.Limit(min(cfg.rate, math.MaxFloat64)), cfg.burst),
+		unknown: newUnknownKeyRate(cfg),
 		held:    held, refusals: refusals,
 	}
 }
 
 // get returns a key from the cache or verifies it. It also returns the time at
 // which to check the key. Concurrent callers share one verification, which
-// continues if a caller's context is canceled.
-func (r *keyCache) get(ctx context.Context, key string) (*heldKey, time.Time, error) {
+// continues if a caller's context is canceled. The verification of an unknown key
+// uses the rate of the address ip of the caller that starts it.
+func (r *keyCache) get(ctx context.Context, key string, ip netip.Addr) (*heldKey, time.Time, error) {
 	hash, epoch, now := keyHash(apikey.Hash(key)), r.epoch.Load(), time.Now()
 	k, refused := r.remembered(hash, epoch, now)
 	if refused != nil {
@@ -89,7 +89,7 @@ func (r *keyCache) get(ctx context.Context, key string) (*heldKey, time.Time, er
 	}
 	r.counts.misses.Add(1)
 	verification := r.flights.DoChan(fmt.Sprintf("%x %d", hash, epoch), func() (any, error) {
-		return r.refresh(context.WithoutCancel(ctx), key, hash, epoch), nil
+		return r.refresh(context.WithoutCancel(ctx), key, ip, hash, epoch), nil
 	})
 	if k.usableStale(epoch, now) && !k.retryAt.IsZero() {
 		r.counts.stale.Add(1)
@@ -158,7 +158,7 @@ type verified struct {
 
 // refresh verifies a key and caches the result. It returns the cached result if
 // another caller has just verified the key.
-func (r *keyCache) refresh(ctx context.Context, key string, hash keyHash, epoch uint64) verified {
+func (r *keyCache) refresh(ctx context.Context, key string, ip netip.Addr, hash keyHash, epoch uint64) verified {
 	asked := time.Now()
 	k, refused := r.remembered(hash, epoch, asked)
 	switch {
@@ -166,10 +166,11 @@ func (r *keyCache) refresh(ctx context.Context, key string, hash keyHash, epoch 
 		return verified{err: refused}
 	case k.usable(epoch, asked):
 		return verified{key: k}
-	case k == nil && !r.unknown.AllowN(asked, 1):
-		r.counts.rateRefusals.Add(1)
-		pause := time.Duration(float64(time.Second) / float64(r.unknown.Limit()))
-		return verified{err: cannotVerify("too many unknown keys; see WithAuthUnknownKeyRate", pause)}
+	case k == nil:
+		if x := r.unknown.take(ip, asked); x != nil {
+			r.counts.limited(x)
+			return verified{err: cannotVerify(x.reason(), x.wait)}
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
 	defer cancel()

@@ -405,7 +405,8 @@ func TestAuthenticatorLimitsUnknownKeys(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ks := newKeyService(t)
-		a := ks.newAuthenticator(promptrails.WithAuthUnknownKeyRate(10, 20), promptrails.WithAuthCacheSize(1), promptrails.WithAuthCacheTTL(10*time.Second))
+		a := ks.newAuthenticator(promptrails.WithAuthUnknownKeyRate(10, 20), promptrails.WithAuthUnknownKeyRatePerAddress(10, 20),
+			promptrails.WithAuthCacheSize(1), promptrails.WithAuthCacheTTL(10*time.Second))
 		known := ks.newKey().Key
 		checkAuth(t, a, known, promptrails.AuthRequest{}, "")
 		time.Sleep(9 * time.Second) // refills the burst

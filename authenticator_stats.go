@@ -17,6 +17,10 @@ type AuthenticatorStats struct {
 	Unavailable  uint64 // uses of keys that could not be verified: status 503
 	RateRefusals uint64 // keys that were not verified because of [WithAuthUnknownKeyRate]
 
+	// AddressRateRefusals counts the RateRefusals of addresses that exceeded
+	// [WithAuthUnknownKeyRatePerAddress]. The others exceeded the overall rate.
+	AddressRateRefusals uint64
+
 	Verifications        uint64 // calls of the [KeyVerifier]
 	VerificationFailures uint64 // calls that neither accepted nor rejected the key
 
@@ -31,7 +35,8 @@ func (a *Authenticator) Stats() AuthenticatorStats {
 	s := AuthenticatorStats{
 		Hits: c.hits.Load(), Misses: c.misses.Load(), StaleUses: c.stale.Load(),
 		Refusals: c.refusals.Load(), Unavailable: c.unavailable.Load(), RateRefusals: c.rateRefusals.Load(),
-		Verifications: c.verifications.Load(), VerificationFailures: c.failures.Load(),
+		AddressRateRefusals: c.addressRefusals.Load(),
+		Verifications:       c.verifications.Load(), VerificationFailures: c.failures.Load(),
 	}
 	a.keys.mu.Lock()
 	defer a.keys.mu.Unlock()
@@ -42,7 +47,7 @@ func (a *Authenticator) Stats() AuthenticatorStats {
 // authCounts has the counters of [AuthenticatorStats]. A use of a fresh key in the
 // cache increments one of them.
 type authCounts struct {
-	hits, misses, stale, refusals, unavailable, rateRefusals, verifications, failures atomic.Uint64
+	hits, misses, stale, refusals, unavailable, rateRefusals, addressRefusals, verifications, failures atomic.Uint64
 }
 
 // cached counts a use of a key in the cache.
@@ -51,6 +56,14 @@ func (c *authCounts) cached(k *heldKey, now time.Time) {
 		c.hits.Add(1)
 	} else {
 		c.stale.Add(1)
+	}
+}
+
+// limited counts a refusal to verify a key.
+func (c *authCounts) limited(x *rateRefusal) {
+	c.rateRefusals.Add(1)
+	if x.byAddress {
+		c.addressRefusals.Add(1)
 	}
 }
 

@@ -18,7 +18,7 @@ func TestAuthenticatorStats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ks := newKeyService(t)
 		key := ks.newKey(promptrails.ScopeAgentsRead)
-		a := ks.newAuthenticator(promptrails.WithAuthMaxStale(time.Hour), promptrails.WithAuthUnknownKeyRate(1e-9, 2), promptrails.WithAuthNegativeTTL(time.Hour))
+		a := ks.newAuthenticator(promptrails.WithAuthMaxStale(time.Hour), promptrails.WithAuthUnknownKeyRate(1e-9, 4), promptrails.WithAuthNegativeTTL(time.Hour))
 		var want promptrails.AuthenticatorStats
 		check := func(after string) {
 			t.Helper()
@@ -56,7 +56,7 @@ func TestAuthenticatorStats(t *testing.T) {
 		check("a rejected key in the cache")
 
 		use("pr_live_other")
-		want.Misses, want.RateRefusals, want.Unavailable = 3, 1, 1
+		want.Misses, want.RateRefusals, want.AddressRateRefusals, want.Unavailable = 3, 1, 1, 1
 		check("an unknown key beyond the rate")
 
 		ks.takeDown()

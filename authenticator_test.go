@@ -3,6 +3,7 @@ package promptrails_test
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -205,6 +206,12 @@ func TestNewAuthenticatorRejectsInvalidOptions(t *testing.T) {
 		},
 		"burst": func() (*promptrails.Authenticator, error) {
 			return promptrails.NewAuthenticator(key, promptrails.WithAuthUnknownKeyRate(1, 0))
+		},
+		"rate per address": func() (*promptrails.Authenticator, error) {
+			return promptrails.NewAuthenticator(key, promptrails.WithAuthUnknownKeyRatePerAddress(math.NaN(), 1))
+		},
+		"burst per address": func() (*promptrails.Authenticator, error) {
+			return promptrails.NewAuthenticator(key, promptrails.WithAuthUnknownKeyRatePerAddress(1, 0))
 		},
 		"key function": func() (*promptrails.Authenticator, error) {
 			return promptrails.NewAuthenticator(key, promptrails.WithAuthKeyFrom(nil))

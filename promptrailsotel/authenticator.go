@@ -22,6 +22,7 @@ var counters = []struct {
 	{"refusals", "{use}", "Uses that were refused.", func(s *promptrails.AuthenticatorStats) uint64 { return s.Refusals }},
 	{"unavailable", "{use}", "Uses of keys that could not be verified.", func(s *promptrails.AuthenticatorStats) uint64 { return s.Unavailable }},
 	{"rate_refusals", "{key}", "Keys that were not verified because of the rate of unknown keys.", func(s *promptrails.AuthenticatorStats) uint64 { return s.RateRefusals }},
+	{"address_rate_refusals", "{key}", "Keys that were not verified because of the rate of unknown keys from their address.", func(s *promptrails.AuthenticatorStats) uint64 { return s.AddressRateRefusals }},
 	{"verifications", "{verification}", "Verifications of keys.", func(s *promptrails.AuthenticatorStats) uint64 { return s.Verifications }},
 	{"verification_failures", "{verification}", "Verifications that neither accepted nor rejected the key.", func(s *promptrails.AuthenticatorStats) uint64 { return s.VerificationFailures }},
 }

@@ -354,7 +354,7 @@ func TestObserveAuthenticator(t *testing.T) {
 		}
 	}
 	want := map[string]int64{
-		"hits": 2, "misses": 2, "stale_uses": 0, "refusals": 1, "unavailable": 0, "rate_refusals": 0, "verifications": 2, "verification_failures": 0,
+		"hits": 2, "misses": 2, "stale_uses": 0, "refusals": 1, "unavailable": 0, "rate_refusals": 0, "address_rate_refusals": 0, "verifications": 2, "verification_failures": 0,
 		"cached_keysaccepted": 1, "cached_keysrejected": 1,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
