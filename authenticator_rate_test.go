@@ -2,6 +2,7 @@ package promptrails_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -104,9 +105,6 @@ func TestFloodDoesNotAffectOtherAddresses(t *testing.T) {
 		"an IPv6 site": {
 			flood: peers("[2001:db8:1:%x::1]:80"),
 		},
-		"mapped IPv4 addresses": {
-			flood: func(i int) (string, string) { return fmt.Sprintf("[::ffff:192.0.2.%d]:80", i%4), "" },
-		},
 		"callers without an address": {
 			flood: func(i int) (string, string) { return "@", fmt.Sprintf("192.0.2.%d", i%250) },
 		},
@@ -116,12 +114,12 @@ func TestFloodDoesNotAffectOtherAddresses(t *testing.T) {
 		"a forged header through a trusted proxy": {
 			opts:   trusting,
 			flood:  func(i int) (string, string) { return proxy, fmt.Sprintf("192.0.3.%d, 192.0.2.1", i%250) },
-			others: behindProxy("198.51.100.%d"), other: behindProxy("203.0.113.9"),
+			others: behindProxy("198.51.100.%d"), other: behindProxy("203.0.113.9:%d"),
 		},
 		"a header that is not an address": {
 			opts:   trusting,
 			flood:  behindProxy("192.0.3.1, unknown%d"),
-			others: behindProxy("198.51.100.%d"), other: behindProxy("203.0.113.9"),
+			others: behindProxy("198.51.100.%d"), other: behindProxy("203.0.113.9:%d"),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -209,6 +207,27 @@ func TestUnknownKeyRatePerAddress(t *testing.T) {
 		}
 		time.Sleep(3 * time.Second)
 		g.admits(2, "from an address that was refused by the overall rate", peers("203.0.113.1:%d"))
+	})
+}
+
+// IPv4-mapped IPv6 addresses are counted as IPv4 addresses, not as one subnet.
+func TestUnknownKeyRateOfMappedAddresses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newGateway(t).auth
+		use := func(key, ip string) error {
+			_, err := a.Authenticate(t.Context(), key, promptrails.AuthRequest{IP: netip.MustParseAddr("::ffff:" + ip)})
+			return err
+		}
+		for i := range 1000 {
+			_ = use(fmt.Sprintf("pr_live_invented%d", i), "192.0.2.1")
+		}
+		if err := use("pr_live_valid", "192.0.2.1"); !errors.Is(err, promptrails.ErrUnavailable) {
+			t.Errorf("a new key from the address of a flood: got %v, want ErrUnavailable", err)
+		}
+		if err := use("pr_live_valid", "198.51.100.1"); err != nil {
+			t.Errorf("a new key from another address: got %v, want success", err)
+		}
 	})
 }
 
