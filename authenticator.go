@@ -123,18 +123,20 @@ func WithAuthUnknownKeyRate(perSecond float64, burst int) AuthenticatorOption {
 	return func(c *authenticatorConfig) { c.rate, c.burst = perSecond, burst }
 }
 
-// WithAuthUnknownKeyRatePerAddress sets the share of one address of the rate of
-// [WithAuthUnknownKeyRate], so that a flood from a few addresses does not affect
-// others. The default is a tenth: 10 per second with a burst of 100. An address
-// that has used its share can use the rest of the rate, but only the first half
-// of the overall burst. N addresses thus leave to others at least half of the
-// burst without N shares. By default, during a flood from up to four addresses,
-// new keys from others are verified at up to 60 per second with a burst of 100.
-// A flood from many addresses can use up the overall rate.
+// WithAuthUnknownKeyRatePerAddress sets the share of one address in the rate of
+// [WithAuthUnknownKeyRate], so that a flood from a few addresses does not keep out
+// new keys from others. The default is a tenth: 10 per second with a burst of 100.
+// An address that has used its share can use the rest of the overall rate, but
+// only half of the overall burst. The other half, less the shares of the
+// addresses in the flood, is left to others: by default, during a flood from up
+// to four addresses, 60 keys per second with a burst of 100. A flood from many
+// addresses can use up the overall rate.
 //
 // IPv6 addresses in the same /64 count as one, and a /48 has the share of four.
-// Callers without an address share one. Behind a proxy, set
+// Callers without an address share one. Behind a proxy, use
 // [WithAuthTrustedProxies]: otherwise all callers have the address of the proxy.
+// The memory is bounded, to about 4 MB. If callers use the same key at the same time, only the first one's address
+// counts, and a refusal applies to all of them.
 func WithAuthUnknownKeyRatePerAddress(perSecond float64, burst int) AuthenticatorOption {
 	return func(c *authenticatorConfig) {
 		c.addressRate, c.addressBurst = perSecond, burst

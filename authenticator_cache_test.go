@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"strings"
 	"sync"
@@ -436,8 +437,8 @@ func TestAuthenticatorLimitsUnknownKeys(t *testing.T) {
 	})
 }
 
-// The size of the cache bounds the memory, regardless of the number of keys. The
-// test is not parallel because it measures the heap.
+// The size of the cache bounds the memory, regardless of the number of keys and
+// addresses. The test is not parallel because it measures the heap.
 func TestAuthenticatorMemory(t *testing.T) {
 	const size, keys = 500, 50_000
 	half := verifier(func(_ context.Context, key promptrails.Secret) (*promptrails.APIKey, error) {
@@ -456,7 +457,8 @@ func TestAuthenticatorMemory(t *testing.T) {
 	}
 	before := heap()
 	for i := range keys {
-		_, _ = a.Authenticate(t.Context(), fmt.Sprintf("pr_live_%d", i), promptrails.AuthRequest{})
+		ip := netip.AddrFrom16([16]byte{0x20, 1, byte(i >> 8), byte(i)}) // each in another /48
+		_, _ = a.Authenticate(t.Context(), fmt.Sprintf("pr_live_%d", i), promptrails.AuthRequest{IP: ip})
 	}
 	if grown := int64(heap()) - int64(before); grown > size*10<<10 {
 		t.Errorf("heap after %d keys: grew by %d bytes, want at most %d", keys, grown, size*10<<10)

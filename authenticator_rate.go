@@ -13,7 +13,7 @@ import (
 const (
 	addressPart     = 10     // by default, the rate of an address is this part of the overall rate
 	siteAddresses   = 4      // an IPv6 /48 has the rate of so many addresses
-	limitedNetworks = 10_000 // with a rate of their own, in about 3 MB
+	limitedNetworks = 10_000 // with a limiter of their own, in about 4 MB
 )
 
 // unknownKeyRate limits the verifications of keys that are not cached. Each
