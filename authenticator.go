@@ -135,8 +135,9 @@ func WithAuthUnknownKeyRate(perSecond float64, burst int) AuthenticatorOption {
 // IPv6 addresses in the same /64 count as one, and a /48 has the share of four.
 // Callers without an address share one. Behind a proxy, use
 // [WithAuthTrustedProxies]: otherwise all callers have the address of the proxy.
-// The memory is bounded, to about 4 MB. If callers use the same key at the same time, only the first one's address
-// counts, and a refusal applies to all of them.
+// If callers use the same key at the same time, only the address of the first one
+// counts, and a refusal applies to all of them. The memory is limited to about
+// 4 MB.
 func WithAuthUnknownKeyRatePerAddress(perSecond float64, burst int) AuthenticatorOption {
 	return func(c *authenticatorConfig) {
 		c.addressRate, c.addressBurst = perSecond, burst
