@@ -21,8 +21,8 @@ const (
 // use the overall burst down to the reserve, which is half of it, so that a single
 // gateway can use the whole rate, and a flood leaves the reserve to others.
 type unknownKeyRate struct {
-	perAddress rate.Limit
-	burst      int // of an address
+	perAddress float64 // per second
+	burst      int     // of an address
 	reserve    float64
 
 	mu      sync.Mutex
@@ -34,16 +34,20 @@ type unknownKeyRate struct {
 }
 
 func newUnknownKeyRate(cfg *authenticatorConfig) *unknownKeyRate {
-	perSecond, perAddress, burst := cfg.rate, cfg.addressRate, cfg.addressBurst
+	perAddress, burst := cfg.addressRate, cfg.addressBurst
 	if burst == 0 { // without the option
-		perAddress, burst = perSecond/addressPart, max(cfg.burst/addressPart, 1)
+		perAddress, burst = cfg.rate/addressPart, max(cfg.burst/addressPart, 1)
 	}
-	limit := func(perSecond float64) rate.Limit { return rate.Limit(min(perSecond, math.MaxFloat64)) }
 	shares, _ := simplelru.NewLRU[netip.Prefix, *rate.Limiter](limitedNetworks, nil) // fails only for sizes below 1
 	return &unknownKeyRate{
-		perAddress: limit(perAddress), burst: burst, reserve: float64(cfg.burst / 2),
-		overall: rate.NewLimiter(limit(perSecond), cfg.burst), shares: shares,
+		perAddress: perAddress, burst: min(burst, math.MaxInt/siteAddresses), reserve: float64(cfg.burst / 2),
+		overall: newLimiter(cfg.rate, cfg.burst), shares: shares,
 	}
+}
+
+// newLimiter returns a limiter. An infinite rate is rate.Inf, which is finite.
+func newLimiter(perSecond float64, burst int) *rate.Limiter {
+	return rate.NewLimiter(min(rate.Limit(perSecond), rate.Inf), burst)
 }
 
 // rateRefusal is the refusal of a verification. It can succeed after wait.
@@ -100,7 +104,7 @@ func (u *unknownKeyRate) share(network netip.Prefix) *rate.Limiter {
 	if network.Bits() == siteBits {
 		addresses = siteAddresses
 	}
-	l := rate.NewLimiter(u.perAddress*rate.Limit(addresses), u.burst*addresses)
+	l := newLimiter(u.perAddress*float64(addresses), u.burst*addresses)
 	u.shares.Add(network, l)
 	return l
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -176,6 +177,30 @@ func TestSingleAddressUsesTheRate(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 			g.admits(100, "from one address, a second later", peers("192.0.2.1:%d"))
+		}
+	})
+}
+
+// The largest and the smallest rates are valid.
+func TestExtremeUnknownKeyRates(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		largest, smallest := math.Inf(1), math.SmallestNonzeroFloat64
+		for name, c := range map[string]struct {
+			opts []promptrails.AuthenticatorOption
+			want int // of 2000 keys
+		}{
+			"largest":             {[]promptrails.AuthenticatorOption{promptrails.WithAuthUnknownKeyRate(largest, math.MaxInt)}, 2000},
+			"largest per address": {[]promptrails.AuthenticatorOption{promptrails.WithAuthUnknownKeyRate(largest, math.MaxInt), promptrails.WithAuthUnknownKeyRatePerAddress(largest, math.MaxInt)}, 2000},
+			"smallest":            {[]promptrails.AuthenticatorOption{promptrails.WithAuthUnknownKeyRate(smallest, 1)}, 1},
+		} {
+			for _, peer := range []string{"192.0.2.1:%d", "[2001:db8::1]:%d"} {
+				g := newGateway(t, c.opts...)
+				g.flood(2000, peers(peer))
+				if got := int(g.auth.Stats().Verifications); got != c.want { //nolint:gosec // at most 2000
+					t.Errorf("%s: 2000 keys from %s: got %d verifications, want %d", name, peer, got, c.want)
+				}
+			}
 		}
 	})
 }
