@@ -191,13 +191,14 @@ func TestExtremeUnknownKeyRates(t *testing.T) {
 			want int // of 2000 keys
 		}{
 			"largest":             {[]promptrails.AuthenticatorOption{promptrails.WithAuthUnknownKeyRate(largest, math.MaxInt)}, 2000},
-			"largest per address": {[]promptrails.AuthenticatorOption{promptrails.WithAuthUnknownKeyRate(largest, math.MaxInt), promptrails.WithAuthUnknownKeyRatePerAddress(largest, math.MaxInt)}, 2000},
+			"largest per address": {[]promptrails.AuthenticatorOption{promptrails.WithAuthUnknownKeyRate(1, 2000), promptrails.WithAuthUnknownKeyRatePerAddress(largest, math.MaxInt)}, 2000},
+			"largest burst":       {[]promptrails.AuthenticatorOption{promptrails.WithAuthUnknownKeyRate(1, 2000), promptrails.WithAuthUnknownKeyRatePerAddress(1, math.MaxInt)}, 2000},
 			"smallest":            {[]promptrails.AuthenticatorOption{promptrails.WithAuthUnknownKeyRate(smallest, 1)}, 1},
 		} {
 			for _, peer := range []string{"192.0.2.1:%d", "[2001:db8::1]:%d"} {
 				g := newGateway(t, c.opts...)
 				g.flood(2000, peers(peer))
-				if got := int(g.auth.Stats().Verifications); got != c.want { //nolint:gosec // at most 2000
+				if got := int(g.auth.Stats().Verifications); got != c.want {
 					t.Errorf("%s: 2000 keys from %s: got %d verifications, want %d", name, peer, got, c.want)
 				}
 			}
