@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
-	"slices"
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -35,22 +34,20 @@ func (s *ChangelogService) List(ctx context.Context, params *ListChangelogParams
 // [OrderAscending]. It requires the changelog:read scope, or the admin role.
 //
 // If [WithPrefetch] asks for more than one page and params filters by sequence
-// only, All requests that many pages plus one concurrently and buffers them. A
-// missing or misordered entry is a [*ChainError].
+// only, All requests up to that many pages plus one concurrently. A missing or
+// misordered entry is a [*ChainError].
 func (s *ChangelogService) All(ctx context.Context, params *ListChangelogParams, opts ...RequestOption) iter.Seq2[*ChangelogEntry, error] {
 	var p ListChangelogParams
 	if params != nil {
 		p = *params
 	}
 	_, err := encodeQuery(&p)
-	width := newRequestOptions(opts).prefetch
-	if width < 2 || !p.whole() {
-		return eachItem(ctx, opts, err, func() func(context.Context) iter.Seq[fetched[ChangelogEntry]] {
-			return s.reader(p, opts).pages
-		})
-	}
-	return eachItem(ctx, append(slices.Clip(opts), WithPrefetch(0)), err, func() func(context.Context) iter.Seq[fetched[ChangelogEntry]] {
-		return s.reader(p, opts).parallel(width)
+	return eachItem(ctx, opts, err, func(ctx context.Context, prefetch int) iter.Seq[fetched[ChangelogEntry]] {
+		r := s.reader(p, opts)
+		if prefetch > 1 && r.whole {
+			return r.parallel(ctx, prefetch)
+		}
+		return ahead(ctx, prefetch, r.pages)
 	})
 }
 

@@ -124,9 +124,11 @@ func TestTransportPanicsWhilePrefetching(t *testing.T) {
 	c := clientOver(t, roundTripper(func(*http.Request) (*http.Response, error) { panic("transport failed") }), promptrails.WithTimeout(time.Millisecond)) // net/http starts a goroutine for it
 	_, inventory := c.Resources.Inventory(t.Context())
 	for name, err := range map[string]error{
-		"All":           firstError(c.Members.All(t.Context(), nil)),
-		"Changelog.All": firstError(c.Changelog.All(t.Context(), &promptrails.ListChangelogParams{Order: promptrails.OrderAscending}, promptrails.WithPrefetch(3))),
-		"Inventory":     inventory,
+		"All":                         firstError(c.Members.All(t.Context(), nil)),
+		"Changelog.All":               firstError(c.Changelog.All(t.Context(), &promptrails.ListChangelogParams{Order: promptrails.OrderAscending}, promptrails.WithPrefetch(3))),
+		"All, prefetching 3 pages":    firstError(c.Members.All(t.Context(), nil, promptrails.WithPrefetch(3))),
+		"Changelog.All, newest first": firstError(c.Changelog.All(t.Context(), nil, promptrails.WithPrefetch(3))),
+		"Inventory":                   inventory,
 	} {
 		if err == nil || !strings.Contains(err.Error(), "transport failed") {
 			t.Errorf("%s: got %v, want the panic as an error", name, err)

@@ -72,8 +72,8 @@ func whole[T any](ctx context.Context, c *Client, call call) ([]*T, error) {
 // from the beginning.
 func all[T any](ctx context.Context, c *Client, call call, params any) iter.Seq2[*T, error] {
 	query, err := encodeQuery(params) // not in the iterator, because the caller may change params
-	return eachItem(ctx, call.opts, err, func() func(context.Context) iter.Seq[fetched[T]] {
-		return newWalk[T](c, call, query).pagesOf
+	return eachItem(ctx, call.opts, err, func(ctx context.Context, prefetch int) iter.Seq[fetched[T]] {
+		return newWalk[T](c, call, query).prefetch(ctx, prefetch)
 	})
 }
 
@@ -86,9 +86,9 @@ type fetched[T any] struct {
 	ends     error // returned after the items
 }
 
-// eachItem returns an iterator over the items of pages. It calls begin for the
-// pages of each range.
-func eachItem[T any](ctx context.Context, opts []RequestOption, err error, begin func() func(context.Context) iter.Seq[fetched[T]]) iter.Seq2[*T, error] {
+// eachItem returns an iterator over the items of pages. It calls pages, with the
+// number of [WithPrefetch], for each range.
+func eachItem[T any](ctx context.Context, opts []RequestOption, err error, pages func(ctx context.Context, prefetch int) iter.Seq[fetched[T]]) iter.Seq2[*T, error] {
 	options := newRequestOptions(opts)
 	switch {
 	case err != nil:
@@ -102,7 +102,7 @@ func eachItem[T any](ctx context.Context, opts []RequestOption, err error, begin
 			yield(nil, err)
 			return
 		}
-		for f := range ahead(ctx, options.prefetch, begin()) {
+		for f := range pages(ctx, options.prefetch) {
 			if f.err != nil {
 				yield(nil, f.err)
 				return

@@ -42,6 +42,7 @@ func (w *walk[T]) nextNumber(ctx context.Context, f *fetched[T]) (more bool, err
 				return false, err
 			}
 		}
+		w.widen(ctx, meta, came, leader)
 	}
 	w.sized = w.sized || came == w.asked && came != w.came
 	switch {
@@ -151,14 +152,19 @@ func (w *walk[T]) dropSeen(page *Page[T]) (again int) {
 
 // endPass reports whether another pass is required. If the pages of a pass did
 // not overlap and the total did not change, the pass has received every item
-// that existed during all of it. Otherwise endPass starts another pass, to find
-// items that moved between pages.
+// that existed during all of it. If its pages were requested concurrently, the
+// list must also be unchanged after it. Otherwise endPass starts another pass, to find items that moved
+// between pages.
 func (w *walk[T]) endPass(ctx context.Context, f *fetched[T]) (more bool, err error) {
 	p := w.pass
 	w.steady = w.steady && !p.moved && (w.total == 0 || w.total == p.total)
 	counted := w.first == 1 && p.total > 0
+	isComplete := !p.overlaps && !p.moved && (!counted || p.items >= p.total) || counted && w.steady && w.distinct == p.total
+	if isComplete && w.passes == 1 && w.leader != "" {
+		isComplete = w.unchanged(ctx, f)
+	}
 	switch {
-	case !p.overlaps && !p.moved && (!counted || p.items >= p.total), counted && w.steady && w.distinct == p.total:
+	case isComplete:
 		return false, nil
 	case w.distinct > maxSeen:
 		f.ends = w.incomplete("it changed during the iteration, and is too large to be read again without duplicates")

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -27,7 +28,7 @@ type otherServer struct {
 }
 
 func (s otherServer) handler() http.HandlerFunc {
-	requests := 0
+	var requests atomic.Int64
 	return func(w http.ResponseWriter, r *http.Request) {
 		page, limit := 1, 20
 		if n, err := strconv.Atoi(r.URL.Query().Get("page")); err == nil {
@@ -43,9 +44,8 @@ func (s otherServer) handler() http.HandlerFunc {
 		for i := range ids {
 			ids[i] = fmt.Sprintf("m%d", i)
 		}
-		requests++
-		if s.order != nil {
-			ids = s.order(requests, ids)
+		if request := int(requests.Add(1)); s.order != nil {
+			ids = s.order(request, ids)
 		}
 		begin := min((page-1)*limit, s.items)
 		if s.fixed {
@@ -67,6 +67,7 @@ func TestListsOfOtherServers(t *testing.T) {
 	both := func(page, limit, items int) string {
 		return fmt.Sprintf(`,"meta":{"total":%d,"page":%d,"limit":%d,"total_pages":%d}`, items, page, limit, (items+limit-1)/limit)
 	}
+	firstPage := func(_, limit, items int) string { return both(1, limit, items) }
 	shifting := func(request int, ids []string) []string { // as if an item were inserted before each request
 		n := request % len(ids)
 		return append(slices.Clone(ids[len(ids)-n:]), ids[:len(ids)-n]...)
@@ -86,39 +87,45 @@ func TestListsOfOtherServers(t *testing.T) {
 		"20 a page, with meta":          {otherServer{items: 250, maxPage: 20, meta: both}, 0, ""},
 		"no pagination":                 {otherServer{items: 101, fixed: true, order: shifting}, 0, ""},
 		"no pagination, few items":      {otherServer{items: 3, fixed: true, order: shifting}, 0, ""},
+		"many pages":                    {otherServer{items: 250, meta: both}, 10, ""},
+		"many pages, the last is full":  {otherServer{items: 250, meta: both}, 5, ""},
+		"a wrong page":                  {otherServer{items: 250, meta: firstPage}, 10, "requested page 2, received page 1"},
+		"an unstable order, many pages": {otherServer{items: 250, order: shifting, meta: both}, 20, ""},
 		"an unstable order":             {otherServer{items: 250, order: shifting, meta: both}, 0, ""},
 		"an unstable order, no meta":    {otherServer{items: 250, order: shifting}, 0, "may be incomplete"},
 		"a total that is too large":     {otherServer{items: 250, meta: func(int, int, int) string { return `,"meta":{"total":300}` }}, 0, "received 250 of 300 items"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				a := &scripted{script: []http.HandlerFunc{c.server.handler()}}
-				seen := map[string]int{}
-				var failed error
-				for m, err := range clientOver(t, a).Members.All(t.Context(), &promptrails.ListMembersParams{ListOptions: promptrails.ListOptions{Limit: c.limit}}) {
-					if err != nil {
-						failed = err
-						break
+		for _, prefetch := range []int{0, 1, 8} {
+			t.Run(fmt.Sprintf("%s prefetch=%d", name, prefetch), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					a := &scripted{script: []http.HandlerFunc{c.server.handler()}}
+					seen := map[string]int{}
+					var failed error
+					for m, err := range clientOver(t, a).Members.All(t.Context(), &promptrails.ListMembersParams{ListOptions: promptrails.ListOptions{Limit: c.limit}}, promptrails.WithPrefetch(prefetch)) {
+						if err != nil {
+							failed = err
+							break
+						}
+						seen[m.ID]++
 					}
-					seen[m.ID]++
-				}
-				for id, n := range seen {
-					if n != 1 {
-						t.Errorf("got item %s %d times, want once", id, n)
+					for id, n := range seen {
+						if n != 1 {
+							t.Errorf("got item %s %d times, want once", id, n)
+						}
 					}
-				}
-				switch {
-				case c.fails == "" && (failed != nil || len(seen) != c.server.items):
-					t.Errorf("got %d items and error %v, want %d items", len(seen), failed, c.server.items)
-				case c.fails != "" && (failed == nil || !strings.Contains(failed.Error(), c.fails)):
-					t.Errorf("got error %v after %d items, want an error containing %q", failed, len(seen), c.fails)
-				}
-				if a.count() > 80 {
-					t.Errorf("got %d requests for %d items, want at most 80", a.count(), c.server.items)
-				}
+					switch {
+					case c.fails == "" && (failed != nil || len(seen) != c.server.items):
+						t.Errorf("got %d items and error %v, want %d items", len(seen), failed, c.server.items)
+					case c.fails != "" && (failed == nil || !strings.Contains(failed.Error(), c.fails)):
+						t.Errorf("got error %v after %d items, want an error containing %q", failed, len(seen), c.fails)
+					}
+					if a.count() > 80 {
+						t.Errorf("got %d requests for %d items, want at most 80", a.count(), c.server.items)
+					}
+				})
 			})
-		})
+		}
 	}
 }
 

@@ -31,6 +31,11 @@ type walk[T any] struct {
 	before map[uint64]struct{} // items of the previous page, with cursors
 	now    map[uint64]struct{} // items of the current page, with cursors
 
+	// With page numbers.
+	width  int // number of pages that may be requested concurrently
+	window *window[spot, T]
+	leader string // identity of the first item, if pages were requested concurrently
+
 	// Without cursors.
 	first    int  // the page that the caller requested
 	number   int  // of the page being requested
@@ -67,28 +72,47 @@ func newWalk[T any](c *Client, call call, query url.Values) *walk[T] {
 	}
 }
 
-func (w *walk[T]) pagesOf(ctx context.Context) iter.Seq[fetched[T]] {
+// rest returns an iterator over the pages that were not yet returned.
+func (w *walk[T]) rest(ctx context.Context) iter.Seq[fetched[T]] {
 	return func(yield func(fetched[T]) bool) {
-		for {
-			f := w.fetch(ctx)
-			if errors.Is(f.err, errTooLarge) && w.shrink() {
-				continue
-			}
-			var more bool
-			if f.err == nil {
-				more, f.err = w.next(ctx, &f)
-			}
-			if !yield(f) || !more || f.err != nil || f.ends != nil {
+		for more := true; more; {
+			var f fetched[T]
+			if f, more = w.step(ctx); !yield(f) {
 				return
 			}
 		}
 	}
 }
 
-func (w *walk[T]) fetch(ctx context.Context) (f fetched[T]) {
+// step returns the next page and reports whether there is another one.
+func (w *walk[T]) step(ctx context.Context) (f fetched[T], more bool) {
+	for {
+		f = w.fetch(ctx)
+		if errors.Is(f.err, errTooLarge) && w.shrink() {
+			continue
+		}
+		if f.err == nil {
+			more, f.err = w.next(ctx, &f)
+		}
+		return f, more && f.err == nil && f.ends == nil
+	}
+}
+
+// fetch returns the page being requested, from the window if it is there.
+func (w *walk[T]) fetch(ctx context.Context) fetched[T] {
+	if w.window != nil {
+		if next, ok := w.window.key(); ok && next == (spot{w.asked, w.number}) && !w.query.Has("after") {
+			return w.window.take()
+		}
+		w.narrow()
+	}
 	w.query.Set("limit", strconv.Itoa(w.asked))
+	return w.request(ctx, w.query)
+}
+
+func (w *walk[T]) request(ctx context.Context, query url.Values) (f fetched[T]) {
 	call := w.call
-	call.query = w.query
+	call.query = query
 	call.opts = append(slices.Clone(call.opts), WithResponse(&f.response))
 	f.page, f.hasMeta, f.err = listPage[T](ctx, w.client, call)
 	return f

@@ -79,6 +79,14 @@ const maxPrefetch = 64
 // WithPrefetch sets how many pages All fetches ahead of the current page. The
 // default is 1, the maximum is 64, and 0 disables prefetching. All holds at
 // most pages+1 pages in memory.
+//
+// If pages is more than 1, All requests up to pages+1 pages at the same time, in
+// two cases: from a changelog that is filtered by sequence only, and from a list
+// with page numbers whose first page has its total and at least three pages after
+// it. All then requests the first item again at the end, and if the list has
+// changed, it reads the list again. If the server returns cursors, as the embedded
+// service does, one request follows another: a cursor is in the previous page, and
+// page numbers shift when an item is added or deleted.
 func WithPrefetch(pages int) RequestOption {
 	return func(o *requestOptions) {
 		if pages < 0 {
