@@ -38,8 +38,7 @@ type setter func(v reflect.Value, value string) bool
 // textual is implemented by types that retain the text of their value.
 type textual interface{ setText(text string) }
 
-// fieldsOf returns the fields of a struct type, or nil if package json has to
-// decode it.
+// fieldsOf returns the fields of t, or nil if package json has to decode it.
 func fieldsOf(t reflect.Type) *fields {
 	if known, ok := allFields.Load(t); ok {
 		return known.(*fields) //nolint:forcetypeassert // the only type in the map
@@ -52,6 +51,10 @@ func fieldsOf(t reflect.Type) *fields {
 var allFields sync.Map // from reflect.Type to *fields
 
 func newFields(t reflect.Type) *fields {
+	pointer := reflect.PointerTo(t)
+	if t.Kind() != reflect.Struct || decodesItself(pointer) && !pointer.Implements(reflect.TypeFor[textual]()) {
+		return nil
+	}
 	f := &fields{list: make([]field, 0, t.NumField()), index: map[string]int64{}}
 	for i := range t.NumField() {
 		member := t.Field(i)

@@ -20,7 +20,7 @@ func (e *element[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		return err
 	}
 	e.value = new(T)
-	return decodeItem(e.value, value)
+	return decodeItem(fieldsOf(reflect.TypeFor[T]()), e.value, value)
 }
 
 // items is a list in an envelope. A list that is null is present and empty.
@@ -39,6 +39,7 @@ func (i *items[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
+	known := fieldsOf(reflect.TypeFor[T]())
 	for dec.PeekKind() != ']' {
 		value, err := dec.ReadValue()
 		if err != nil {
@@ -48,7 +49,7 @@ func (i *items[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 			i.array = make([]T, 0, min(pageSize, 1+len(dec.UnreadBuffer())/len(value)))
 		}
 		i.array = append(i.array, *new(T))
-		if err := decodeItem(&i.array[len(i.array)-1], value); err != nil {
+		if err := decodeItem(known, &i.array[len(i.array)-1], value); err != nil {
 			return err
 		}
 	}
@@ -58,13 +59,12 @@ func (i *items[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 
 // decodeItem decodes value, which is valid JSON, into item, which is zero. The
 // strings of the item are parts of one copy of value.
-func decodeItem[T any](item *T, value jsontext.Value) error {
-	self, retains := any(item).(textual)
-	if t := reflect.TypeFor[T](); t.Kind() == reflect.Struct && (retains || !decodesItself(reflect.PointerTo(t))) {
+func decodeItem[T any](known *fields, item *T, value jsontext.Value) error {
+	if known != nil {
 		text := string(value)
-		if f := fieldsOf(t); f != nil && f.decode(reflect.ValueOf(item).Elem(), text) {
-			if retains {
-				self.setText(text)
+		if known.decode(reflect.ValueOf(item).Elem(), text) {
+			if item, retains := any(item).(textual); retains {
+				item.setText(text)
 			}
 			return nil
 		}

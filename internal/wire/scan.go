@@ -49,26 +49,27 @@ func (s *Scanner) spaces() {
 
 func (s *Scanner) value() string {
 	from := min(s.at, len(s.text))
-	s.at = valueEnd(s.text, from)
+	if from < len(s.text) && s.text[from] == '"' {
+		s.at = stringEnd(s.text, from)
+	} else {
+		s.at = valueEnd(s.text, from)
+	}
 	return s.text[from:s.at]
 }
 
-// valueEnd returns the end of the value at text[at].
+// valueEnd returns the end of the value at text[at], which is not a string.
 func valueEnd(text string, at int) int {
 	for depth := 0; at < len(text); at++ {
 		switch c := text[at]; {
 		case c == '"':
-			if at = stringEnd(text, at); depth == 0 {
-				return at
-			}
-			at--
+			at = stringEnd(text, at) - 1
 		case c == '{', c == '[':
 			depth++
 		case c == '}', c == ']':
 			if depth--; depth <= 0 {
 				return at + depth + 1 // without the bracket of the enclosing value, if depth is -1
 			}
-		case depth == 0 && (c == ',' || c == ':' || isSpace(c)):
+		case depth == 0 && (c == ',' || isSpace(c)):
 			return at
 		}
 	}
@@ -83,6 +84,9 @@ func stringEnd(text string, at int) int {
 			return len(text)
 		}
 		at += 1 + size
+		if text[at-1] != '\\' {
+			return at + 1
+		}
 		escapes := at
 		for text[escapes-1] == '\\' {
 			escapes--
