@@ -1,17 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"os"
 	"os/exec"
-	"strconv"
-	"strings"
-	"time"
+
+	"github.com/promptrails-community/promptrails-go/benchmarks/internal/process"
 )
 
 // The environment variables of a child process. A DSN is not an argument, because
@@ -21,9 +14,7 @@ const (
 	dsnVariable  = "MEASURE_DSN"
 )
 
-// target is a running server. It prints its target as one line of JSON. Then it
-// prints its CPU time in nanoseconds for each line that it reads, and exits at the
-// end of its input.
+// target is a running server.
 type target struct {
 	Address  string                `json:"address"`
 	Header   string                `json:"header,omitempty"` // authenticates a request
@@ -46,22 +37,13 @@ type floorRows struct {
 
 // child is a server in another process.
 type child struct {
+	*process.Process
 	target
-
-	process *exec.Cmd
-	input   io.WriteCloser
-	output  *bufio.Reader
 }
 
 // ownProcess returns the command that runs this program in a role.
 func ownProcess(ctx context.Context, role, dsn string) (*exec.Cmd, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.CommandContext(ctx, program) //nolint:gosec // this program
-	cmd.Env = append(os.Environ(), roleVariable+"="+role, dsnVariable+"="+dsn)
-	return cmd, nil
+	return process.Own(ctx, roleVariable+"="+role, dsnVariable+"="+dsn)
 }
 
 // startOwn starts a server of this program.
@@ -75,61 +57,11 @@ func startOwn(ctx context.Context, role, dsn string) (*child, error) {
 
 // start starts a server and reads its target.
 func start(cmd *exec.Cmd) (*child, error) {
-	c := &child{process: cmd}
-	cmd.Stderr = os.Stderr
-	input, err := cmd.StdinPipe()
+	c := new(child)
+	p, err := process.Start(cmd, &c.target)
 	if err != nil {
 		return nil, err
 	}
-	output, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	c.input, c.output = input, bufio.NewReader(output)
-	line, err := c.output.ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(line, &c.target)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("start a server: %w", errors.Join(err, c.stop()))
-	}
+	c.Process = p
 	return c, nil
-}
-
-// cpu returns the CPU time of the server.
-func (c *child) cpu() (time.Duration, error) {
-	if _, err := io.WriteString(c.input, "\n"); err != nil {
-		return 0, err
-	}
-	line, err := c.output.ReadString('\n')
-	if err != nil {
-		return 0, err
-	}
-	n, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
-	return time.Duration(n), err
-}
-
-// stop stops the server and waits for it.
-func (c *child) stop() error { return errors.Join(c.input.Close(), c.process.Wait()) }
-
-// report is the side of the server: it prints t and then CPU times until the end of
-// the input.
-func (t *target) report() error {
-	if err := json.NewEncoder(os.Stdout).Encode(t); err != nil {
-		return err
-	}
-	lines := bufio.NewScanner(os.Stdin)
-	for lines.Scan() {
-		used, err := cpuTime()
-		if err != nil {
-			return err
-		}
-		if _, err := fmt.Println(used.Nanoseconds()); err != nil {
-			return err
-		}
-	}
-	return lines.Err()
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/promptrails-community/promptrails-go/benchmarks/internal/report"
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
@@ -39,9 +40,9 @@ func measureCold(ctx context.Context, w io.Writer) error {
 		}
 		took = append(took, time.Duration(n))
 	}
-	t := table{columns: []string{"cold start in memory", "median", "slowest", "goal"}}
-	t.add(fmt.Sprintf("from embedded.Open to the first response, %d processes", coldStarts), duration(median(took)), duration(slices.Max(took)), duration(coldGoal))
-	return t.print(w, "Cold start")
+	t := report.Table{Columns: []string{"cold start in memory", "median", "slowest", "goal"}}
+	t.Add(fmt.Sprintf("from embedded.Open to the first response, %d processes", coldStarts), duration(report.Median(took)), duration(slices.Max(took)), duration(coldGoal))
+	return t.Print(w, "Cold start")
 }
 
 // playCold prints the nanoseconds from the opening of a service in memory to its

@@ -112,7 +112,7 @@ func (c *comparison) measure(ctx context.Context, s subject, sizes map[operation
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, server.stop()) }()
+	defer func() { err = errors.Join(err, server.Stop()) }()
 	if err := addSizes(ctx, &server.target, sizes); err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/promptrails-community/promptrails-go/benchmarks/internal/process"
 )
 
 // The floors.
@@ -26,7 +28,7 @@ func (c *comparison) measureBare(ctx context.Context, sizes map[operation]int) (
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, server.stop()) }()
+	defer func() { err = errors.Join(err, server.Stop()) }()
 	server.Requests = map[operation]request{}
 	for _, op := range []operation{get, list} {
 		server.Requests[op] = request{Path: fmt.Sprintf("/%d", sizes[op])}
@@ -55,7 +57,7 @@ func (c *comparison) measureCommits(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, insert.Close()) }()
-	before, err := cpuTime()
+	before, err := process.CPUTime()
 	if err != nil {
 		return err
 	}
@@ -70,7 +72,7 @@ func (c *comparison) measureCommits(ctx context.Context) (err error) {
 		last = now
 	}
 	elapsed := time.Since(began)
-	after, err := cpuTime()
+	after, err := process.CPUTime()
 	if err != nil {
 		return err
 	}

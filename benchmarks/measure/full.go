@@ -60,7 +60,7 @@ func measureFile(ctx context.Context, o *options, subject, file string, to *resu
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, server.stop()) }()
+	defer func() { err = errors.Join(err, server.Stop()) }()
 	for _, l := range fullLoads {
 		if err := server.addRun(ctx, subject, l, o.perLoad, to); err != nil {
 			return err
@@ -76,7 +76,7 @@ func createFull(ctx context.Context, o *options, file string) error {
 		return err
 	}
 	template := server.Floor.Workspace
-	if err := server.stop(); err != nil {
+	if err := server.Stop(); err != nil {
 		return err
 	}
 	return fillFile(ctx, file, fill(template, o.workspaces, o.full))

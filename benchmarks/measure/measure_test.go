@@ -43,24 +43,6 @@ func TestPercentile(t *testing.T) {
 	}
 }
 
-func TestMedian(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		values []float64
-		want   float64
-	}{
-		{nil, 0},
-		{[]float64{3}, 3},
-		{[]float64{4, 1}, 2.5},
-		{[]float64{9, 1, 5}, 5},
-		{[]float64{9, 1, 5, 6}, 5.5},
-	} {
-		if got := median(test.values); got != test.want {
-			t.Errorf("median of %v: got %v, want %v", test.values, got, test.want)
-		}
-	}
-}
-
 // Each field of a row has its own median.
 func TestResultsMedian(t *testing.T) {
 	t.Parallel()

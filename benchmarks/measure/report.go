@@ -8,29 +8,9 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/promptrails-community/promptrails-go/benchmarks/internal/report"
 )
-
-// table is a Markdown table.
-type table struct {
-	columns []string
-	rows    [][]string
-}
-
-func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
-
-// print writes the table under a heading. It omits a table without rows.
-func (t *table) print(w io.Writer, heading string) error {
-	if len(t.rows) == 0 {
-		return nil
-	}
-	var text strings.Builder
-	fmt.Fprintf(&text, "## %s\n\n| %s |\n|%s\n", heading, strings.Join(t.columns, " | "), strings.Repeat("---|", len(t.columns)))
-	for _, row := range t.rows {
-		fmt.Fprintf(&text, "| %s |\n", strings.Join(row, " | "))
-	}
-	_, err := fmt.Fprintln(w, text.String())
-	return err
-}
 
 const note = `CPU is the time of the server's process for a request, of the user and the system.
 It excludes the client and the processes of PostgreSQL. In a mixed load it is the
@@ -42,64 +22,64 @@ each round.
 
 // printDatabases writes the requests, the floors and the ratios.
 func printDatabases(w io.Writer, servers, floors *results) error {
-	if err := servers.table("server").print(w, "Requests"); err != nil {
+	if err := servers.table("server").Print(w, "Requests"); err != nil {
 		return err
 	}
 	if _, err := fmt.Fprint(w, note); err != nil {
 		return err
 	}
-	if err := floors.table("floor").print(w, "Floors"); err != nil {
+	if err := floors.table("floor").Print(w, "Floors"); err != nil {
 		return err
 	}
-	ratios := table{columns: []string{"server", "load", "floor or other server", "requests/s", "CPU per request"}}
+	ratios := report.Table{Columns: []string{"server", "load", "floor or other server", "requests/s", "CPU per request"}}
 	for _, name := range []string{inMemory, inFile, inPostgres, inCitus} {
-		ratios.compare(servers, floors, name, single(get, connections), key{bareHandler, single(get, connections)})
-		ratios.compare(servers, floors, name, single(list, connections), key{bareHandler, single(list, connections)})
+		compare(&ratios, servers, floors, name, single(get, connections), key{bareHandler, single(get, connections)})
+		compare(&ratios, servers, floors, name, single(list, connections), key{bareHandler, single(list, connections)})
 		if name == inFile {
 			for _, n := range []int{1, connections, 64} {
-				ratios.compare(servers, floors, name, single(post, n), key{commits, syncedRow})
+				compare(&ratios, servers, floors, name, single(post, n), key{commits, syncedRow})
 			}
 		}
 		for _, script := range scripts {
 			load := single(script.op, connections)
-			ratios.compare(servers, floors, name, load, key{pgbench + " of " + name, load})
+			compare(&ratios, servers, floors, name, load, key{pgbench + " of " + name, load})
 		}
 		for _, op := range []operation{get, list, post} {
 			load := single(op, connections)
-			ratios.compare(servers, servers, name, load, key{pocketBase, load})
+			compare(&ratios, servers, servers, name, load, key{pocketBase, load})
 		}
 	}
-	return ratios.print(w, "Ratios of a server to a floor or another server")
+	return ratios.Print(w, "Ratios of a server to a floor or another server")
 }
 
 // table returns the medians of all rows.
-func (r *results) table(subject string) *table {
-	t := &table{columns: []string{subject, "load", "requests/s", "CPU per request", "p50", "p99"}}
+func (r *results) table(subject string) *report.Table {
+	t := &report.Table{Columns: []string{subject, "load", "requests/s", "CPU per request", "p50", "p99"}}
 	for _, k := range r.order {
 		s := r.median(k)
-		t.add(k.subject, k.load, fmt.Sprintf("%.0f", s.rate), duration(s.cpu), duration(s.p50), duration(s.p99))
+		t.Add(k.subject, k.load, fmt.Sprintf("%.0f", s.rate), duration(s.cpu), duration(s.p50), duration(s.p99))
 	}
 	return t
 }
 
 // compare adds the ratios of a load to another row, if both were measured.
-func (t *table) compare(servers, others *results, subject, load string, other key) {
+func compare(t *report.Table, servers, others *results, subject, load string, other key) {
 	own, to := servers.samples[key{subject, load}], others.samples[other]
 	if len(own) > 0 && len(to) > 0 {
-		t.add(subject, load, other.subject,
+		t.Add(subject, load, other.subject,
 			ratio(own, to, func(s sample) float64 { return s.rate }), ratio(own, to, func(s sample) float64 { return float64(s.cpu) }))
 	}
 }
 
 // printFull writes the ratios of a full file to an empty one.
 func printFull(w io.Writer, o *options, found *results) error {
-	t := table{columns: []string{"load", "CPU per request, " + emptyFile, "CPU per request, " + fullFile, "ratio", "goal"}}
+	t := report.Table{Columns: []string{"load", "CPU per request, " + emptyFile, "CPU per request, " + fullFile, "ratio", "goal"}}
 	for _, l := range fullLoads {
 		empty, full := key{emptyFile, l.name(0)}, key{fullFile, l.name(0)}
-		t.add(l.name(0), duration(found.median(empty).cpu), duration(found.median(full).cpu),
+		t.Add(l.name(0), duration(found.median(empty).cpu), duration(found.median(full).cpu),
 			ratio(found.samples[full], found.samples[empty], func(s sample) float64 { return float64(s.cpu) }), fmt.Sprint(fullGoal))
 	}
-	return t.print(w, fmt.Sprintf("A file with %d workspaces and %d changelog entries", o.workspaces, o.full))
+	return t.Print(w, fmt.Sprintf("A file with %d workspaces and %d changelog entries", o.workspaces, o.full))
 }
 
 // printConditions writes the command line and the machine.

@@ -25,7 +25,7 @@ func (c *child) run(ctx context.Context, l load, duration time.Duration) ([]samp
 	if err := callers.call(ctx, duration/warmup); err != nil {
 		return nil, err
 	}
-	before, err := c.cpu()
+	before, err := c.CPU()
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (c *child) run(ctx context.Context, l load, duration time.Duration) ([]samp
 		return nil, err
 	}
 	elapsed := time.Since(began)
-	after, err := c.cpu()
+	after, err := c.CPU()
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"cmp"
-	"slices"
 	"time"
+
+	"github.com/promptrails-community/promptrails-go/benchmarks/internal/report"
 )
 
 // sample is one measurement. A zero field was not measured.
@@ -25,20 +25,6 @@ func percentile(sorted []time.Duration, p int) time.Duration {
 		return 0
 	}
 	return sorted[max(0, (len(sorted)*p+99)/100-1)]
-}
-
-// median returns the middle of the values, or the mean of the two in the middle. It
-// returns 0 if there are no values.
-func median[T ~int64 | ~float64](values []T) T {
-	if len(values) == 0 {
-		return 0
-	}
-	sorted := slices.SortedFunc(slices.Values(values), cmp.Compare[T])
-	half := len(sorted) / 2
-	if len(sorted)%2 == 1 {
-		return sorted[half]
-	}
-	return (sorted[half-1] + sorted[half]) / 2
 }
 
 // key names a row of a table.
@@ -75,7 +61,7 @@ func medianOf[T ~int64 | ~float64](samples []sample, field func(sample) T) T {
 	for i, s := range samples {
 		values[i] = field(s)
 	}
-	return median(values)
+	return report.Median(values)
 }
 
 // medianRatio returns the median of the ratios of a field in each round, or 0 if it was
@@ -88,5 +74,5 @@ func medianRatio(of, to []sample, field func(sample) float64) float64 {
 			ratios = append(ratios, field(of[i])/divisor)
 		}
 	}
-	return median(ratios)
+	return report.Median(ratios)
 }

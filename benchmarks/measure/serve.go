@@ -8,14 +8,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
-	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/benchmarks/internal/process"
 	"github.com/promptrails-community/promptrails-go/embedded"
 	"github.com/promptrails-community/promptrails-go/internal/apikey"
 )
@@ -63,19 +62,10 @@ func config(dsn string) embedded.Config {
 
 // serve serves t until the parent process closes the input.
 func serve(ctx context.Context, handler http.Handler, t *target) error {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	t.Address = listener.Addr().String()
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
-	done := make(chan error, 1)
-	go func() { done <- server.Serve(listener) }()
-	err = errors.Join(t.report(), server.Close())
-	if e := <-done; !errors.Is(e, http.ErrServerClosed) {
-		err = errors.Join(err, e)
-	}
-	return err
+	return process.Serve(ctx, handler, func(address string) any {
+		t.Address = address
+		return t
+	})
 }
 
 // furnish creates a workspace with rows for each operation. Its names are random, so

@@ -1,13 +1,13 @@
 //go:build !unix
 
-package main
+package process
 
 import (
 	"errors"
 	"time"
 )
 
-// cpuTime returns an error, because the CPU time is read with getrusage.
-func cpuTime() (time.Duration, error) {
+// CPUTime returns an error, because the CPU time is read with getrusage.
+func CPUTime() (time.Duration, error) {
 	return 0, errors.New("the CPU time of a process is only read on Unix systems")
 }
