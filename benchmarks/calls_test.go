@@ -12,35 +12,18 @@ import (
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
-	"github.com/promptrails-community/promptrails-go/internal/changelog"
+	"github.com/promptrails-community/promptrails-go/benchmarks/internal/documents"
 )
-
-// chain returns n sealed entries of a workspace, as they are served.
-func chain(b *testing.B, n int) [][]byte {
-	b.Helper()
-	const workspace = "2N8Dx8a2a1qUspBKbP02vqP29eH"
-	documents, prev := make([][]byte, n), changelog.Genesis(workspace)
-	for i := range documents {
-		document, hash, err := changelog.Seal(&changelog.Entry{
-			ID: "3MVOWo1xF7FAhBXJx8TdMd8GK1h", WorkspaceID: workspace, Sequence: int64(i + 1), Action: "updated",
-			Resource: changelog.Ref{Type: "workspace", ID: workspace, Name: "Research"}, Actor: changelog.Ref{Type: "user", ID: "3MVOWo1xF7FAhBXJx8TdMd8GK1h", Name: "Ada"},
-			Changes: changelog.Changes(`{"name":{"from":"a","to":"b"}}`), IP: "203.0.113.9", UserAgent: "promptrails-go/0.1.0",
-			RequestID: "3MVOWo1xF7FAhBXJx8TdMd8GK1h", OccurredAt: time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC), PrevHash: prev,
-		})
-		if err != nil {
-			b.Fatal(err)
-		}
-		documents[i], prev = document, hash
-	}
-	return documents
-}
 
 // BenchmarkVerifyChangelog verifies 1000 decoded entries. The floor computes the
 // SHA-256 of their JSON.
 func BenchmarkVerifyChangelog(b *testing.B) {
-	documents := chain(b, 1000)
-	entries := make([]*promptrails.ChangelogEntry, len(documents))
-	for i, document := range documents {
+	chain, err := documents.Chain(1000)
+	if err != nil {
+		b.Fatal(err)
+	}
+	entries := make([]*promptrails.ChangelogEntry, len(chain))
+	for i, document := range chain {
 		entries[i] = new(promptrails.ChangelogEntry)
 		if err := json.Unmarshal(document, entries[i]); err != nil {
 			b.Fatal(err)
@@ -53,7 +36,7 @@ func BenchmarkVerifyChangelog(b *testing.B) {
 	b.Run("floor", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			for _, document := range documents {
+			for _, document := range chain {
 				_ = sha256.Sum256(document)
 			}
 		}
@@ -101,18 +84,17 @@ func BenchmarkScopeRefusal(b *testing.B) {
 // BenchmarkGet gets one object over the loopback. The floor does the same with
 // net/http and encoding/json, with a timeout.
 func BenchmarkGet(b *testing.B) {
-	const object = `{"data":{"id":"3MVOWo1xF7FAhBXJx8TdMd8GK1h","name":"Key of Ada","type":"openai","category":"llm","description":"A key","masked_content":"sk-…6789",` +
-		`"is_default":false,"schema_type":"","is_valid":true,"version":3,"created_at":"2026-01-02T03:04:05.000006Z","updated_at":"2026-01-02T03:04:05.000006Z"}}`
+	object, id := documents.One(documents.Credential(1)), documents.ID(1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, object)
+		_, _ = w.Write(object)
 	}))
 	defer server.Close()
 	b.Run("floor", func(b *testing.B) {
 		client := &http.Client{Timeout: 30 * time.Second}
 		b.ReportAllocs()
 		for b.Loop() {
-			r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, server.URL+"/api/v1/credentials/"+"3MVOWo1xF7FAhBXJx8TdMd8GK1h", http.NoBody)
+			r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, server.URL+"/api/v1/credentials/"+id, http.NoBody)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -144,7 +126,7 @@ func BenchmarkGet(b *testing.B) {
 		}
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := c.Credentials.Get(b.Context(), "3MVOWo1xF7FAhBXJx8TdMd8GK1h"); err != nil {
+			if _, err := c.Credentials.Get(b.Context(), id); err != nil {
 				b.Fatal(err)
 			}
 		}

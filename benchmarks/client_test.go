@@ -5,7 +5,6 @@
 package benchmarks
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,29 +13,18 @@ import (
 	"testing"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/benchmarks/internal/documents"
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
-
-// page is the JSON of 100 changelog entries.
-func page() []byte {
-	var b bytes.Buffer
-	b.WriteString(`{"data":[`)
-	for i := range 100 {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		fmt.Fprintf(&b, `{"action":"updated","actor":{"id":"3MVOWo1xF7FAhBXJx8TdMd8GK1h","name":"Ada","type":"user"},"changes":{"name":{"from":"a","to":"b"}},`+
-			`"hash":"%064x","id":"3MVOWo1xF7FAhBXJx8TdMd8GK1h","ip":"203.0.113.9","occurred_at":"2026-01-02T03:04:05.000006Z","prev_hash":"%064x","request_id":"3MVOWo1xF7FAhBXJx8TdMd8GK1h",`+
-			`"resource":{"id":"3MVOWo1xF7FAhBXJx8TdMd8GK1h","name":"Research","type":"workspace"},"sequence":%d,"user_agent":"promptrails-go/0.1.0","workspace_id":"2N8Dx8a2a1qUspBKbP02vqP29eH"}`, i, i-1+1, i+1)
-	}
-	b.WriteString(`],"meta":{"limit":100}}`)
-	return b.Bytes()
-}
 
 // BenchmarkChangelogPage reads a page of 100 entries with the client. The floor reads
 // it with net/http and does not decode it.
 func BenchmarkChangelogPage(b *testing.B) {
-	body := page()
+	chain, err := documents.Chain(100)
+	if err != nil {
+		b.Fatal(err)
+	}
+	body := documents.Changelog(chain, 0, 100)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(body)
