@@ -148,22 +148,6 @@ func TestInvalidCallsWithoutScope(t *testing.T) {
 	s.checkCalls(t, 0, 0)
 }
 
-// A call without the scope is refused before a request is built.
-func TestScopeRefusalAllocations(t *testing.T) {
-	c := (&keyServer{}).client(t, promptrails.WithScopes(promptrails.ScopeAgentsRead))
-	ctx := t.Context()
-	for name, call := range map[string]func() error{
-		"Members.Get":  func() error { _, err := c.Members.Get(ctx, "m"); return err },
-		"Members.List": func() error { return readMembers(ctx, c) },
-	} {
-		var err error
-		if n := testing.AllocsPerRun(100, func() { err = call() }); n > 3 {
-			t.Errorf("%s without the scope: got %v allocations, want 3 at most", name, n)
-		}
-		checkScopeRefused(t, err, "GET /members", promptrails.ScopeMembersRead)
-	}
-}
-
 func TestScopeCheckOptions(t *testing.T) {
 	t.Parallel()
 	key, check := promptrails.WithAPIKey(someKey), promptrails.WithScopeCheck()

@@ -306,19 +306,3 @@ func TestTimeoutError(t *testing.T) {
 		t.Errorf("Me with a slow server: got %v, want DeadlineExceeded and WithTimeout in its text", err)
 	}
 }
-
-// The client adds a limited number of allocations to those of the transport.
-func TestGetAllocations(t *testing.T) {
-	const object = `{"data":{"id":"c","name":"Key of Ada","created_at":"2026-01-02T03:04:05.000006Z"}}`
-	c := clientOver(t, roundTripper(func(r *http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(object)), Request: r}, nil
-	}))
-	n := testing.AllocsPerRun(100, func() {
-		if _, err := c.Credentials.Get(t.Context(), "c"); err != nil {
-			t.Fatal(err)
-		}
-	})
-	if n > 60 {
-		t.Errorf("Credentials.Get: got %v allocations, want 60 at most", n)
-	}
-}
