@@ -36,14 +36,14 @@ func TestCompare(t *testing.T) {
 	if err := compare(t.Context(), o, &text); err != nil {
 		t.Fatal(err)
 	}
-	ratios := ` \| \d+( \| \d+\.\d\d \(\d+\.\d\d–\d+\.\d\d\)){4} \| \d.* bytes \|`
+	ratios := ` \| \d+( \| \d+\.\d\d \(\d+\.\d\d–\d+\.\d\d\)){4} \| \d.* [kM]B \|`
 	for _, want := range []string{
 		`\| promptrails` + ratios,
 		`\| promptrails, credentials` + ratios, `\| promptrails, changelog entries` + ratios,
 		`\| promptrails, WithPrefetch\(8\)` + ratios,
 		`\| promptrails, changelog by sequence` + ratios, `\| promptrails, credentials by number` + ratios,
 		`\| floor \| 300( \| -?\d+){5} \|`, `\| promptrails, WithPrefetch\(8\) \| 300( \| -?\d+){5} \|`,
-		`\| scope refusal \| \d.* ns \| \d \|`, `\| Authenticate, cached key \| \d.* ns \| \d \|`, `\| VerifyChangelog \| \d.* \| \d+ \| \d+ \| \d+ \|`,
+		`\| scope refusal \| \d.*s \| \d \| \d.*B \| – \|`, `\| Authenticate, cached key \| \d.*s \| \d \| \d.*B \| – \|`, `\| VerifyChangelog \| \d.*s \| \d+ \| \d.*B \| \d+ \|`,
 	} {
 		if !regexp.MustCompile(want).MatchString(text.String()) {
 			t.Errorf("tables: got\n%s\nwant a row %s", text.String(), want)
@@ -133,4 +133,13 @@ func missing(want, got any) string {
 		}
 	}
 	return ""
+}
+
+func TestScaled(t *testing.T) {
+	t.Parallel()
+	for v, want := range map[float64]string{0: "0.00 ns", 3: "3.00 ns", 9.996: "10.0 ns", 99.96: "100 ns", 123.4: "123 ns", 999.6: "1.00 µs", 61_800: "61.8 µs", 2.5e9: "2.50 s", 4e12: "4000 s"} {
+		if got := duration(v); got != want {
+			t.Errorf("%v ns: got %s, want %s", v, got, want)
+		}
+	}
 }

@@ -15,7 +15,7 @@ import (
 const note = `A ratio is that of a client to its floor: the median of the ratios of each round, and
 their quartiles. The floor requests and decodes the same document with net/http and
 encoding/json. CPU is the time of the client's process, of the user and the system.
-Allocations and bytes include those of net/http.
+Allocations and memory include those of net/http.
 
 `
 
@@ -63,7 +63,7 @@ func allocated(s sample) float64 { return s.bytes }
 // row has a unit.
 func ratioTable(unit string) func(rows []*row) *report.Table {
 	return func(rows []*row) *report.Table {
-		t := &report.Table{Columns: []string{"client", unit, "time", "CPU", "allocations", "bytes allocated", "floor"}}
+		t := &report.Table{Columns: []string{"client", unit, "time", "CPU", "allocations", "memory", "floor"}}
 		for _, r := range rows {
 			t.Add(r.client, fmt.Sprint(r.size), r.ratio(wall), r.ratio(cpu), r.ratio(allocs), r.ratio(allocated), r.floorCosts())
 		}
@@ -73,7 +73,7 @@ func ratioTable(unit string) func(rows []*row) *report.Table {
 
 // rateTable compares rates of calls instead of their times.
 func rateTable(rows []*row) *report.Table {
-	t := &report.Table{Columns: []string{"client", "bytes", "rate", "CPU", "allocations", "bytes allocated", "floor"}}
+	t := &report.Table{Columns: []string{"client", "bytes", "rate", "CPU", "allocations", "memory", "floor"}}
 	for _, r := range rows {
 		t.Add(r.client, fmt.Sprint(r.size), r.ratio(func(s sample) float64 { return 1 / s.wall }), r.ratio(cpu), r.ratio(allocs), r.ratio(allocated), r.floorCosts())
 	}
@@ -96,13 +96,13 @@ func heapTable(rows []*row) *report.Table {
 }
 
 func localTable(rows []*row) *report.Table {
-	t := &report.Table{Columns: []string{"call", "time", "allocations", "bytes", "entries/s"}}
+	t := &report.Table{Columns: []string{"call", "time", "allocations", "memory", "entries/s"}}
 	for _, r := range rows {
 		rate := "–"
 		if r.size > 0 {
 			rate = fmt.Sprintf("%.0f", 1e9*float64(r.size)/median(r.owns, wall))
 		}
-		t.Add(r.client, duration(median(r.owns, wall)), whole(median(r.owns, allocs)), whole(median(r.owns, allocated)), rate)
+		t.Add(r.client, duration(median(r.owns, wall)), count(median(r.owns, allocs)), size(median(r.owns, allocated)), rate)
 	}
 	return t
 }
@@ -118,8 +118,8 @@ func (r *row) ratio(field func(sample) float64) string {
 
 // floorCosts returns the medians of the floor.
 func (r *row) floorCosts() string {
-	return fmt.Sprintf("%s, CPU %s, %s allocations, %s bytes", duration(median(r.floors, wall)), duration(median(r.floors, cpu)),
-		whole(median(r.floors, allocs)), whole(median(r.floors, allocated)))
+	return fmt.Sprintf("%s, CPU %s, %s allocations, %s", duration(median(r.floors, wall)), duration(median(r.floors, cpu)),
+		count(median(r.floors, allocs)), size(median(r.floors, allocated)))
 }
 
 func median(samples []sample, field func(sample) float64) float64 {
@@ -130,19 +130,25 @@ func median(samples []sample, field func(sample) float64) float64 {
 	return report.Median(values)
 }
 
-func whole(f float64) string { return fmt.Sprintf("%.0f", f) }
+func count(f float64) string { return fmt.Sprintf("%.0f", f) }
 
-// duration formats nanoseconds with three digits.
-func duration(ns float64) string {
-	for _, unit := range []struct {
-		name string
-		size float64
-	}{{"s", 1e9}, {"ms", 1e6}, {"µs", 1e3}} {
-		if ns >= unit.size {
-			return fmt.Sprintf("%.3g %s", ns/unit.size, unit.name)
-		}
+// duration formats nanoseconds.
+func duration(ns float64) string { return scaled(ns, "ns", "µs", "ms", "s") }
+
+// size formats bytes.
+func size(bytes float64) string { return scaled(bytes, "B", "kB", "MB", "GB") }
+
+// scaled formats a value with three digits, in the unit that is suitable. Each unit is
+// 1000 times the one before.
+func scaled(v float64, units ...string) string {
+	for len(units) > 1 && v >= 999.5 {
+		v, units = v/1000, units[1:]
 	}
-	return fmt.Sprintf("%.3g ns", ns)
+	digits := 2
+	for shown := v; digits > 0 && shown >= 9.995; shown /= 10 {
+		digits--
+	}
+	return fmt.Sprintf("%.*f %s", digits, v, units[0])
 }
 
 // version returns the version of a module that is linked, or "" if it is not known.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log"
 	"regexp"
 	"runtime"
 	"runtime/pprof"
@@ -63,6 +64,7 @@ type sample struct {
 // alternates.
 func measureRows(ctx context.Context, rows []*row, o *options) error {
 	for round := range o.rounds {
+		log.Printf("round %d of %d", round+1, o.rounds)
 		for _, r := range rows {
 			if r.heap != nil {
 				if round == 0 {

@@ -58,10 +58,10 @@ func callRows(url string, ours *promptrails.Client) ([]*row, error) {
 		}
 		one, many := single, credentials
 		if p.one.value != nil {
-			if one, err = size(p.one.value); err != nil {
+			if one, err = encodedSize(p.one.value); err != nil {
 				return nil, err
 			}
-			if many, err = size(p.many.value); err != nil {
+			if many, err = encodedSize(p.many.value); err != nil {
 				return nil, err
 			}
 		}
@@ -85,7 +85,7 @@ func ourSizes() (one, credentials, entries int, err error) {
 	return len(documents.One(keys[1])), len(documents.Credentials(keys, 1, pageSize)), len(documents.Changelog(chain, 0, pageSize)), nil
 }
 
-func size(value any) (int, error) {
+func encodedSize(value any) (int, error) {
 	body, err := json.Marshal(value)
 	return len(body), err
 }

@@ -38,7 +38,7 @@ func TestTable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if want := "## Letters\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n"; text.String() != want {
+	if want := "### Letters\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n"; text.String() != want {
 		t.Errorf("tables: got %q, want %q", text.String(), want)
 	}
 }

@@ -22,7 +22,7 @@ func (t *Table) Print(w io.Writer, heading string) error {
 		return nil
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "## %s\n\n| %s |\n|%s\n", heading, strings.Join(t.Columns, " | "), strings.Repeat("---|", len(t.Columns)))
+	fmt.Fprintf(&text, "### %s\n\n| %s |\n|%s\n", heading, strings.Join(t.Columns, " | "), strings.Repeat("---|", len(t.Columns)))
 	for _, row := range t.rows {
 		fmt.Fprintf(&text, "| %s |\n", strings.Join(row, " | "))
 	}
