@@ -43,7 +43,7 @@ func TestCompare(t *testing.T) {
 		`\| promptrails, WithPrefetch\(8\)` + ratios,
 		`\| promptrails, changelog by sequence` + ratios, `\| promptrails, credentials by number` + ratios,
 		`\| floor \| 300( \| -?\d+){5} \|`, `\| promptrails, WithPrefetch\(8\) \| 300( \| -?\d+){5} \|`,
-		`\| scope refusal \| \d.*s \| \d \| \d.*B \| – \|`, `\| Authenticate, cached key \| \d.*s \| \d \| \d.*B \| – \|`, `\| VerifyChangelog \| \d.*s \| \d+ \| \d.*B \| \d+ \|`,
+		`\| scope refusal \| \d\S+ \Ss \| \d\S+ \Ss \| \d \| \d.*B \| – \|`, `\| Authenticate, cached key \| \d\S+ \Ss \| \d\S+ \Ss \| \d \| \d.*B \| – \|`, `\| VerifyChangelog \| \d\S+ \Ss \| \d\S+ \Ss \| \d+ \| \d.*B \| \d+ \|`,
 	} {
 		if !regexp.MustCompile(want).MatchString(text.String()) {
 			t.Errorf("tables: got\n%s\nwant a row %s", text.String(), want)

@@ -96,13 +96,13 @@ func heapTable(rows []*row) *report.Table {
 }
 
 func localTable(rows []*row) *report.Table {
-	t := &report.Table{Columns: []string{"call", "time", "allocations", "memory", "entries/s"}}
+	t := &report.Table{Columns: []string{"call", "time", "CPU", "allocations", "memory", "entries per second of CPU"}}
 	for _, r := range rows {
 		rate := "–"
 		if r.size > 0 {
-			rate = fmt.Sprintf("%.0f", 1e9*float64(r.size)/median(r.owns, wall))
+			rate = fmt.Sprintf("%.0f", 1e9*float64(r.size)/median(r.owns, cpu))
 		}
-		t.Add(r.client, duration(median(r.owns, wall)), count(median(r.owns, allocs)), size(median(r.owns, allocated)), rate)
+		t.Add(r.client, duration(median(r.owns, wall)), duration(median(r.owns, cpu)), count(median(r.owns, allocs)), size(median(r.owns, allocated)), rate)
 	}
 	return t
 }
