@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -14,6 +15,7 @@ import (
 type postgresDB struct {
 	pool    *pgxpool.Pool
 	writers *semaphore.Weighted // leaves connections to the readers; serves writers in order
+	queue   writeCount
 	fault   fault
 	system  string
 	fence   bool // row-level security
@@ -61,13 +63,17 @@ func (p *postgresDB) tryRead(ctx, running context.Context, fn func(*Global) erro
 func (p *postgresDB) Write(ctx context.Context, fn func(*Global) error) error {
 	running, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
+	if !p.queue.arrive() {
+		return errWaiting
+	}
+	defer p.queue.depart()
 	waiting, stop := context.WithTimeout(ctx, maxWriteWait)
 	defer stop()
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
 		err := p.try(waiting, running, fn)
 		switch {
-		case ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded):
+		case ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrUnknown):
 			return ctx.Err()
 		case !p.runsAgain(err), waiting.Err() != nil, attempt >= maxAttempts && !isLocked(err):
 			p.fault.note(err)
@@ -120,6 +126,23 @@ func (p *postgresDB) runsAgain(err error) bool {
 	}
 	return runsAgain(err)
 }
+
+// LimitWriters implements [engine].
+func (p *postgresDB) LimitWriters(n int) { p.queue.most.Store(int64(n)) }
+
+// writeCount is the number of writes that wait or run.
+type writeCount struct{ now, most atomic.Int64 }
+
+// arrive adds a write, unless there are too many.
+func (c *writeCount) arrive() bool {
+	if c.now.Add(1) > c.most.Load() {
+		c.depart()
+		return false
+	}
+	return true
+}
+
+func (c *writeCount) depart() { c.now.Add(-1) }
 
 // orWaiting returns the error of a wait for a connection.
 func orWaiting(err error) error {

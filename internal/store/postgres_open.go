@@ -53,6 +53,7 @@ func openPostgres(ctx context.Context, dsn string, admit func(masterKeyProof []b
 		return nil, err
 	}
 	p := &postgresDB{pool: pool, writers: semaphore.NewWeighted(int64(max(1, config.MaxConns/2)))}
+	p.LimitWriters(maxWriters)
 	defer func() {
 		if err != nil {
 			pool.Close()

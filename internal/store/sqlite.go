@@ -57,6 +57,9 @@ func (s *sqliteDB) tryWrite(ctx context.Context) error {
 	})
 }
 
+// LimitWriters implements [engine]. In memory, reads wait in the same queue.
+func (s *sqliteDB) LimitWriters(n int) { s.queue.limit(n) }
+
 // Checkpoint moves the contents of the write-ahead log into the database file, so
 // that the log stays small.
 func (s *sqliteDB) Checkpoint(ctx context.Context) error {
@@ -158,6 +161,9 @@ func translate(err error) error {
 	}
 	if busy := unavailable(e); busy != nil {
 		return busy
+	}
+	if e.Code() == sqlite3.SQLITE_INTERRUPT { // only the context of an interruptible statement does that
+		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
 	}
 	if code := e.Code(); code == sqlite3.SQLITE_CONSTRAINT_UNIQUE || code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY {
 		return fmt.Errorf("%w: %w", ErrExists, err)

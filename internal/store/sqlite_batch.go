@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime/debug"
 	"sync"
 )
@@ -78,7 +79,7 @@ func (s *sqliteDB) commit(batch []*write) {
 	}
 	if begin, ok := errors.AsType[*beginError](err); ok {
 		if errors.Is(err, ErrBusy) { // the waiting writes need the same lock
-			batch = append(batch, s.queue.take(maxWriters)...)
+			batch = append(batch, s.queue.take(math.MaxInt)...)
 		}
 		fail(batch, begin.error)
 		return

@@ -10,7 +10,7 @@ import (
 // The limits of the queue.
 const (
 	maxWriteWait = 10 * time.Second
-	maxWriters   = 4096 // waiting at the same time
+	maxWriters   = 4096 // waiting at the same time, unless LimitWriters sets another number
 )
 
 // queue hands the writer to its users in the order of their arrival, which
@@ -19,12 +19,13 @@ type queue struct {
 	turn chan struct{} // holds one value while the writer is free; receivers are served in order
 
 	mu      sync.Mutex
+	max     int // waiting at the same time
 	waiting int
 	writes  []*write // waiting, in the order of their arrival
 }
 
 func newQueue() *queue {
-	q := &queue{turn: make(chan struct{}, 1)}
+	q := &queue{turn: make(chan struct{}, 1), max: maxWriters}
 	q.turn <- struct{}{}
 	return q
 }
@@ -77,7 +78,7 @@ func (q *queue) wait(ctx context.Context, done <-chan struct{}) (entered bool, e
 func (q *queue) arrive(w *write) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.waiting == maxWriters {
+	if q.waiting >= q.max {
 		return false
 	}
 	q.waiting++
@@ -85,6 +86,13 @@ func (q *queue) arrive(w *write) bool {
 		q.writes = append(q.writes, w)
 	}
 	return true
+}
+
+// limit sets the maximum number of waiting users.
+func (q *queue) limit(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.max = n
 }
 
 func (q *queue) depart() {

@@ -69,6 +69,9 @@ type engine interface {
 	// change the database. The cancellation of ctx stops the wait for the
 	// transaction, but not fn.
 	Write(ctx context.Context, fn func(*Global) error) error
+	// LimitWriters sets the maximum number of writes that wait at the same time. A
+	// further write returns ErrBusy.
+	LimitWriters(n int)
 	// Ping checks that the database can be read. If the last write failed, Ping
 	// also tries a write.
 	Ping(ctx context.Context) error
@@ -202,9 +205,17 @@ func (g *Global) rowsIn(workspace, query string, args []any, scan func(scanner) 
 	return g.tx.rows(g.ctx, query, args, scan)
 }
 
+// interruptible returns the transaction for a statement whose rows are not bounded. It
+// is canceled when the context of the caller is done.
+func (t *Tx) interruptible() *Tx {
+	g := *t.global
+	g.ctx = g.caller
+	return &Tx{&g, t.workspace}
+}
+
 // enter prepares a statement on the rows of a workspace, or of any if workspace is "".
 func (g *Global) enter(workspace string) error {
-	if err := g.caller.Err(); err != nil {
+	if err := g.caller.Err(); err != nil { // the request has ended or takes too long
 		return err
 	}
 	g.tx.enter(workspace)

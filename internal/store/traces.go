@@ -85,6 +85,7 @@ func (t *Tx) Masked(by *MaskedFilter) (counts map[promptrails.Detector]int, trac
 		f.and("created_at < ?", micros(by.Until))
 	}
 	rows := "FROM masked_values WHERE workspace_id = $1" + scoped(f.sql.String())
+	t = t.interruptible()
 	if err := t.row("SELECT count(DISTINCT trace_id) "+rows, f.args, &traces); err != nil {
 		return nil, 0, err
 	}
