@@ -22,7 +22,8 @@ type MemorySearch struct {
 const maxSearched = 1000
 
 // SearchMemories returns the memories of an agent that contain words of the query.
-// They are ordered by the number of matching words, then newest first.
+// They are ordered by the number of matching words, then newest first. Like a page,
+// the response has fewer than limit if they are large.
 func (x *Session) SearchMemories(agentID string, p *MemorySearch) ([]*Resource, error) {
 	bad, limit, threshold := faults{}, defaultLimit, 0.0
 	bad.add("query", textFault(p.Query, 1, 1000))
@@ -38,31 +39,55 @@ func (x *Session) SearchMemories(agentID string, p *MemorySearch) ([]*Resource, 
 	if _, err := x.agent(agentID); err != nil {
 		return nil, err
 	}
-	rows, _, err := x.tx.Resources(memories, agentID, &store.ResourceFilter{}, store.Paging{Limit: maxSearched})
-	if err != nil {
-		return nil, err
-	}
-	type hit struct {
-		row   *store.Resource
-		share float64
-	}
 	var hits []hit
 	query := words(p.Query)
-	for _, r := range rows {
-		document, err := parseDocument(jsontext.Value(r.Document))
+	for next := (store.Paging{Limit: maxSearched - 1}); ; {
+		next.Size = &store.PageSize{Left: maxPageBytes}
+		rows, _, err := x.tx.Resources(memories, agentID, &store.ResourceFilter{}, next)
 		if err != nil {
 			return nil, err
 		}
-		if share := shareOf(query, words(document.text("content"))); share > 0 && share >= threshold {
-			hits = append(hits, hit{r, share})
+		for _, r := range rows {
+			document, err := parseDocument(jsontext.Value(r.Document))
+			if err != nil {
+				return nil, err
+			}
+			if share := shareOf(query, words(document.text("content"))); share > 0 && share >= threshold {
+				hits = append(hits, hit{r, share})
+			}
 		}
+		if hits = best(hits, limit); !next.Size.Full {
+			break
+		}
+		last := rows[len(rows)-1]
+		next.Limit -= len(rows)
+		next.After = &store.Position{At: last.CreatedAt.UnixMicro(), ID: last.ID}
 	}
-	slices.SortStableFunc(hits, func(a, b hit) int { return cmp.Compare(b.share, a.share) })
-	found := []*Resource{}
-	for _, h := range hits[:min(limit, len(hits))] {
-		found = append(found, served(h.row))
+	found := make([]*Resource, len(hits))
+	for i, h := range hits {
+		found[i] = served(h.row)
 	}
 	return found, nil
+}
+
+// hit is a memory that contains a share of the words of a query.
+type hit struct {
+	row   *store.Resource
+	share float64
+}
+
+// best returns the first hits in their order, at most limit and as many as fit in a
+// page.
+func best(hits []hit, limit int) []hit {
+	slices.SortStableFunc(hits, func(a, b hit) int { return cmp.Compare(b.share, a.share) })
+	hits = hits[:min(limit, len(hits))]
+	size := 0
+	for i, h := range hits {
+		if size += len(h.row.Document); size > maxPageBytes && i > 0 {
+			return slices.Clone(hits[:i]) // the others are garbage
+		}
+	}
+	return slices.Clone(hits)
 }
 
 // words returns the set of words in a text, in lower case.
