@@ -64,10 +64,15 @@ type Config struct {
 	// encrypted with. See [Service.Reseal].
 	PreviousMasterKeys [][]byte
 
-	// Logger receives the internal errors of failed requests, which are not
-	// sent to the caller, and each successful API request at level debug.
-	// Secrets are not logged. If it is nil, there is no log.
+	// Logger receives the internal errors of failed requests, which are not sent to
+	// the caller, at level error, and a line for each request at level info: method,
+	// route (the path template), status, duration, bytes (of the body), request_id,
+	// principal (user:ID or api_key:ID), and disconnected if the client has not received
+	// the response. Secrets, queries and bodies are not logged. A handler with level warn
+	// omits the lines of requests. If Logger is nil, there is no log.
 	Logger *slog.Logger
+	// Limits bounds the work and the memory of the service.
+	Limits Limits
 	// Now returns the current time. The default is time.Now.
 	Now func() time.Time
 	// DefaultPlan is the plan of new workspaces. The default is
@@ -109,8 +114,10 @@ type Config struct {
 // under /api/v1, and /healthz, /readyz and /openapi.json. It is safe for concurrent
 // use.
 type Service struct {
-	service *service.Service
-	handler http.Handler
+	service     *service.Service
+	handler     http.Handler
+	logger      *slog.Logger
+	requestTime time.Duration // 0: no limit
 }
 
 // Open starts a service. It returns an error, without changing any file, for a
@@ -156,11 +163,13 @@ func open(ctx context.Context, cfg Config) (_ *Service, err error) {
 	if err != nil {
 		return nil, err
 	}
+	db.LimitWriters(cfg.Limits.Writers)
 	cfg.Logger.InfoContext(ctx, "promptrails: open", "database", db.System())
 	s, err := service.New(ctx, service.Config{
 		Store: db, Ring: ring, Now: cfg.Now, Logger: cfg.Logger,
 		DefaultPlan: cfg.DefaultPlan, AuthenticateUser: cfg.AuthenticateUser, CheckCredential: cfg.CheckCredential,
 		Guard: notify.Guard{AllowLoopback: cfg.AllowLoopbackWebhooks, Resolver: cfg.WebhookResolver},
+		MaxRequests: cfg.Limits.Requests, Rate: service.Rate{PerSecond: cfg.Limits.Rate, Burst: cfg.Limits.Burst},
 	})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -168,8 +177,11 @@ func open(ctx context.Context, cfg Config) (_ *Service, err error) {
 	if err := key.opened(); err != nil {
 		return nil, errors.Join(err, s.Close()) //nolint:contextcheck // Close waits for running work, even if the context is done
 	}
-	handler := api.New(api.Config{Service: s, Logger: cfg.Logger, TrustedProxies: cfg.TrustedProxies, CORSOrigins: cfg.origins()})
-	return &Service{service: s, handler: handler}, nil
+	handler := api.New(api.Config{
+		Service: s, Logger: cfg.Logger, TrustedProxies: cfg.TrustedProxies, CORSOrigins: cfg.origins(),
+		RequestTime: cfg.Limits.RequestTime, ResponseBytes: cfg.Limits.ResponseBytes,
+	})
+	return &Service{service: s, handler: handler, logger: cfg.Logger, requestTime: cfg.Limits.RequestTime}, nil
 }
 
 // removeNew removes the files of a new database that failed to open.
@@ -195,6 +207,9 @@ func (cfg *Config) complete() error {
 	}
 	if cfg.DefaultPlan == "" {
 		cfg.DefaultPlan = promptrails.PlanFree
+	}
+	if err := cfg.Limits.complete(); err != nil {
+		return err
 	}
 	_, isPlan := policy.PlanByID(string(cfg.DefaultPlan))
 	switch {

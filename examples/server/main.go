@@ -15,7 +15,6 @@ import (
 	"log"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -60,9 +59,7 @@ func serve(ctx context.Context, listener net.Listener, cfg embedded.Config, out 
 	if err := greet(ctx, service, listener.Addr(), out); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	server := &http.Server{
-		Handler: service, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
-	}
+	server := embedded.NewServer(service, "")
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	select {

@@ -3,6 +3,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,11 +28,14 @@ type Config struct {
 	Logger         *slog.Logger
 	TrustedProxies []netip.Prefix
 	CORSOrigins    []policy.Origin // empty: all
+	RequestTime    time.Duration   // maximum time of a request; 0: no limit
+	ResponseBytes  int64           // maximum total size of large bodies in memory; 0: no limit
 }
 
 // New returns the handler of the API.
 func New(cfg Config) http.Handler {
-	a := &api{Config: cfg, mux: http.NewServeMux()}
+	a := &api{Config: cfg, mux: http.NewServeMux(), room: newRoom(cfg.ResponseBytes)}
+	a.handler = withCORS(cfg.CORSOrigins, http.HandlerFunc(a.respond))
 	for _, r := range routes() {
 		a.mux.Handle(r.method+" "+Prefix+r.path, a.serve(r))
 	}
@@ -39,17 +43,19 @@ func New(cfg Config) http.Handler {
 	a.mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	a.mux.HandleFunc("GET /readyz", a.ready)
 	a.mux.HandleFunc("GET /openapi.json", describe)
-	return withCORS(cfg.CORSOrigins, a)
+	return a
 }
 
 type api struct {
 	Config
-	mux *http.ServeMux
+	mux     *http.ServeMux
+	handler http.Handler // respond, with CORS
+	room    *room
 }
 
-// ServeHTTP sets the headers of every response, including the request id, and
+// respond sets the headers of every response, including the request id, and
 // converts panics to error responses.
-func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (a *api) respond(w http.ResponseWriter, r *http.Request) {
 	id := r.Header.Get("X-Request-ID")
 	if !policy.VisibleASCII(id) || len(id) > maxRequestID {
 		id = a.Service.NewID()
@@ -65,8 +71,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			a.fail(w, r, fmt.Errorf("panic: %v\n%s", fault, debug.Stack()))
 		}
 	}()
-	if !a.Service.Begin() {
-		a.fail(w, r, service.Unavailable(errNotServing))
+	if err := a.Service.Begin(isProbe(r)); err != nil {
+		a.fail(w, r, err)
 		return
 	}
 	defer a.Service.End()
@@ -77,7 +83,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mux.ServeHTTP(w, r)
 }
 
-var errNotServing = errors.New("the service is closing or has too many concurrent requests")
+// isProbe reports whether a request only checks the health of the service.
+func isProbe(r *http.Request) bool { return r.URL.Path == "/healthz" || r.URL.Path == "/readyz" }
 
 // isClean reports whether a path is canonical. [http.ServeMux] would redirect
 // other paths.
@@ -123,16 +130,14 @@ func (a *api) ready(w http.ResponseWriter, r *http.Request) {
 // serve returns the handler of a route.
 func (a *api) serve(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		started := time.Now()
-		c := &call{api: a, w: w, r: r, route: rt}
+		c := &call{api: a, w: w, r: r, route: rt, place: place{room: a.room}}
+		defer c.place.leave()
 		response, err := c.run()
 		if err != nil {
 			a.fail(w, r, err)
 			return
 		}
-		writeResponse(w, response)
-		a.Logger.DebugContext(r.Context(), "promptrails: request",
-			"route", rt.method+" "+rt.path, "status", response.Status, "request_id", r.Header.Get("X-Request-ID"), "duration", time.Since(started))
+		writeResponse(w, r, response)
 	})
 }
 
@@ -140,7 +145,7 @@ func (a *api) serve(rt route) http.Handler {
 // reveal.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	refusal := service.AsRefusal(err)
-	if cause := refusal.Cause; cause != nil && r.Context().Err() == nil {
+	if cause := refusal.Cause; cause != nil && !errors.Is(r.Context().Err(), context.Canceled) {
 		a.Logger.ErrorContext(r.Context(), "promptrails: request failed",
 			"method", r.Method, "code", refusal.Code, "request_id", r.Header.Get("X-Request-ID"), "error", cause)
 	}

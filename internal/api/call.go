@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -35,6 +36,7 @@ type call struct {
 	body    []byte
 	request service.Request
 	queried bool // the query was decoded
+	place   place
 }
 
 // run authenticates and reads the request and calls the route's handler. It
@@ -44,6 +46,7 @@ func (c *call) run() (*service.Response, error) {
 	caller := &service.Caller{
 		IP: c.clientIP(), Origins: c.r.Header.Values("Origin"), UserAgent: storable(c.r.UserAgent()), RequestID: c.r.Header.Get("X-Request-ID"),
 	}
+	defer c.identified(caller)
 	if err := c.authenticate(caller); err != nil {
 		return nil, err
 	}
@@ -60,6 +63,17 @@ func (c *call) run() (*service.Response, error) {
 		c.fault(c.readIdempotencyKey())
 	}
 	return c.route.handle(c)
+}
+
+// identified reports the caller to the log, and the state of its rate limit to the client.
+func (c *call) identified(caller *service.Caller) {
+	exchangeOf(c.w).principal = caller.Principal()
+	if q := caller.Quota; q != nil {
+		h := c.w.Header()
+		h.Set("X-RateLimit-Limit", strconv.Itoa(q.Limit))
+		h.Set("X-RateLimit-Remaining", strconv.Itoa(q.Remaining))
+		h.Set("X-RateLimit-Reset", seconds(q.Reset))
+	}
 }
 
 // readWorkspace sets the workspace of the request.
@@ -155,7 +169,8 @@ func (c *call) readBody() (err error) {
 	if encoding := c.r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return service.UnsupportedMediaType("send the body without Content-Encoding")
 	}
-	c.body, err = io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
+	client := exchangeOf(c.w).ResponseWriter // net/http closes its connection if the body is too large
+	c.body, err = io.ReadAll(http.MaxBytesReader(client, c.r.Body, maxBody))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return service.TooLarge(maxBody)
 	}

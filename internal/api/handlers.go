@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -92,9 +93,23 @@ func orEmpty(in input) input {
 func (c *call) id() string { return cmp.Or(c.r.PathValue("id"), c.parentID()) }
 
 // read runs fn in a read-only transaction and evaluates the preconditions of a
-// GET.
+// GET. If there is no room for the response, it waits, and reads again.
 func (c *call) read(fn func(*service.Session) (any, error)) (*service.Response, error) {
 	c.noQuery()
+	for {
+		response, err := c.readNow(fn)
+		if err != nil || c.place.fit(len(response.Body)) {
+			return response, err
+		}
+		size := len(response.Body)
+		response = nil // garbage while it waits
+		if err := c.place.wait(c.r.Context(), size); err != nil {
+			return response, err
+		}
+	}
+}
+
+func (c *call) readNow(fn func(*service.Session) (any, error)) (*service.Response, error) {
 	var found any
 	err := c.api.Service.Read(c.r.Context(), &c.request, func(x *service.Session) (err error) {
 		found, err = fn(x)
@@ -117,7 +132,7 @@ func (c *call) read(fn func(*service.Session) (any, error)) (*service.Response, 
 // write runs fn in a transaction.
 func (c *call) write(fn func(*service.Session) (any, error)) (*service.Response, error) {
 	c.noQuery()
-	return c.api.Service.Act(c.r.Context(), &c.request, func(x *service.Session) (*service.Response, error) {
+	response, err := c.api.Service.Act(c.r.Context(), &c.request, func(x *service.Session) (*service.Response, error) {
 		done, err := fn(x)
 		if err != nil {
 			return nil, err
@@ -126,12 +141,22 @@ func (c *call) write(fn func(*service.Session) (any, error)) (*service.Response,
 			return &service.Response{Status: c.route.status}, nil
 		}
 		response, err := newResponse(c.route.status, done)
-		if err == nil {
-			response.Secret = showsSecret(done)
+		if err != nil {
+			return nil, err
 		}
-		return response, err
+		if !c.place.fit(len(response.Body)) { // before the commit
+			return nil, service.Crowded(errCrowded)
+		}
+		response.Secret = showsSecret(done)
+		return response, nil
 	})
+	if err == nil && !c.place.fit(len(response.Body)) { // only a replay, which can be sent later
+		return nil, service.Crowded(errCrowded)
+	}
+	return response, err
 }
+
+var errCrowded = errors.New("Limits.ResponseBytes is used up")
 
 // updateMember passes the id in the path, the query and the body.
 func updateMember(c *call) (*service.Response, error) {

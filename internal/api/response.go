@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/internal/policy"
@@ -84,7 +85,7 @@ func etag(v any) string {
 	return strconv.Quote(strconv.FormatInt(version.Int(), 10))
 }
 
-func writeResponse(w http.ResponseWriter, a *service.Response) {
+func writeResponse(w http.ResponseWriter, r *http.Request, a *service.Response) {
 	h := w.Header()
 	if a.ETag != "" {
 		h.Set("ETag", a.ETag)
@@ -96,7 +97,7 @@ func writeResponse(w http.ResponseWriter, a *service.Response) {
 		w.WriteHeader(a.Status)
 		return
 	}
-	wire.WriteJSON(w, a.Status, a.Body)
+	send(w, r, a.Status, a.Body)
 }
 
 func writeRefusal(w http.ResponseWriter, refusal *policy.Refusal) {
@@ -104,7 +105,7 @@ func writeRefusal(w http.ResponseWriter, refusal *policy.Refusal) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="promptrails"`)
 	}
 	if refusal.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(refusal.RetryAfter.Seconds()))))
+		w.Header().Set("Retry-After", seconds(refusal.RetryAfter))
 	}
 	var details any
 	if refusal.Details != nil {
@@ -112,3 +113,6 @@ func writeRefusal(w http.ResponseWriter, refusal *policy.Refusal) {
 	}
 	wire.WriteFailure(w, refusal.Status, refusal.Code, refusal.Message, details)
 }
+
+// seconds returns a duration in whole seconds, rounded up.
+func seconds(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Seconds()))) }

@@ -30,6 +30,7 @@ type Caller struct {
 	Origins   []string // the Origin headers
 	UserAgent string
 	RequestID string
+	Quota     *Quota // nil if the rate is not limited, or the caller is not authenticated
 
 	authenticate func(*store.Global) error // sets User or Key; nil after it was called
 }
@@ -40,6 +41,14 @@ func (c *Caller) principal() string {
 		return "api_key:" + c.Key.ID
 	}
 	return "user:" + c.User.ID
+}
+
+// Principal is the type and the id of the caller, or "" if it is not authenticated.
+func (c *Caller) Principal() string {
+	if c.Key == nil && c.User == nil {
+		return ""
+	}
+	return c.principal()
 }
 
 // Need is the permission that a request requires.
@@ -77,8 +86,11 @@ func (s *Service) WithKey(c *Caller, secret promptrails.Secret) error {
 		return UnknownAPIKey()
 	}
 	c.authenticate = func(g *store.Global) (err error) {
-		c.Key, err = g.APIKeyByHash(hash(secret), s.Now())
-		return orUnknownKey(err)
+		if c.Key, err = g.APIKeyByHash(hash(secret), s.Now()); err != nil {
+			c.Key = nil
+			return orUnknownKey(err)
+		}
+		return s.take(c)
 	}
 	return nil
 }
@@ -102,9 +114,14 @@ func (s *Service) WithToken(ctx context.Context, c *Caller, token promptrails.Se
 			var expires time.Time
 			c.User, expires, err = g.UserByToken(hash(token))
 			if errors.Is(err, store.ErrNotFound) || err == nil && !expires.IsZero() && !s.Now().Before(expires) {
+				c.User = nil
 				return refused
 			}
-			return err
+			if err != nil {
+				c.User = nil
+				return err
+			}
+			return s.take(c)
 		}
 		return nil
 	case strings.HasPrefix(text, apikey.Prefix):
@@ -119,8 +136,11 @@ func (s *Service) WithToken(ctx context.Context, c *Caller, token promptrails.Se
 	case err != nil:
 		return Unavailable(err)
 	}
-	c.User, err = s.knownAs(ctx, email, name)
-	return err
+	if c.User, err = s.knownAs(ctx, email, name); err != nil {
+		c.User = nil
+		return err
+	}
+	return s.take(c)
 }
 
 // knownAs returns the user with an email address that an identity provider

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -100,6 +101,22 @@ func Unavailable(cause error) *policy.Refusal {
 	return r
 }
 
+// TooLong is the response to a request that was given up after the maximum time. It
+// changed nothing.
+func TooLong(cause error) *policy.Refusal {
+	r := Unavailable(cause)
+	r.Message = "the request took too long and was given up; try again"
+	return r
+}
+
+// Crowded is the response to a request whose response does not fit in memory with
+// those of the other requests. It changed nothing.
+func Crowded(cause error) *policy.Refusal {
+	r := Unavailable(cause)
+	r.Message = "the service has too many large responses to send; try again"
+	return r
+}
+
 // AsRefusal converts err to an error response. An error that is not a Refusal
 // becomes an internal error, which does not reveal its cause.
 func AsRefusal(err error) *policy.Refusal {
@@ -113,6 +130,9 @@ func AsRefusal(err error) *policy.Refusal {
 	}
 	if errors.Is(err, store.ErrBusy) {
 		return Unavailable(err)
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return TooLong(err)
 	}
 	if errors.Is(err, store.ErrTooFar) {
 		return invalid("page", "is too far from the start of this list; use after with meta.next_cursor")

@@ -35,6 +35,10 @@ type Config struct {
 	CheckCredential func(ctx context.Context, c *promptrails.Credential, value promptrails.Secret) (*promptrails.CredentialCheck, error)
 	// Guard restricts the destinations of notifications.
 	Guard notify.Guard
+	// MaxRequests is the maximum number of concurrent requests.
+	MaxRequests int
+	// Rate limits the requests of each caller.
+	Rate Rate
 }
 
 // Service is the workspace service. It is safe for concurrent use.
@@ -43,14 +47,12 @@ type Service struct {
 	ids        ids
 	running    running
 	requests   requests
+	rates      *rates // nil: no limit
 	activity   activity
 	dispatcher *dispatcher
 	stop       context.CancelFunc
 	stopped    sync.WaitGroup
 }
-
-// maxRequests is the maximum number of concurrent requests.
-const maxRequests = 8192
 
 // requests counts the running requests.
 type requests struct {
@@ -61,7 +63,11 @@ type requests struct {
 
 // New starts a service with an open store. Close closes the store.
 func New(ctx context.Context, cfg Config) (*Service, error) {
-	s := &Service{Config: cfg, dispatcher: newDispatcher(cfg.Guard)}
+	rates, err := newRates(cfg.Rate)
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{Config: cfg, dispatcher: newDispatcher(cfg.Guard), rates: rates}
 	if err := s.keepProof(ctx); err != nil {
 		return nil, err
 	}
@@ -75,16 +81,26 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 // closeWait is the maximum time that Close waits for running requests.
 const closeWait = 30 * time.Second
 
-// Begin registers a request. It returns false if the service is closing or has
-// too many requests. Otherwise the caller must call End after the request.
-func (s *Service) Begin() bool {
+// The reasons to refuse a request before it is read.
+var (
+	errClosing  = errors.New("the service is closing")
+	errRequests = errors.New("the service has too many concurrent requests")
+)
+
+// Begin registers a request. It returns an error if the service is closing or, except
+// for a probe, has too many requests. Otherwise the caller must call End after the
+// request.
+func (s *Service) Begin(isProbe bool) error {
 	s.requests.mu.Lock()
 	defer s.requests.mu.Unlock()
-	if s.requests.closing != nil || s.requests.running >= maxRequests {
-		return false
+	switch {
+	case s.requests.closing != nil:
+		return Unavailable(errClosing)
+	case s.requests.running >= s.MaxRequests && !isProbe:
+		return Unavailable(errRequests)
 	}
 	s.requests.running++
-	return true
+	return nil
 }
 
 // End unregisters a request after a successful Begin.
