@@ -168,7 +168,7 @@ func open(ctx context.Context, cfg Config) (_ *Service, err error) {
 	s, err := service.New(ctx, service.Config{
 		Store: db, Ring: ring, Now: cfg.Now, Logger: cfg.Logger,
 		DefaultPlan: cfg.DefaultPlan, AuthenticateUser: cfg.AuthenticateUser, CheckCredential: cfg.CheckCredential,
-		Guard: notify.Guard{AllowLoopback: cfg.AllowLoopbackWebhooks, Resolver: cfg.WebhookResolver},
+		Guard:       notify.Guard{AllowLoopback: cfg.AllowLoopbackWebhooks, Resolver: cfg.WebhookResolver},
 		MaxRequests: cfg.Limits.Requests, Rate: service.Rate{PerSecond: cfg.Limits.Rate, Burst: cfg.Limits.Burst},
 	})
 	if err != nil {

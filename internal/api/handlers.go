@@ -93,40 +93,50 @@ func orEmpty(in input) input {
 func (c *call) id() string { return cmp.Or(c.r.PathValue("id"), c.parentID()) }
 
 // read runs fn in a read-only transaction and evaluates the preconditions of a
-// GET. If there is no room for the response, it waits, and reads again.
+// GET. If there is no room for the response, it waits without it, and reads again.
 func (c *call) read(fn func(*service.Session) (any, error)) (*service.Response, error) {
 	c.noQuery()
 	for {
-		response, err := c.readNow(fn)
-		if err != nil || c.place.fit(len(response.Body)) {
+		response, missing, err := c.tryRead(fn)
+		if err != nil || missing == 0 {
 			return response, err
 		}
-		size := len(response.Body)
-		response = nil // garbage while it waits
-		if err := c.place.wait(c.r.Context(), size); err != nil {
-			return response, err
+		if err := c.place.wait(c.r.Context(), missing); err != nil {
+			return nil, err
 		}
 	}
 }
 
-func (c *call) readNow(fn func(*service.Session) (any, error)) (*service.Response, error) {
+// tryRead is read without waiting. It returns the number of bytes for which there is no
+// room, or 0.
+func (c *call) tryRead(fn func(*service.Session) (any, error)) (_ *service.Response, missing int, err error) {
 	var found any
-	err := c.api.Service.Read(c.r.Context(), &c.request, func(x *service.Session) (err error) {
+	err = c.api.Service.Read(c.r.Context(), &c.request, func(x *service.Session) (err error) {
 		found, err = fn(x)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
+	}
+	size := service.SizeOf(found)
+	if !c.place.fit(2 * size) { // the documents and the body
+		return nil, 2 * size, nil
 	}
 	response, err := newResponse(c.route.status, found)
-	if err != nil || c.mutates() {
-		return response, err
+	if err != nil {
+		return nil, 0, err
+	}
+	if !c.place.resize(len(response.Body)) {
+		return nil, len(response.Body), nil
+	}
+	if c.mutates() {
+		return response, 0, nil
 	}
 	has, err := c.request.Preconditions.NotModified(response.ETag)
 	if has {
-		return &service.Response{Status: http.StatusNotModified, ETag: response.ETag}, nil
+		return &service.Response{Status: http.StatusNotModified, ETag: response.ETag}, 0, nil
 	}
-	return response, err
+	return response, 0, err
 }
 
 // write runs fn in a transaction.

@@ -22,13 +22,34 @@ type object struct {
 
 // newResponse encodes a response. It wraps v in an envelope, unless v is a page.
 func newResponse(status int, v any) (*service.Response, error) {
-	tag := ""
+	tag, size := "", service.SizeOf(v)
 	if _, ok := v.(interface{ IsPage() }); !ok {
 		tag = etag(v)
 		v = object{v}
 	}
-	body, err := wire.Encode(v)
+	body, err := encode(v, size)
 	return &service.Response{Status: status, Body: body, ETag: tag}, err
+}
+
+// encode returns v, with documents of a total size, as JSON. If they are large, no other
+// memory than the body and one document is used.
+func encode(v any, size int) ([]byte, error) {
+	if size <= smallBody {
+		return wire.Encode(v)
+	}
+	const others = 4096 // the envelope and the meta
+	body := make(buffer, 0, size+others)
+	err := wire.EncodeTo(&body, v)
+	return body, err
+}
+
+// buffer is a writer that, unlike [bytes.Buffer], does not grow before it is full.
+type buffer []byte
+
+// Write implements [io.Writer].
+func (b *buffer) Write(p []byte) (int, error) {
+	*b = append(*b, p...)
+	return len(p), nil
 }
 
 // showsSecret reports whether a response contains a token or key. It encodes

@@ -49,6 +49,15 @@ func (p *place) fit(n int) bool {
 	return true
 }
 
+// resize is fit for a place that may be too large.
+func (p *place) resize(n int) bool {
+	if less := p.held - p.need(n); less > 0 {
+		p.room.free.Release(less)
+		p.held -= less
+	}
+	return p.fit(n)
+}
+
 // wait waits until there is room for a body of n bytes. The caller must not hold the body.
 func (p *place) wait(ctx context.Context, n int) error {
 	p.leave() // a response that waits holds nothing
@@ -68,7 +77,7 @@ func (p *place) leave() {
 	}
 }
 
-// need returns the room for a body. A body that is larger than the room needs all of it.
+// need returns the room for n bytes. A body that is larger than the room needs all of it.
 func (p *place) need(n int) int64 {
 	if p.room == nil || n <= smallBody {
 		return 0

@@ -27,6 +27,28 @@ func (r *Resource) MarshalJSONTo(enc *jsontext.Encoder) error {
 // HoldsSecret reports whether the response must be stored sealed.
 func (r *Resource) HoldsSecret() bool { return r.secret }
 
+// SizeOf returns the size in bytes of the documents in a value that a method of Session
+// returns. Values without documents are small.
+func SizeOf(v any) (n int) {
+	switch v := v.(type) {
+	case *Resource:
+		n = len(v.document)
+	case []*Resource:
+		for _, r := range v {
+			n += len(r.document)
+		}
+	case *Page[*Resource]:
+		n = SizeOf(v.Data)
+	case *Page[jsontext.Value]:
+		for _, entry := range v.Data {
+			n += len(entry)
+		}
+	case *jsontext.Value:
+		n = len(*v)
+	}
+	return n
+}
+
 func served(r *store.Resource) *Resource {
 	s := &Resource{Version: r.Version, document: r.Document}
 	if kindByName(r.Kind).isVersions() {
