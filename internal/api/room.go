@@ -113,10 +113,9 @@ func send(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 		if !end.IsZero() && end.Before(next) {
 			next = end
 		}
-		_ = connection.SetWriteDeadline(next) // in-process, a write does not wait
+		_ = connection.SetWriteDeadline(next) // until the end of the request; in-process, a write does not wait
 		if _, err := w.Write(part); err != nil {
 			return
 		}
 	}
-	_ = connection.SetWriteDeadline(end)
 }
