@@ -114,7 +114,7 @@ func BenchmarkRead(b *testing.B) {
 // with their 50th and 99th percentile, with and without concurrent readers. Each write creates a
 // credential, with its changelog entry, and is synced to the disk.
 func BenchmarkLoad(b *testing.B) {
-	for _, load := range []struct{ writers, readers int }{{1, 0}, {16, 0}, {64, 0}, {4, 28}, {16, 16}} {
+	for _, load := range []struct{ writers, readers int }{{1, 0}, {16, 0}, {64, 0}, {2000, 0}, {4, 28}, {16, 16}} {
 		b.Run(fmt.Sprintf("%dwriters/%dreaders", load.writers, load.readers), func(b *testing.B) {
 			c, w := owner(b, embedded.Config{DSN: filepath.Join(b.TempDir(), "workspaces.db"), DefaultPlan: promptrails.PlanEnterprise})
 			ctx, stop := context.WithCancel(b.Context())

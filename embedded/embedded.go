@@ -177,7 +177,7 @@ func open(ctx context.Context, cfg Config) (_ *Service, err error) {
 	if err := key.opened(); err != nil {
 		return nil, errors.Join(err, s.Close()) //nolint:contextcheck // Close waits for running work, even if the context is done
 	}
-	handler := api.New(api.Config{
+	handler := api.New(api.Config{ //nolint:contextcheck // a request has a context of its own
 		Service: s, Logger: cfg.Logger, TrustedProxies: cfg.TrustedProxies, CORSOrigins: cfg.origins(),
 		RequestTime: cfg.Limits.RequestTime, ResponseBytes: cfg.Limits.ResponseBytes,
 	})

@@ -220,7 +220,7 @@ func TestCommittedAfterRequestTime(t *testing.T) {
 		var started atomic.Bool // the body is read, so that the next time is that of the transaction
 		cfg.Now = func() time.Time {
 			if started.Swap(false) {
-				ended, cancel := context.WithTimeout(context.Background(), requestTime) //nolint:usetesting // of no test
+				ended, cancel := context.WithTimeout(context.Background(), requestTime)
 				defer cancel()
 				<-ended.Done() // as the request, which began before
 			}

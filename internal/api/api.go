@@ -132,7 +132,7 @@ func (a *api) serve(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &call{api: a, w: w, r: r, route: rt, place: place{room: a.room}}
 		defer c.place.leave()
-		response, err := c.run()
+		response, err := c.run() //nolint:contextcheck // it has the context of the request
 		if err != nil {
 			a.fail(w, r, err)
 			return

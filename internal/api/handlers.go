@@ -101,7 +101,7 @@ func (c *call) read(fn func(*service.Session) (any, error)) (*service.Response, 
 		if err != nil || missing == 0 {
 			return response, err
 		}
-		if err := c.place.wait(c.r.Context(), missing); err != nil {
+		if err := c.place.wait(c.r, missing); err != nil {
 			return nil, err
 		}
 	}

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"net/http"
 	"slices"
 	"strconv"
@@ -58,11 +57,12 @@ func (p *place) resize(n int) bool {
 	return p.fit(n)
 }
 
-// wait waits until there is room for a body of n bytes. The caller must not hold the body.
-func (p *place) wait(ctx context.Context, n int) error {
+// wait waits until there is room for a body of n bytes, or the time of the request is over.
+// The caller must not hold the body.
+func (p *place) wait(r *http.Request, n int) error {
 	p.leave() // a response that waits holds nothing
 	need := p.need(n)
-	if err := p.room.free.Acquire(ctx, need); err != nil {
+	if err := p.room.free.Acquire(r.Context(), need); err != nil {
 		return service.Crowded(err)
 	}
 	p.held = need

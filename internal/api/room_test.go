@@ -37,13 +37,14 @@ func TestRoom(t *testing.T) {
 	check("room of others", other.fit(smallBody+1), false)
 	check("less", large.resize(256<<10), true)
 	check("room that has become free", other.fit(768<<10), true)
+	request := func(ctx context.Context) *http.Request { return new(http.Request).WithContext(ctx) }
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if refusal, ok := errors.AsType[*policy.Refusal](large.wait(canceled, 1<<20)); !ok || refusal.Status != 503 || refusal.RetryAfter == 0 {
+	if refusal, ok := errors.AsType[*policy.Refusal](large.wait(request(canceled), 1<<20)); !ok || refusal.Status != 503 || refusal.RetryAfter == 0 {
 		t.Errorf("wait with a canceled context: got %v, want 503 with Retry-After", refusal)
 	}
 	other.leave()
-	if err := large.wait(t.Context(), 1<<20); err != nil {
+	if err := large.wait(request(t.Context()), 1<<20); err != nil {
 		t.Errorf("wait for all the room: got %v, want no error", err)
 	}
 	unbounded := place{}
@@ -93,7 +94,7 @@ func TestSend(t *testing.T) {
 						t.Fatal(err)
 					}
 					time.Sleep(tt.pause)
-					resp, err := http.ReadResponse(responses, nil)
+					resp, err := http.ReadResponse(responses, nil) //nolint:bodyclose // the connection is closed
 					for err == nil {
 						time.Sleep(tt.pause)
 						_, err = io.CopyN(io.Discard, resp.Body, partBytes)
@@ -111,7 +112,9 @@ func TestSend(t *testing.T) {
 				}
 				_ = client.Close()
 				_ = server.Close()
-				<-served
+				if err := <-served; !errors.Is(err, io.EOF) && !errors.Is(err, http.ErrServerClosed) {
+					t.Errorf("Serve: got %v, want the end of the listener", err)
+				}
 			})
 		})
 	}
