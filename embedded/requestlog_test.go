@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -111,6 +112,35 @@ func TestRequestLog(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The line of a request whose client has disconnected reports that.
+func TestLogOfDisconnectedClients(t *testing.T) {
+	t.Parallel()
+	logger, lines := newLines()
+	entered := make(chan struct{})
+	s := serve(t, embedded.Config{Logger: logger, AuthenticateUser: func(ctx context.Context, _ string) (email, name string, err error) {
+		close(entered)
+		<-ctx.Done()
+		return "", "", ctx.Err()
+	}}, func(h http.Handler) http.Handler { return h })
+	ctx, cancel := context.WithCancel(t.Context())
+	req := must[*http.Request](t)(http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/api/v1/me", nil))
+	req.Header.Set("Authorization", "Bearer t")
+	go func() {
+		<-entered
+		cancel()
+	}()
+	if resp, err := s.http.Do(req); err == nil {
+		_ = resp.Body.Close()
+		t.Fatalf("canceled request: got %d, want an error", resp.StatusCode)
+	}
+	for len(lines.seen()) == 0 {
+		lines.wait(t)
+	}
+	if line := lines.take()[0]; line["disconnected"] != true {
+		t.Errorf("got line %v, want disconnected", line)
 	}
 }
 
