@@ -186,8 +186,8 @@ func TestManyWriters(t *testing.T) {
 				})
 			}
 			callers.Wait()
-			if _, total := ada.do("GET", "/prompts", "").listed(); int64(total) != made.Load() || total == 0 || limits == (embedded.Limits{}) && total != 2000 {
-				t.Errorf("got %d prompts and %d responses 201, want the same number, and 2000 with the default limits", total, made.Load())
+			if _, total := ada.do("GET", "/prompts", "").listed(); int64(total) != made.Load() || total == 0 {
+				t.Errorf("got %d prompts and %d responses 201, want the same number, and not 0", total, made.Load())
 			}
 		})
 	}
@@ -242,7 +242,7 @@ func TestRequestTime(t *testing.T) {
 func TestCommittedAfterRequestTime(t *testing.T) {
 	t.Parallel()
 	databases(t, func(t *testing.T, cfg embedded.Config) {
-		const requestTime = 100 * time.Millisecond
+		const requestTime = 3 * time.Second
 		var started atomic.Bool // the body is read, so that the next time is that of the transaction
 		cfg.Now = func() time.Time {
 			if started.Swap(false) {

@@ -68,7 +68,7 @@ func TestSlowReader(t *testing.T) {
 	logger, lines := newLines()
 	ada := listen(t, embedded.Config{
 		DSN: filepath.Join(t.TempDir(), "workspaces.db"), DefaultPlan: promptrails.PlanEnterprise, Logger: logger, Limits: embedded.Limits{ResponseBytes: 1},
-	}, func(s *http.Server) { s.WriteTimeout = 2 * time.Second }).owner("ada@example.com", "research")
+	}, func(s *http.Server) { s.WriteTimeout = 3 * time.Second }).owner("ada@example.com", "research")
 	ada.createLarge(5)
 	lines.take()
 	if status, err := ada.statusOf(ada.s.dial(), "/prompts?limit=100"); status != "200" || err != nil {

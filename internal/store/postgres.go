@@ -39,6 +39,9 @@ func (p *postgresDB) Read(ctx context.Context, fn func(*Global) error) error {
 	defer cancel()
 	for attempt := 1; ; attempt++ {
 		began, err := p.tryRead(ctx, running, fn)
+		if ctx.Err() != nil && errors.Is(err, errWaiting) {
+			return ctx.Err()
+		}
 		if began || attempt == maxAttempts || !p.runsAgain(err) || ctx.Err() != nil || running.Err() != nil {
 			return err
 		}
@@ -73,7 +76,7 @@ func (p *postgresDB) Write(ctx context.Context, fn func(*Global) error) error {
 	for attempt := 1; ; attempt++ {
 		err := p.try(waiting, running, fn)
 		switch {
-		case ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrUnknown):
+		case ctx.Err() != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errWaiting)) && !errors.Is(err, ErrUnknown):
 			return ctx.Err()
 		case !p.runsAgain(err), waiting.Err() != nil, attempt >= maxAttempts && !isLocked(err):
 			p.fault.note(err)
