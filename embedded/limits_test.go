@@ -168,13 +168,17 @@ func TestLargeMemories(t *testing.T) {
 // made.
 func TestManyWriters(t *testing.T) {
 	t.Parallel()
+	writers := 2000
+	if testing.Short() {
+		writers = 500
+	}
 	for name, limits := range map[string]embedded.Limits{"default": {}, "8 waiting writers": {Writers: 8}, "100 requests": {Requests: 100}} {
 		t.Run(name, func(t *testing.T) {
 			cfg := embedded.Config{DSN: filepath.Join(t.TempDir(), "workspaces.db"), Limits: limits}
 			ada := listen(t, cfg, func(*http.Server) {}).owner("ada@example.com", "research")
 			var made atomic.Int64
 			var callers sync.WaitGroup
-			for range 2000 {
+			for range writers {
 				callers.Go(func() {
 					r := ada.do("POST", "/prompts", `{"name":"p"}`)
 					switch {
