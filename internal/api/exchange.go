@@ -18,7 +18,6 @@ type exchange struct {
 	principal string // the type and the id of the caller, or "" if it is not authenticated
 	status    int
 	bytes     int64 // of the body
-	cut       error // the error of a write: the client has not received the response
 }
 
 // ServeHTTP limits the time of a request, serves it and logs it.
@@ -59,7 +58,7 @@ func (a *api) log(client context.Context, x *exchange, r *http.Request) {
 		slog.String("request_id", x.Header().Get("X-Request-ID")),
 		slog.String("principal", x.principal),
 	}
-	if x.cut != nil || client.Err() != nil {
+	if client.Err() != nil { // net/http also cancels it if a write fails
 		line = append(line, slog.Bool("disconnected", true))
 	}
 	a.Logger.LogAttrs(client, slog.LevelInfo, "promptrails: request", line...)
@@ -88,9 +87,6 @@ func (x *exchange) Write(p []byte) (int, error) {
 	}
 	n, err := x.ResponseWriter.Write(p)
 	x.bytes += int64(n)
-	if x.cut == nil {
-		x.cut = err
-	}
 	return n, err
 }
 

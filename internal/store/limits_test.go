@@ -56,8 +56,10 @@ func TestLimitWriters(t *testing.T) {
 		<-running
 		refused := 0
 		results := make(chan error, 2)
+		ctx, cancel := context.WithTimeout(t.Context(), maxWriteWait/2) // later, any write that waits returns ErrBusy
+		defer cancel()
 		for range cap(results) {
-			go func() { results <- s.Write(t.Context(), func(*Global) error { return nil }) }()
+			go func() { results <- s.Write(ctx, func(*Global) error { return nil }) }()
 		}
 		count := func(err error) {
 			if errors.Is(err, ErrBusy) {
