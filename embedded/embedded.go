@@ -47,10 +47,9 @@ type Config struct {
 	// up by the idempotency key of the request. Without a key, the response is a 500
 	// that says that the outcome is not known.
 	//
-	// To back up a SQLite file, close the service and copy the file and its key
-	// file, or take a file system snapshot that includes the file, its -wal and
-	// its -shm. A copy of only the file, made while the service runs, lacks the
-	// data in -wal.
+	// To back up a SQLite file, call [Service.Backup], and copy its key file to another
+	// place. A copy of only the file, made while the service runs, lacks the data in
+	// its -wal.
 	DSN string
 
 	// MasterKey, of 32 bytes, encrypts secrets at rest. It is required for a
@@ -118,6 +117,7 @@ type Service struct {
 	handler     http.Handler
 	logger      *slog.Logger
 	requestTime time.Duration // 0: no limit
+	keyIsLost   bool          // on Close: it is random and in memory
 }
 
 // Open starts a service. It returns an error, without changing any file, for a
@@ -181,7 +181,7 @@ func open(ctx context.Context, cfg Config) (_ *Service, err error) {
 		Service: s, Logger: cfg.Logger, TrustedProxies: cfg.TrustedProxies, CORSOrigins: cfg.origins(),
 		RequestTime: cfg.Limits.RequestTime, ResponseBytes: cfg.Limits.ResponseBytes,
 	})
-	return &Service{service: s, handler: handler, logger: cfg.Logger, requestTime: cfg.Limits.RequestTime}, nil
+	return &Service{service: s, handler: handler, logger: cfg.Logger, requestTime: cfg.Limits.RequestTime, keyIsLost: cfg.DSN == "" && cfg.MasterKey == nil}, nil
 }
 
 // removeNew removes the files of a new database that failed to open.

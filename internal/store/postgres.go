@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -182,6 +184,14 @@ func (p *postgresDB) tryWrite(ctx context.Context) error {
 // Checkpoint implements [engine]. It does nothing, because the server bounds the size
 // of its log.
 func (p *postgresDB) Checkpoint(context.Context) error { return nil }
+
+// Backup implements [engine]. It returns an error, because the server has programs for it.
+func (p *postgresDB) Backup(context.Context, io.Writer) (int64, error) {
+	return 0, fmt.Errorf("back up a PostgreSQL database with pg_dump --enable-row-security: %w by the service", errors.ErrUnsupported)
+}
+
+// CheckPages implements [engine]. The server has a check of its own, pg_amcheck.
+func (p *postgresDB) CheckPages(context.Context) ([]string, error) { return nil, nil }
 
 // Close implements [engine].
 func (p *postgresDB) Close() error {

@@ -23,6 +23,8 @@ const (
 	tooManyConnections   = "53300"
 	lockNotAvailable     = "55P03"
 	queryCanceled        = "57014"
+	dataCorrupted        = "XX001"
+	indexCorrupted       = "XX002"
 )
 
 // translatePostgres maps the errors of the server and the connection to those of the
@@ -58,6 +60,8 @@ func translatePostgres(err error) error {
 		return &unavailableError{"too many transactions conflict", false, err}
 	case queryCanceled:
 		return &unavailableError{"a statement took too long", false, err}
+	case dataCorrupted, indexCorrupted:
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	switch class(e) {
 	case "08": // the connection of a server to a node of Citus

@@ -60,6 +60,10 @@ func (s *sqliteDB) tryWrite(ctx context.Context) error {
 // LimitWriters implements [engine]. In memory, reads wait in the same queue.
 func (s *sqliteDB) LimitWriters(n int) { s.queue.limit(n) }
 
+// checkpointWait is the maximum wait of a checkpoint for the end of read transactions,
+// in milliseconds. Writers wait for it too, and a backup is a long read transaction.
+const checkpointWait = 100
+
 // Checkpoint moves the contents of the write-ahead log into the database file, so
 // that the log stays small.
 func (s *sqliteDB) Checkpoint(ctx context.Context) error {
@@ -70,8 +74,15 @@ func (s *sqliteDB) Checkpoint(ctx context.Context) error {
 		return err
 	}
 	defer s.queue.leave()
-	_, err := s.writer.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
-	return translate(err)
+	conn, err := s.writer.Conn(ctx)
+	if err != nil {
+		return translate(err)
+	}
+	defer func() { _ = conn.Close() }() // only releases the connection
+	_, limited := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout(%d)", checkpointWait))
+	_, err = conn.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	_, restored := conn.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf("PRAGMA busy_timeout(%d)", busyTimeout))
+	return translate(errors.Join(limited, err, restored))
 }
 
 // Read runs fn in a read-only transaction, which sees one snapshot.
@@ -162,11 +173,13 @@ func translate(err error) error {
 	if busy := unavailable(e); busy != nil {
 		return busy
 	}
-	if e.Code() == sqlite3.SQLITE_INTERRUPT { // only the context of an interruptible statement does that
+	switch code := e.Code(); {
+	case code == sqlite3.SQLITE_INTERRUPT: // only the context of an interruptible statement does that
 		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
-	}
-	if code := e.Code(); code == sqlite3.SQLITE_CONSTRAINT_UNIQUE || code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY {
+	case code == sqlite3.SQLITE_CONSTRAINT_UNIQUE || code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
 		return fmt.Errorf("%w: %w", ErrExists, err)
+	case code&0xff == sqlite3.SQLITE_CORRUPT:
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return err
 }

@@ -78,8 +78,11 @@ const (
 	readOnly   = "&_pragma=query_only(1)"
 )
 
+// busyTimeout is the maximum wait for a lock of another process, in milliseconds.
+const busyTimeout = 5000
+
 func openPool(path, use string) *sql.DB {
-	db := openDB(path + "?_pragma=busy_timeout(5000)&_pragma=trusted_schema(0)&_pragma=temp_store(MEMORY)" + use)
+	db := openDB(path + "?_pragma=busy_timeout(" + strconv.Itoa(busyTimeout) + ")&_pragma=trusted_schema(0)&_pragma=temp_store(MEMORY)" + use)
 	db.SetConnMaxLifetime(0)
 	db.SetConnMaxIdleTime(0)
 	return db

@@ -9,6 +9,7 @@ package store
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -19,6 +20,7 @@ var (
 	ErrNotFound = errors.New("store: no such row")
 	ErrExists   = errors.New("store: such a row exists")
 	ErrBusy     = errors.New("store: the database cannot be written now")
+	ErrDamaged  = errors.New("store: the database is damaged")
 )
 
 // writeTimeout is the timeout of a write transaction. It replaces the deadline
@@ -78,6 +80,10 @@ type engine interface {
 	// Checkpoint bounds the size of the files that the database writes to before
 	// the main file, if it has any.
 	Checkpoint(ctx context.Context) error
+	// Backup writes a copy of one snapshot of the database to w, and returns its size.
+	Backup(ctx context.Context, w io.Writer) (int64, error)
+	// CheckPages returns a description of each fault of the database's file.
+	CheckPages(ctx context.Context) (faults []string, err error)
 	// Close closes the database. Read and Write finish their transaction before
 	// they return.
 	Close() error
