@@ -46,13 +46,12 @@ const (
 
 // How problems are mended.
 const (
-	mendRestore  = "restore a backup from before the damage"
-	mendPages    = "restore a backup; if only an index is named, REINDEX rebuilds it from its table"
-	mendRow      = "find out which statement changed the rows, and restore a backup, or repair the row by SQL while no process uses the database"
-	mendCounter  = "set the counter to the counted number by SQL"
-	mendSealed   = "open the service with the previous master key in PreviousMasterKeys, if the value was sealed under it; otherwise set the value again"
-	mendOutcome  = "none is necessary: the response to the idempotency key is lost, and is deleted a day after the request"
-	mendUnopened = "restore a backup"
+	mendRestore = "restore a backup"
+	mendPages   = "restore a backup; if only an index is named, REINDEX rebuilds it from its table"
+	mendRow     = "find out which statement changed the rows, and restore a backup, or repair the row by SQL while no process uses the database"
+	mendCounter = "set the counter to the counted number by SQL"
+	mendSealed  = "open the service with the previous master key in PreviousMasterKeys, if the value was sealed under it; otherwise set the value again"
+	mendOutcome = "none is necessary: the response to the idempotency key is lost, and is deleted a day after the request"
 )
 
 // checker is a running check.
@@ -60,11 +59,12 @@ type checker struct {
 	service  *Service
 	report   *CheckReport
 	progress func(CheckProgress)
+	total    int64 // workspaces
 }
 
 // Check checks the stored data. It returns the report so far if it returns an error.
 func (s *Service) Check(ctx context.Context, progress func(CheckProgress)) (*CheckReport, error) {
-	c := &checker{s, new(CheckReport), progress}
+	c := &checker{service: s, report: new(CheckReport), progress: progress}
 	for _, stage := range []func(context.Context) error{c.pages, c.rows, c.values, c.workspaces} {
 		if err := stage(ctx); err != nil {
 			return c.report, err
@@ -165,22 +165,20 @@ func (c *checker) users(ctx context.Context, done int64) error {
 
 // values opens the sealed values.
 func (c *checker) values(ctx context.Context) error {
-	ok, err := c.read(ctx, "", "settings", func(g *store.Global) error {
-		sealed, err := g.Setting(store.MasterKeyProof)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
+	var sealed []byte
+	ok, err := c.read(ctx, "", "settings", func(g *store.Global) (err error) {
+		if sealed, err = g.Setting(store.MasterKeyProof); errors.Is(err, store.ErrNotFound) {
+			sealed, err = nil, nil
 		}
-		if err := ProveKey(c.service.Ring, sealed); err != nil || sealed == nil {
-			c.found(CheckProblem{"", problemSealed, "settings: the proof of the master key is missing or cannot be opened", mendUnopened})
-		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	if ok {
-		c.opened(1)
+	if ok && (sealed == nil || ProveKey(c.service.Ring, sealed) != nil) {
+		c.found(CheckProblem{"", problemSealed, "settings: the proof of the master key is missing or cannot be opened", mendRestore})
 	}
+	c.opened(1)
 	for _, column := range store.SealedColumns() {
 		if err := c.column(ctx, column); err != nil {
 			return err
@@ -237,11 +235,10 @@ func (c *checker) opened(n int) {
 
 // workspaces checks the counters and the changelog of each workspace.
 func (c *checker) workspaces(ctx context.Context) error {
-	var total int64
 	for last := ""; ; {
 		var ids []string
 		ok, err := c.read(ctx, "", "workspaces", func(g *store.Global) (err error) {
-			if total, err = g.CountWorkspaces(); err == nil {
+			if c.total, err = g.CountWorkspaces(); err == nil {
 				ids, err = g.WorkspaceIDs(last, checkSlice)
 			}
 			return err
@@ -254,7 +251,7 @@ func (c *checker) workspaces(ctx context.Context) error {
 				return err
 			}
 			c.report.Workspaces++
-			c.progress(CheckProgress{"workspaces", c.report.Workspaces, max(total, c.report.Workspaces)})
+			c.progress(CheckProgress{"workspaces", c.report.Workspaces, c.total})
 		}
 		last = ids[len(ids)-1]
 	}

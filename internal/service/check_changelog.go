@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
-	"github.com/promptrails-community/promptrails-go/internal/changelog"
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
@@ -17,17 +17,17 @@ const (
 	mendIndex = "set the columns of the row to the values in its document by SQL: lists are filtered by the columns, and the chain is about the document"
 )
 
+// errUnreadable is the error of entries that cannot be read, which is reported.
+var errUnreadable = errors.New("the changelog cannot be read")
+
 // changelog verifies the chain of a workspace up to the head that it has now.
 func (c *checker) changelog(ctx context.Context, workspace string) error {
 	var head *promptrails.ChangelogHead
+	var after []*store.StoredEntry
 	ok, err := c.read(ctx, workspace, "changelog", func(g *store.Global) (err error) {
 		x := g.Workspace(workspace)
-		if head, err = x.Head(); err != nil {
-			return err
-		}
-		more, err := x.StoredEntries(head.Sequence, 1, checkBytes)
-		if len(more) > 0 {
-			c.found(CheckProblem{workspace, problemChangelog, fmt.Sprintf("the entry %d is after the head, which is %d", more[0].Sequence, head.Sequence), mendChain})
+		if head, err = x.Head(); err == nil {
+			after, err = x.StoredEntries(head.Sequence, 1, checkBytes)
 		}
 		return err
 	})
@@ -37,63 +37,75 @@ func (c *checker) changelog(ctx context.Context, workspace string) error {
 	if err != nil || !ok {
 		return err
 	}
-	verified := &promptrails.ChangelogHead{WorkspaceID: workspace, Hash: changelog.Genesis(workspace)}
-	for verified.Sequence < head.Sequence {
-		some, err := c.entries(ctx, head, verified)
-		if some == nil || err != nil {
-			return err
-		}
-		verified = some
+	wrong := func(format string, args ...any) {
+		c.found(CheckProblem{workspace, problemChangelog, fmt.Sprintf(format, args...), mendChain})
 	}
-	if verified.Hash != head.Hash {
-		c.found(CheckProblem{workspace, problemChangelog, fmt.Sprintf("the hash of the entry %d is not that of the head", head.Sequence), mendChain})
+	if len(after) > 0 {
+		wrong("the entry %d is after the head, which is %d", after[0].Sequence, head.Sequence)
 	}
+	verified, err := promptrails.VerifyChangelog(c.entries(ctx, head), &promptrails.ChangelogHead{WorkspaceID: workspace})
+	if broken, ok := errors.AsType[*promptrails.ChainError](err); ok {
+		wrong("the chain is broken at the entry %d: %s", broken.Sequence, broken.Reason)
+		return nil
+	}
+	switch {
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, errUnreadable):
+		return nil
+	case err != nil:
+		return err
+	case verified.Sequence != head.Sequence:
+		wrong("the entries from %d to %d are missing", verified.Sequence+1, head.Sequence)
+	case verified.Hash != head.Hash:
+		wrong("the hash of the entry %d is not that of the head", head.Sequence)
+	}
+	c.report.Entries += verified.Sequence
 	return nil
 }
 
-// entries verifies the entries of a changelog after the verified ones, in one slice. It
-// returns the last one, or nil if the rest cannot be verified.
-func (c *checker) entries(ctx context.Context, head, verified *promptrails.ChangelogHead) (*promptrails.ChangelogHead, error) {
-	workspace := head.WorkspaceID
-	var entries []*store.StoredEntry
-	gone := false
-	ok, err := c.read(ctx, workspace, "changelog", func(g *store.Global) (err error) {
-		x := g.Workspace(workspace)
-		if _, err := x.Head(); err != nil {
-			gone = errors.Is(err, store.ErrNotFound)
-			return err
-		}
-		entries, err = x.StoredEntries(max(0, verified.Sequence-1), checkSlice, checkBytes) // with the last verified one
-		return err
-	})
-	switch {
-	case gone:
-		return nil, nil //nolint:nilnil // there is no chain
-	case err != nil || !ok:
-		return nil, err
-	}
-	from := verified.Sequence
-	if len(entries) == 0 || entries[len(entries)-1].Sequence <= from {
-		c.found(CheckProblem{workspace, problemChangelog, fmt.Sprintf("the entries from %d to %d are missing", from+1, head.Sequence), mendChain})
-		return nil, nil //nolint:nilnil // reported
-	}
-	verified, err = promptrails.VerifyChangelog(func(yield func(*promptrails.ChangelogEntry, error) bool) {
-		for _, stored := range entries {
-			e := new(promptrails.ChangelogEntry)
-			if !yield(e, json.Unmarshal(stored.Document, e)) {
+// entries reads the entries of a changelog up to a head, in slices. It compares their
+// columns with their documents.
+func (c *checker) entries(ctx context.Context, head *promptrails.ChangelogHead) iter.Seq2[*promptrails.ChangelogEntry, error] {
+	return func(yield func(*promptrails.ChangelogEntry, error) bool) {
+		for last := int64(0); last < head.Sequence; {
+			var slice []*store.StoredEntry
+			ok, err := c.read(ctx, head.WorkspaceID, "changelog", func(g *store.Global) (err error) {
+				x := g.Workspace(head.WorkspaceID)
+				if _, err := x.Head(); err != nil { // of a workspace that was deleted
+					return err
+				}
+				slice, err = x.StoredEntries(last, checkSlice, checkBytes)
+				return err
+			})
+			if !ok && err == nil {
+				err = errUnreadable
+			}
+			if err != nil {
+				yield(nil, err)
 				return
 			}
-			if stored.Sequence > from && !agrees(stored, e) {
-				c.found(CheckProblem{workspace, problemChangelog, fmt.Sprintf("the row of the entry %d differs from its document", stored.Sequence), mendIndex})
+			if len(slice) == 0 {
+				return
 			}
+			for _, stored := range slice {
+				if stored.Sequence > head.Sequence { // it is newer than the head, or was reported
+					return
+				}
+				e := new(promptrails.ChangelogEntry)
+				if err := json.Unmarshal(stored.Document, e); err != nil {
+					yield(nil, &promptrails.ChainError{Sequence: stored.Sequence, Reason: err.Error()})
+					return
+				}
+				if !yield(e, nil) {
+					return
+				}
+				if !agrees(stored, e) {
+					c.found(CheckProblem{head.WorkspaceID, problemChangelog, fmt.Sprintf("the row of the entry %d differs from its document", stored.Sequence), mendIndex})
+				}
+			}
+			last = slice[len(slice)-1].Sequence
+			c.progress(CheckProgress{"workspaces", c.report.Workspaces, c.total})
 		}
-	}, verified)
-	if err != nil {
-		c.found(CheckProblem{workspace, problemChangelog, err.Error(), mendChain})
-		return nil, nil //nolint:nilnil // reported
 	}
-	c.report.Entries += verified.Sequence - from
-	return verified, nil
 }
 
 // agrees reports whether the columns of an entry have the values of its document.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"strings"
 )
 
@@ -17,7 +18,7 @@ func (s *sqliteDB) CheckPages(ctx context.Context) (faults []string, err error) 
 		}
 		defer s.queue.leave()
 	}
-	rows, err := s.reader.QueryContext(ctx, "SELECT integrity_check FROM pragma_integrity_check($1)", maxFaults)
+	rows, err := s.reader.QueryContext(ctx, fmt.Sprintf("PRAGMA integrity_check(%d)", maxFaults))
 	if err != nil {
 		return nil, translate(err)
 	}
