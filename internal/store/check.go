@@ -89,7 +89,8 @@ func (t *Tx) Recount() (map[string]int, error) {
 		UNION ALL SELECT 'invoices', count(*) FROM invoices WHERE workspace_id = $1
 		UNION ALL SELECT 'the balance', CAST(coalesce(sum(amount_micros), 0) AS BIGINT) FROM transactions WHERE workspace_id = $1
 		UNION ALL SELECT 'the sequence of transactions', count(*) FROM transactions WHERE workspace_id = $1
-		UNION ALL SELECT 'traces/sessions', count(DISTINCT member_session_id) FROM resources WHERE workspace_id = $1 AND kind = 'traces' AND member_session_id <> ''
+		UNION ALL SELECT 'traces/sessions', count(*) FROM (
+			SELECT DISTINCT workspace_id, member_session_id FROM resources WHERE workspace_id = $1 AND kind = 'traces' AND member_session_id <> '') x
 		UNION ALL SELECT CASE WHEN parent_id IS NULL THEN kind ELSE 'under/' || parent_id || '/' || kind END, count(*)
 			FROM resources WHERE workspace_id = $1 GROUP BY kind, parent_id`)
 	if err != nil || counts[tracesOfAnyKind] == 0 {
@@ -115,7 +116,7 @@ type traceUsage struct {
 	Cost     float64 `json:"cost"` // dollars
 }
 
-// numbers returns the result of a query with the columns name and number.
+// numbers returns the result of a query with the columns name and number, without zeros.
 func (t *Tx) numbers(query scoped) (map[string]int, error) {
 	found := map[string]int{}
 	err := t.rows(query, nil, func(r scanner) error {
@@ -125,7 +126,7 @@ func (t *Tx) numbers(query scoped) (map[string]int, error) {
 			return err
 		}
 		if n != 0 {
-			found[name] = n
+			found[name] += n
 		}
 		return nil
 	})

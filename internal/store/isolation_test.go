@@ -174,6 +174,7 @@ func trace(in string) *Resource {
 	r := agent(in)
 	r.ID, r.Kind, r.References = "tr", "traces", nil
 	r.Members = map[string]string{"agent_id": "r", "session_id": "se", "trace_id": "ti", "kind": "in-" + in}
+	r.Document = `{"total_tokens":` + fmt.Sprint(int(in[0])) + `,"in":"in-` + in + `"}`
 	return r
 }
 
@@ -497,7 +498,13 @@ func readsStayInTheirWorkspace(t *testing.T, open func(t *testing.T) *Store) {
 		"Masking":          func(x *Tx) (any, error) { return x.Masking() },
 		"MaskingOverrides": func(x *Tx) (any, error) { v, n, err := x.MaskingOverrides(all); return []any{v, n}, err },
 		"MaskingOverride":  func(x *Tx) (any, error) { return x.MaskingOverride("r") },
-		"Head":             func(x *Tx) (any, error) { v, err := x.Head(); return v.WorkspaceID + fmt.Sprint(v.Sequence), err },
+		"Counters":         func(x *Tx) (any, error) { return x.Counters() },
+		"Recount":          func(x *Tx) (any, error) { return x.Recount() },
+		"StoredEntries": func(x *Tx) (any, error) {
+			v, err := x.StoredEntries(0, 10, 1<<20)
+			return string(v[0].Document) + fmt.Sprint(len(v)), err
+		},
+		"Head": func(x *Tx) (any, error) { v, err := x.Head(); return v.WorkspaceID + fmt.Sprint(v.Sequence), err },
 		"Changelog": func(x *Tx) (any, error) {
 			v, err := x.Changelog(&ChangelogFilter{}, all)
 			return string(v[0].JSON) + fmt.Sprint(len(v)), err
