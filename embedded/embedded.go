@@ -159,6 +159,8 @@ func open(ctx context.Context, cfg Config) (_ *Service, err error) {
 	}
 	db, err := store.Open(ctx, cfg.DSN, func(proof []byte) error {
 		return errors.Join(key.admit(proof), service.ProveKey(ring, proof))
+	}, func(from, to int64) {
+		cfg.Logger.WarnContext(ctx, "promptrails: migrate the database; programs with the earlier schema can only open a backup of it", "from", from, "to", to)
 	})
 	if err != nil {
 		return nil, err

@@ -96,7 +96,7 @@ func newService(t *testing.T, now func() time.Time) *Service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := store.Open(t.Context(), "", func([]byte) error { return nil })
+	db, err := store.Open(t.Context(), "", func([]byte) error { return nil }, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 // A transaction with a canceled context returns its connection before Read returns. Otherwise Close would not wait for it.
 func TestCanceledTransactionReturnsItsConnection(t *testing.T) {
 	t.Parallel()
-	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "workspaces.db"), func([]byte) error { return nil })
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "workspaces.db"), func([]byte) error { return nil }, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

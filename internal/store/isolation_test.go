@@ -40,7 +40,7 @@ func databases(t *testing.T, test func(t *testing.T, open func(t *testing.T) *St
 // opened opens a store, which is closed after the test.
 func opened(t *testing.T, dsn string) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), dsn, func([]byte) error { return nil })
+	s, err := Open(t.Context(), dsn, func([]byte) error { return nil }, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func IsServer(dsn string) bool {
 }
 
 // openPostgres opens a PostgreSQL database.
-func openPostgres(ctx context.Context, dsn string, admit func(masterKeyProof []byte) error) (_ *postgresDB, err error) {
+func openPostgres(ctx context.Context, dsn string, admit func(masterKeyProof []byte) error, migrates func(from, to int64)) (_ *postgresDB, err error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return nil, err // without the password
@@ -59,14 +59,14 @@ func openPostgres(ctx context.Context, dsn string, admit func(masterKeyProof []b
 			pool.Close()
 		}
 	}()
-	if err := p.prepare(ctx, admit); err != nil {
+	if err := p.prepare(ctx, admit, migrates); err != nil {
 		return nil, fmt.Errorf("PostgreSQL: %w", translatePostgres(err))
 	}
 	return p, p.tryWrite(ctx)
 }
 
 // prepare creates or migrates the schema, if necessary. One process does so at a time.
-func (p *postgresDB) prepare(ctx context.Context, admit func([]byte) error) error {
+func (p *postgresDB) prepare(ctx context.Context, admit func([]byte) error, migrates func(from, to int64)) error {
 	conn, err := p.pool.Acquire(ctx)
 	if err != nil {
 		return err
@@ -84,6 +84,9 @@ func (p *postgresDB) prepare(ctx context.Context, admit func([]byte) error) erro
 	case current > newest:
 		return fmt.Errorf("the database has schema %d, this program knows %d: use the newer program that wrote it", current, newest)
 	case current < newest || isNew:
+		if current > 0 && current < newest {
+			migrates(current, newest)
+		}
 		if err := p.migrate(ctx, isNew); err != nil {
 			return err
 		}

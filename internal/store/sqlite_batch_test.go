@@ -15,7 +15,7 @@ import (
 // openFile opens a new file for a test.
 func openFile(t *testing.T) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "workspaces.db"), func([]byte) error { return nil })
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "workspaces.db"), func([]byte) error { return nil }, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

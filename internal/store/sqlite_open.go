@@ -24,7 +24,7 @@ var oldestSQLite = [3]int{3, 51, 3}
 
 // openSQLite opens the SQLite database in file. If file is "", the database is in
 // memory.
-func openSQLite(ctx context.Context, file string, admit func(masterKeyProof []byte) error) (_ *sqliteDB, err error) {
+func openSQLite(ctx context.Context, file string, admit func(masterKeyProof []byte) error, migrates func(from, to int64)) (_ *sqliteDB, err error) {
 	s := &sqliteDB{queue: newQueue()}
 	if file == "" {
 		// Each connection to a database in memory has a separate database.
@@ -60,7 +60,7 @@ func openSQLite(ctx context.Context, file string, admit func(masterKeyProof []by
 	if err := s.check(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.migrate(ctx); err != nil {
+	if err := s.migrate(ctx, migrates); err != nil {
 		return nil, err
 	}
 	return s, s.tryWrite(ctx)
@@ -189,13 +189,24 @@ var schemaSQL string
 // database lacks. Those of a file run without foreign keys, because SQLite changes a
 // table's constraints by replacing the table, and would delete the rows that refer to
 // it.
-func (s *sqliteDB) migrate(ctx context.Context) (err error) {
+func (s *sqliteDB) migrate(ctx context.Context, migrates func(from, to int64)) error {
 	var tables int
 	if err := s.writer.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
 		return translate(err)
 	}
 	if tables == 0 {
 		return s.createSchema(ctx)
+	}
+	newest, err := newestSchema(goose.DialectSQLite3)
+	if err != nil {
+		return err
+	}
+	var current int64
+	if err := s.writer.QueryRowContext(ctx, "SELECT max(version_id) FROM schema_versions").Scan(&current); err != nil {
+		return translate(err)
+	}
+	if current > 0 && current < newest {
+		migrates(current, newest)
 	}
 	return s.runMigrations(ctx)
 }

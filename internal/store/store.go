@@ -95,16 +95,22 @@ type engine interface {
 // that name, or a SQLite database in memory if dsn is "". It creates the schema, and
 // the file, if they do not exist. For an existing database, Open calls admit before it
 // changes anything, with the value of the setting [MasterKeyProof], or nil if it is
-// not set. If admit returns an error, Open returns it.
-func Open(ctx context.Context, dsn string, admit func(masterKeyProof []byte) error) (*Store, error) {
+// not set. If admit returns an error, Open returns it. Before Open migrates a database
+// with an earlier schema, it calls migrates with the versions of the schema, if migrates
+// is not nil. Each migration is a transaction: if one fails, the schema is the one before
+// it.
+func Open(ctx context.Context, dsn string, admit func(masterKeyProof []byte) error, migrates func(from, to int64)) (*Store, error) {
+	if migrates == nil {
+		migrates = func(int64, int64) {}
+	}
 	if IsServer(dsn) {
-		p, err := openPostgres(ctx, dsn, admit)
+		p, err := openPostgres(ctx, dsn, admit, migrates)
 		if err != nil {
 			return nil, err
 		}
 		return newStore(p)
 	}
-	s, err := openSQLite(ctx, dsn, admit)
+	s, err := openSQLite(ctx, dsn, admit, migrates)
 	if err != nil {
 		return nil, err
 	}
