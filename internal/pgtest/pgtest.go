@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -72,6 +74,22 @@ func Citus(t testing.TB) string {
 		t.Skipf("no test with Citus: %s is not set", CitusVariable)
 	}
 	return with(schema(t, dsn), "citus.shard_count", "4")
+}
+
+// Program returns the path of a program of PostgreSQL, such as pg_dump. Without it, it
+// skips the test.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	if folder, err := programs(); err == nil {
+		if path, err := exec.LookPath(filepath.Join(folder, name)); err == nil {
+			return path
+		}
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Skipf("no test with %s: %v", name, err)
+	}
+	return path
 }
 
 // Stop stops the server of the package. TestMain calls it after the tests.
