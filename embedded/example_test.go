@@ -18,13 +18,13 @@ func ExampleService_Backup() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 	key := make([]byte, 32) // from your secret store
 	service, err := embedded.Open(ctx, embedded.Config{DSN: filepath.Join(folder, "workspaces.db"), MasterKey: key})
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer service.Close()
+	defer func() { _ = service.Close() }()
 
 	backup := filepath.Join(folder, "backup.db")
 	f, err := os.OpenFile(backup+".part", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
@@ -58,7 +58,7 @@ func ExampleService_Check() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer service.Close()
+	defer func() { _ = service.Close() }()
 
 	report, err := service.Check(ctx, nil)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 
 // writing is a context whose Err is called between the steps of a backup.
 type writing struct {
-	context.Context //nolint:containedctx // it is a context
+	context.Context
 
 	err func() error
 }
