@@ -100,6 +100,9 @@ func (c *checker) read(ctx context.Context, workspace, what string, fn func(*sto
 func (c *checker) pages(ctx context.Context) error {
 	c.progress(CheckProgress{Stage: "pages"})
 	faults, err := c.service.Store.CheckPages(ctx)
+	if ended := ctx.Err(); ended != nil { // SQLite was interrupted
+		return ended
+	}
 	if errors.Is(err, store.ErrDamaged) {
 		faults, err = append(faults, err.Error()), nil
 	}

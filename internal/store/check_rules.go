@@ -109,7 +109,7 @@ func (g *Global) Breaks(r *Rule, after []any, limit int) (broken []Broken, read 
 			broken = append(broken, r.describe(row))
 		}
 	}
-	if len(rows) < limit {
+	if r.IsLookup && len(rows) < limit {
 		return broken, len(rows), nil, nil
 	}
 	return broken, len(rows), rows[len(rows)-1][:len(r.order)], nil
@@ -124,7 +124,7 @@ func (r *Rule) columns() []string {
 }
 
 // next returns the query of the next rows. Those of a reference are distinct, because many
-// rows have the same one.
+// rows have the same one. The next slice omits the others with the last one.
 func (r *Rule) next(after []any, limit int) (query string, args []any) {
 	f := filter{}
 	if r.where != "" {
@@ -134,13 +134,15 @@ func (r *Rule) next(after []any, limit int) (query string, args []any) {
 		marks := strings.Repeat(", ?", len(after))[2:]
 		f.and("("+strings.Join(r.order, ", ")+") > ("+marks+")", after...)
 	}
-	distinct := ""
-	if !r.IsLookup {
-		distinct = "DISTINCT "
-	}
-	query = "SELECT " + distinct + strings.Join(r.columns(), ", ") + " FROM " + r.Table + " WHERE 1 = 1" + f.sql.String()
+	order := " ORDER BY " + strings.Join(r.order, ", ")
+	columns := strings.Join(r.columns(), ", ")
+	query = "SELECT " + columns + " FROM " + r.Table + " WHERE 1 = 1" + f.sql.String()
 	f.args = append(f.args, limit)
-	return query + fmt.Sprintf(" ORDER BY %s LIMIT $%d", strings.Join(r.order, ", "), len(f.args)), f.args
+	query += fmt.Sprintf("%s LIMIT $%d", order, len(f.args))
+	if !r.IsLookup {
+		query = "SELECT DISTINCT " + columns + " FROM (" + query + ") x" + order
+	}
+	return query, f.args
 }
 
 // others returns the query of the other rows.

@@ -2,7 +2,8 @@
 //
 // A [Tx] is bound to one workspace: it passes the workspace's id as $1 to every
 // statement. Queries that are not limited to one workspace are methods of
-// [Global] and are all in one file. The statements are the same for all databases;
+// [Global]: they are in global.go, and those of a check of the data in the files that
+// begin with check. The statements are the same for all databases;
 // the differences between them are in the files that begin with sqlite and postgres.
 package store
 
