@@ -39,9 +39,9 @@ func TestAllocations(t *testing.T) {
 		objects, bytes float64 // maxima
 		call           func() error
 	}{
-		{"Credentials.Get", 58, 5_880, func() error { _, err := c.Credentials.Get(ctx, "c"); return err }},
-		{"Credentials.List of 100", 283, 73_700, func() error { _, err := c.Credentials.List(ctx, credentials); return err }},
-		{"Changelog.List of 100", 188, 117_600, func() error { _, err := c.Changelog.List(ctx, entries); return err }},
+		{"Credentials.Get", 45, 4_800, func() error { _, err := c.Credentials.Get(ctx, "c"); return err }},
+		{"Credentials.List of 100", 270, 72_700, func() error { _, err := c.Credentials.List(ctx, credentials); return err }},
+		{"Changelog.List of 100", 175, 116_500, func() error { _, err := c.Changelog.List(ctx, entries); return err }},
 		{"Members.Get without the scope", 3, 268, func() error { _, err := restricted.Members.Get(ctx, "m"); return scopeRefused(err) }},
 		{"Members.List without the scope", 3, 436, func() error { return scopeRefused(readMembers(ctx, restricted)) }},
 		{"Authenticate of a cached key", 1, 252, func() error { _, err := auth.Authenticate(ctx, someKey, use); return err }},

@@ -1,10 +1,12 @@
 package promptrails
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"net/http"
@@ -42,13 +44,31 @@ type exchange struct {
 	unauthorized bool         // there was no key or token for an attempt
 }
 
-// run makes attempts until one is final. go-retryablehttp runs the loop: it rewinds
-// the body and waits between attempts. Its transport is attempt.
+// run makes attempts until one is final.
 func (ex *exchange) run(ctx context.Context, r *http.Request) error {
 	if err := ctx.Err(); err != nil {
 		return &Error{Operation: ex.op.String(), Code: CodeUnavailable, Message: err.Error() + " (nothing was sent)", cause: err}
 	}
-	req, err := retryablehttp.FromRequest(r.WithContext(httptrace.WithClientTrace(ctx, ex.trace.hooks())))
+	r = r.WithContext(httptrace.WithClientTrace(ctx, ex.trace.hooks()))
+	r.Body = http.NoBody
+	if len(ex.payload) > 0 {
+		r.ContentLength = int64(len(ex.payload))
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(ex.payload)), nil }
+		r.Body, _ = r.GetBody()
+	}
+	if ex.attempt(r); !ex.again {
+		return ex.err
+	}
+	return ex.retry(ctx, r)
+}
+
+// retry makes further attempts, of which go-retryablehttp runs the loop: it waits
+// between attempts and rewinds the body. Its transport is attempt, except for the
+// attempt that has been made.
+func (ex *exchange) retry(ctx context.Context, r *http.Request) error {
+	another := *r // net/http may still use the body of the first attempt
+	another.Body = nil
+	req, err := retryablehttp.FromRequest(&another)
 	if err != nil {
 		return err
 	}
@@ -58,8 +78,14 @@ func (ex *exchange) run(ctx context.Context, r *http.Request) error {
 			return err
 		}
 	}
+	isFirst := true
 	loop := retryablehttp.Client{
-		HTTPClient: &http.Client{Transport: roundTripper(ex.attempt)},
+		HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) {
+			if !isFirst {
+				ex.attempt(r)
+			}
+			isFirst = false
+		})},
 		RetryMax:   math.MaxInt, // repeat counts
 		CheckRetry: func(context.Context, *http.Response, error) (bool, error) { return ex.again, nil },
 		Backoff:    func(time.Duration, time.Duration, int, *http.Response) time.Duration { return ex.wait },
