@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
@@ -179,4 +181,18 @@ func hostileMembers(name, usual string) []string {
 		members = append(members, quoted+":"+value)
 	}
 	return members
+}
+
+func FuzzItemsOfPages(f *testing.F) {
+	f.Add(`[{"id":"c","name":"\u00e9","is_valid":null,"version":1,"created_at":"2026-01-02T03:04:05Z"}]`)
+	f.Add(`[{"id":"e","sequence":1,"actor":{"type":"user"},"changes":{"a":{"from":1}},"allowed_ips":["10.0.0.0/8"]} , {}]`)
+	f.Fuzz(func(t *testing.T, array string) {
+		if value := jsontext.Value(array); value.Kind() != '[' || !value.IsValid() {
+			return // a list of an envelope that is not valid is an error
+		}
+		testPage[promptrails.APIKey](t, array)
+		testPage[promptrails.ChangelogEntry](t, array)
+		testPage[promptrails.Credential](t, array)
+		testPage[promptrails.Resource](t, array)
+	})
 }
