@@ -112,7 +112,7 @@ func WithUserAgent(userAgent string) Option { return func(c *config) { c.userAge
 
 // WithMaxResponseSize limits the uncompressed size of a response to n bytes.
 // The default is 16 MiB. If a page is larger, All and Tail request smaller
-// pages.
+// pages. A page of more than 100,000 items is an error.
 func WithMaxResponseSize(n int64) Option { return func(c *config) { c.maxResponse = n } }
 
 // WithInsecureHTTP allows plain http to a host that is not loopback. Anyone on

@@ -239,6 +239,28 @@ func TestHugeResponses(t *testing.T) {
 	}
 }
 
+// The number of items in a page is bounded, because small items need much more memory than
+// their JSON. The test is not parallel because it measures the allocations of the process.
+func TestPagesOfManyItems(t *testing.T) {
+	const want = "has more than 100000 items"
+	for _, item := range []string{"{}", "null", `{"id":"k"}`} {
+		t.Run(item, func(t *testing.T) {
+			body := `{"data":[` + strings.Repeat(item+",", 1_000_000) + item + `]}`
+			c := clientOver(t, &scripted{script: []http.HandlerFunc{status(200, body)}}, promptrails.WithMaxRetries(0))
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := c.APIKeys.List(t.Context(), nil)
+			runtime.ReadMemStats(&after)
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("List: got %v, want an error containing %q", err, want)
+			}
+			if grown := after.TotalAlloc - before.TotalAlloc; grown > 400<<20 {
+				t.Errorf("memory for %d bytes: got %d MiB allocated, want at most 400 MiB", len(body), grown>>20)
+			}
+		})
+	}
+}
+
 // 1,000 goroutines share one client and its connections.
 func TestManyGoroutines(t *testing.T) {
 	t.Parallel()

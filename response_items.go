@@ -1,6 +1,7 @@
 package promptrails
 
 import (
+	"fmt"
 	"reflect"
 
 	"github.com/go-json-experiment/json"
@@ -22,6 +23,10 @@ func (e *element[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	e.value = new(T)
 	return decodeItem(fieldsOf(reflect.TypeFor[T]()), e.value, value)
 }
+
+// maxPageItems bounds the memory of a page: an item in Go can be a hundred times larger
+// than {} in JSON.
+const maxPageItems = 100_000
 
 // items is a list in an envelope. A list that is null is present and empty.
 type items[T any] struct {
@@ -45,7 +50,10 @@ func (i *items[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		if err != nil {
 			return err
 		}
-		if i.array == nil {
+		switch len(i.array) {
+		case maxPageItems:
+			return fmt.Errorf("the list has more than %d items", maxPageItems)
+		case 0:
 			i.array = make([]T, 0, min(pageSize, 1+len(dec.UnreadBuffer())/len(value)))
 		}
 		i.array = append(i.array, *new(T))
