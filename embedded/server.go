@@ -27,8 +27,8 @@ const (
 //   - IdleTimeout is 2 minutes, for the next request of a connection.
 //   - MaxHeaderBytes is 64 KiB.
 //
-// In any server, the service drops a client that does not receive 64 KiB of a larger
-// response within 15 seconds. The server logs its errors with Config.Logger at level
+// In any server, the service drops a client that does not receive 64 KiB of a response, or
+// the rest of it, within 15 seconds. The server logs its errors with Config.Logger at level
 // warn. Call Shutdown of the server before Close of the service.
 func NewServer(service *Service, addr string) *http.Server {
 	server := &http.Server{

@@ -85,9 +85,10 @@ func (p *place) need(n int) int64 {
 	return min(int64(n), p.room.size)
 }
 
-// The client must receive each part of a large body in time, so that one that does not
-// read keeps no room.
+// The client must receive each part of a body in time, so that one that does not read keeps
+// no room, and does not count as a request. The buffers of net/http hold a tiny body.
 const (
+	tinyBody  = 4 << 10
 	partBytes = 64 << 10
 	partTime  = 15 * time.Second
 )
@@ -99,7 +100,7 @@ func send(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	if len(body) <= partBytes {
+	if len(body) <= tinyBody {
 		_, _ = w.Write(body) // a closed connection is the client's concern
 		return
 	}

@@ -52,7 +52,7 @@ func TestRoom(t *testing.T) {
 	unbounded.leave()
 }
 
-// A client that stops reading a large body is disconnected after partTime, or by the
+// A client that stops reading a body is disconnected after partTime, or by the
 // WriteTimeout of the server if that is earlier. A client that reads slowly receives the
 // whole body, and can send another request.
 func TestSend(t *testing.T) {
@@ -61,12 +61,14 @@ func TestSend(t *testing.T) {
 	for name, tt := range map[string]struct {
 		timeout, pause time.Duration // of the server, of the client between two parts
 		end            time.Duration // of the connection; 0: all is read
+		size           int           // of the first body
 	}{
-		"does not read":               {0, time.Hour, partTime},
-		"reads slowly":                {0, partTime / 3, 0},
-		"does not read, with timeout": {time.Second, time.Hour, time.Second},
-		"reads, with timeout":         {time.Minute, time.Second, 0},
-		"too slow for the timeout":    {time.Minute, 7 * time.Second, time.Minute},
+		"does not read":               {0, time.Hour, partTime, len(body)},
+		"does not read a small body":  {0, time.Hour, partTime, 2 * tinyBody},
+		"reads slowly":                {0, partTime / 3, 0, len(body)},
+		"does not read, with timeout": {time.Second, time.Hour, time.Second, len(body)},
+		"reads, with timeout":         {time.Minute, time.Second, 0, len(body)},
+		"too slow for the timeout":    {time.Minute, 7 * time.Second, time.Minute, len(body)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -89,7 +91,7 @@ func TestSend(t *testing.T) {
 				})}
 				served := make(chan error, 1)
 				go func() { served <- server.Serve(&oneConn{conn: conn}) }()
-				for _, size := range []int{len(body), 1} { // a deadline of the first response must not end the second
+				for _, size := range []int{tt.size, 1} { // a deadline of the first response must not end the second
 					if _, err := fmt.Fprintf(client, "GET /%d HTTP/1.1\r\nHost: x\r\n\r\n", size); err != nil {
 						t.Fatal(err)
 					}
