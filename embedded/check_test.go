@@ -299,6 +299,9 @@ func TestCheckProgressAndCancel(t *testing.T) {
 			if stage == "workspaces" && report.Workspaces == 3 {
 				t.Errorf("Check, canceled in the stage %s: got 3 workspaces, want fewer", stage)
 			}
+			if err != nil && strings.Contains(err.Error(), "\n") {
+				t.Errorf("Check, canceled in the stage %s: got error %q, want one line", stage, err)
+			}
 		}
 	})
 }

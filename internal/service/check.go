@@ -250,7 +250,10 @@ func (c *checker) workspaces(ctx context.Context) error {
 			return err
 		}
 		for _, id := range ids {
-			if err := errors.Join(c.counters(ctx, id), c.changelog(ctx, id)); err != nil {
+			if err := c.counters(ctx, id); err != nil {
+				return err
+			}
+			if err := c.changelog(ctx, id); err != nil {
 				return err
 			}
 			c.report.Workspaces++
