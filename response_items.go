@@ -65,10 +65,14 @@ func (i *items[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return err
 }
 
+// maxShared bounds the memory that a program keeps by keeping one string of an item,
+// such as its id.
+const maxShared = 4 << 10
+
 // decodeItem decodes value, which is valid JSON, into item, which is zero. The
-// strings of the item are parts of one copy of value.
+// strings of the item are parts of one copy of value, unless it is large.
 func decodeItem[T any](known *fields, item *T, value jsontext.Value) error {
-	if known != nil {
+	if known != nil && len(value) <= maxShared {
 		text := string(value)
 		if known.decode(reflect.ValueOf(item).Elem(), text) {
 			if item, retains := any(item).(textual); retains {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"reflect"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,6 +67,32 @@ func TestItemsOfPages(t *testing.T) {
 		testPage[durationItem](t, `[{"id":"a","wait":7}]`)
 	})
 	t.Run("a pointer", testItems[*promptrails.Member])
+}
+
+// A program that keeps the id of an item does not keep the rest of it. The test is not
+// parallel because it measures the heap.
+func TestKeptStrings(t *testing.T) {
+	const items, size = 200, 100 << 10
+	list := `{"data":[{"id":"k","unknown":"` + strings.Repeat("a", size) + `"}]}`
+	c := clientOver(t, &scripted{script: []http.HandlerFunc{status(200, list)}})
+	inUse := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC() // a pool keeps its values until the second collection
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := inUse()
+	var kept []string
+	for range items {
+		keys := must[*promptrails.Page[promptrails.APIKey]](t)(c.APIKeys.List(t.Context(), nil))
+		entries := must[*promptrails.Page[promptrails.ChangelogEntry]](t)(c.Changelog.List(t.Context(), nil))
+		kept = append(kept, keys.Items[0].ID, entries.Items[0].ID)
+	}
+	if used := inUse() - before; used > items*size/10 {
+		t.Errorf("%d ids of items of %d bytes: got %d bytes in use, want at most %d", len(kept), size, used, items*size/10)
+	}
+	runtime.KeepAlive(kept)
 }
 
 func testItems[T any](t *testing.T) {
