@@ -20,8 +20,8 @@ type ListOptions struct {
 }
 
 // Page is one page of a list. Items point into one array, so a reference to one
-// item retains the whole page in memory. The strings of an item are parts of its
-// JSON, so a string retains that; [strings.Clone] copies it.
+// item retains the whole page in memory. The strings of an item with at most 4 KiB
+// of JSON are parts of it, so a string retains that; [strings.Clone] copies it.
 type Page[T any] struct {
 	Items []*T `json:"data"`
 	Meta  Meta `json:"meta"`
