@@ -144,7 +144,7 @@ func open(ctx context.Context, cfg Config) (_ *Service, err error) {
 	if err != nil && cfg.DSN != "" {
 		return nil, err
 	}
-	master, key, err := cfg.masterKey()
+	master, key, err := cfg.masterKey(ctx)
 	if err != nil {
 		return nil, err
 	}

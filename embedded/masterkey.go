@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -29,7 +30,7 @@ const keyMark = "# the database of this key holds data"
 
 // masterKey returns Config.MasterKey, or the key of the database's key file and
 // that file.
-func (cfg *Config) masterKey() ([]byte, *keyFile, error) {
+func (cfg *Config) masterKey(ctx context.Context) ([]byte, *keyFile, error) {
 	switch {
 	case cfg.MasterKey != nil:
 		return cfg.MasterKey, nil, nil
@@ -48,6 +49,9 @@ func (cfg *Config) masterKey() ([]byte, *keyFile, error) {
 	case err == nil && isNew && k.marked:
 		return nil, nil, fmt.Errorf("the database is missing or empty, but its key file %s exists: restore the database, or remove the key file to start with an empty database", k.name)
 	case errors.Is(err, fs.ErrNotExist) && !isNew:
+		if err := store.Inspect(ctx, cfg.DSN); err != nil {
+			return nil, nil, err
+		}
 		return nil, nil, fmt.Errorf("the database has no key file: restore %s, or set Config.MasterKey", k.name)
 	case errors.Is(err, fs.ErrNotExist):
 		k.key, k.made = newMasterKey(), true

@@ -60,11 +60,16 @@ func TestOpenErrors(t *testing.T) {
 		cfg    embedded.Config
 		want   string // in the error
 	}{
-		"no key file":               {func(t *testing.T, file string) { t.Helper(); remove(t, file+".key") }, embedded.Config{}, "restore"},
-		"another key":               {func(*testing.T, string) {}, embedded.Config{MasterKey: other}, "master key"},
-		"a short key":               {func(*testing.T, string) {}, embedded.Config{MasterKey: key[:31]}, "32 bytes"},
-		"an invalid key file":       {func(t *testing.T, file string) { t.Helper(); write(t, file+".key", "zz") }, embedded.Config{}, "must contain 32 bytes"},
-		"a file of text":            {func(t *testing.T, file string) { t.Helper(); write(t, file, strings.Repeat("hello ", 1000)) }, embedded.Config{}, "not a database"},
+		"no key file":         {func(t *testing.T, file string) { t.Helper(); remove(t, file+".key") }, embedded.Config{}, "restore"},
+		"another key":         {func(*testing.T, string) {}, embedded.Config{MasterKey: other}, "master key"},
+		"a short key":         {func(*testing.T, string) {}, embedded.Config{MasterKey: key[:31]}, "32 bytes"},
+		"an invalid key file": {func(t *testing.T, file string) { t.Helper(); write(t, file+".key", "zz") }, embedded.Config{}, "must contain 32 bytes"},
+		"a file of text":      {func(t *testing.T, file string) { t.Helper(); write(t, file, strings.Repeat("hello ", 1000)) }, embedded.Config{}, "not a database"},
+		"a file of text without a key file": {func(t *testing.T, file string) {
+			t.Helper()
+			remove(t, file+".key")
+			write(t, file, strings.Repeat("hello ", 1000))
+		}, embedded.Config{}, "not a database"},
 		"a truncated file":          {func(t *testing.T, file string) { t.Helper(); truncate(t, file) }, embedded.Config{}, ""},
 		"a file of another program": {func(t *testing.T, file string) { t.Helper(); remove(t, file); execute(t, file, "CREATE TABLE a (b)") }, embedded.Config{}, "another program"},
 		"a newer schema": {func(t *testing.T, file string) {

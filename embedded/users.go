@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"errors"
+	"iter"
 	"net/http"
 	"time"
 
@@ -40,6 +41,22 @@ func (s *Service) UserByEmail(ctx context.Context, email string) (*User, error) 
 		return nil, publicError(err)
 	}
 	return &User{ID: u.ID, Email: u.Email, Name: u.Name}, nil
+}
+
+// Users yields all users, in the order of their creation, without access tokens. It
+// reads them in pages, and includes users that are created meanwhile.
+func (s *Service) Users(ctx context.Context) iter.Seq2[*User, error] {
+	return func(yield func(*User, error) bool) {
+		for u, err := range s.service.Users(ctx) {
+			if err != nil {
+				yield(nil, publicError(err))
+				return
+			}
+			if !yield(&User{ID: u.ID, Email: u.Email, Name: u.Name}, nil) {
+				return
+			}
+		}
+	}
 }
 
 // AccessToken authenticates a user.

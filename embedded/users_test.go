@@ -3,7 +3,9 @@ package embedded_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +68,39 @@ func TestAccessTokens(t *testing.T) {
 		}
 		if _, err := s.IssueAccessToken(ctx, ada.user.ID, -time.Second); !errors.Is(err, promptrails.ErrValidation) {
 			t.Errorf("IssueAccessToken with a negative ttl: got %v, want ErrValidation", err)
+		}
+	})
+}
+
+// Users are listed in the order of their creation, over all pages.
+func TestUsers(t *testing.T) {
+	t.Parallel()
+	databases(t, func(t *testing.T, cfg embedded.Config) {
+		n := 3
+		if cfg.DSN == "" {
+			n = 501 // a page has 500
+		}
+		s := newServer(t, cfg)
+		var want []string
+		for i := range n {
+			email := fmt.Sprintf("user%d@example.com", n-i)
+			if _, err := s.CreateUser(t.Context(), email, ""); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, email)
+		}
+		var got []string
+		for u, err := range s.Users(t.Context()) {
+			if err != nil || !u.AccessToken.IsZero() {
+				t.Fatalf("user: got %+v, %v, want no token and no error", u, err)
+			}
+			got = append(got, u.Email)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("users: got %d, %v, want %d, %v", len(got), got, len(want), want)
+		}
+		for range s.Users(t.Context()) {
+			break
 		}
 	})
 }

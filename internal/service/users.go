@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -38,6 +39,35 @@ func (s *Service) UserByEmail(ctx context.Context, email string) (user *promptra
 		return orNotFound(err, "user")
 	})
 	return user, err
+}
+
+// usersPage is the number of users that are read at a time.
+const usersPage = 500
+
+// Users yields all users, in the order of their creation.
+func (s *Service) Users(ctx context.Context) iter.Seq2[*promptrails.User, error] {
+	return func(yield func(*promptrails.User, error) bool) {
+		for after := ""; ; {
+			var users []*promptrails.User
+			err := s.Store.Read(ctx, func(g *store.Global) (err error) {
+				users, err = g.Users(after, usersPage)
+				return err
+			})
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, u := range users {
+				if !yield(u, nil) {
+					return
+				}
+				after = u.ID
+			}
+			if len(users) < usersPage {
+				return
+			}
+		}
+	}
 }
 
 // IssueAccessToken issues an access token for a user. If ttl is 0, the token

@@ -228,6 +228,17 @@ func (g *Global) User(id string) (*promptrails.User, error) {
 	return u, g.row("SELECT u.id, u.email, u.name FROM users u WHERE u.id = $1", []any{id}, &u.ID, &u.Email, &u.Name)
 }
 
+// Users returns up to n users after that id, in the order of their ids, which is that
+// of their creation.
+func (g *Global) Users(after string, n int) (users []*promptrails.User, err error) {
+	err = g.rows("SELECT id, email, name FROM users WHERE id > $1 ORDER BY id LIMIT $2", []any{after, n}, func(r scanner) error {
+		u := new(promptrails.User)
+		users = append(users, u)
+		return r.Scan(&u.ID, &u.Email, &u.Name)
+	})
+	return users, err
+}
+
 // UserByEmail returns the user with that email address.
 func (g *Global) UserByEmail(email string) (*promptrails.User, error) {
 	var id string

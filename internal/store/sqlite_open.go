@@ -88,6 +88,12 @@ func openPool(path, use string) *sql.DB {
 	return db
 }
 
+// Inspect returns an error if a file is not a database of this package. It does not
+// change the file.
+func Inspect(ctx context.Context, file string) error {
+	return inspect(ctx, location(file), func([]byte) error { return nil })
+}
+
 // inspect returns an error if a file cannot be used. It does not change the file.
 func inspect(ctx context.Context, path string, admit func([]byte) error) (err error) {
 	db := openPool(path, readOnly)
