@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/promptrails-community/promptrails-go/embedded"
+)
+
+// serve serves until ctx is done. It then waits for running requests.
+func (p *program) serve(ctx context.Context) (err error) {
+	service, err := p.open(ctx, p.log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, service.Close()) }()
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", p.addr)
+	if err != nil {
+		return fmt.Errorf("%s: %w", named("addr"), err)
+	}
+	server := embedded.NewServer(service, "")
+	server.Handler = newHandler(service)
+	scheme := "http"
+	if p.certificate != nil {
+		scheme = "https"
+		server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*p.certificate}}
+	}
+	served := make(chan error, 1)
+	go func() {
+		if p.certificate != nil {
+			served <- server.ServeTLS(listener, "", "")
+		} else {
+			served <- server.Serve(listener)
+		}
+	}()
+	url := scheme + "://" + listener.Addr().String()
+	p.log.InfoContext(ctx, "listening", "url", url, "docs", url+docsPath)
+	p.greet(ctx, service)
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+		return p.shutDown(ctx, server)
+	}
+}
+
+// greet logs how to create the first user.
+func (p *program) greet(ctx context.Context, service *embedded.Service) {
+	for _, err := range service.Users(ctx) {
+		if err == nil {
+			return
+		}
+	}
+	if p.dsn != "" {
+		p.log.WarnContext(ctx, "there are no users; to create one and print an access token, run: server user add EMAIL, with the same settings")
+	}
+}
+
+// shutDown stops accepting requests, and waits for the running ones.
+func (p *program) shutDown(ctx context.Context, server *http.Server) error {
+	p.log.InfoContext(ctx, "stopping; a second signal ends the program immediately", "grace", p.grace.String())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.grace)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("requests were interrupted after %s; see %s", p.grace, named("grace")), server.Close())
+	}
+	p.log.InfoContext(ctx, "stopped")
+	return nil
+}

@@ -1,0 +1,271 @@
+package main
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A signal stops the server after its running requests: it accepts no other connection,
+// and exits with 0. The second signal ends it immediately.
+func TestSignals(t *testing.T) {
+	t.Parallel()
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			s := start(t, dir)
+			call := s.begin(t, dir)
+			if err := s.process.Process.Signal(signal); err != nil {
+				t.Fatal(err)
+			}
+			s.logs(t, "stopping")
+			for { // the listener is closed soon after
+				conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
+				if err != nil {
+					break
+				}
+				_ = conn.Close()
+			}
+			if got := call.finish(t); got != http.StatusCreated {
+				t.Errorf("running request after the signal: got status %d, want 201", got)
+			}
+			s.wait(t)
+		})
+	}
+	t.Run("second", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		s := start(t, dir, "-grace", "1h")
+		s.begin(t, dir)
+		if err := s.process.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		s.logs(t, "stopping")
+		ended := make(chan struct{})
+		go func() { _ = s.process.Wait(); close(ended) }()
+		for running := true; running; {
+			_ = s.process.Process.Signal(syscall.SIGTERM) // fails after the end
+			select {
+			case <-ended:
+				running = false
+			case <-time.After(time.Millisecond):
+			}
+		}
+		if status, ok := s.process.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGTERM {
+			t.Errorf("server after two signals: got %v, want it ended by the signal", s.process.ProcessState)
+		}
+	})
+	t.Run("grace", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		s := start(t, dir, "-grace", "1ms")
+		s.begin(t, dir)
+		if err := s.process.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		for s.records.Scan() {
+			if strings.HasPrefix(s.records.Text(), "server: requests were interrupted after 1ms") {
+				return
+			}
+		}
+		t.Error("stderr after the grace period: got no error, want one about interrupted requests")
+	})
+}
+
+// call is a request that is running, because its body is not complete.
+type call struct {
+	conn      net.Conn
+	responses *bufio.Reader
+	body      string
+}
+
+// begin begins a request. When it returns, the service is reading its body.
+func (s *running) begin(t *testing.T, dir string) *call {
+	t.Helper()
+	token := runProcess(t, dir, nil, "user", "add", "ada@example.com").expect(t)
+	host := strings.TrimPrefix(s.url, "http://")
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	c := &call{conn, bufio.NewReader(conn), `{"name":"Research","slug":"research"}`}
+	_, err = fmt.Fprintf(conn, "POST /api/v1/workspaces HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", host, token, len(c.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.status(t); got != http.StatusContinue {
+		t.Fatalf("response to Expect: got status %d, want 100", got)
+	}
+	return c
+}
+
+// status reads a response.
+func (c *call) status(t *testing.T) int {
+	t.Helper()
+	response, err := http.ReadResponse(c.responses, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	return response.StatusCode
+}
+
+func (c *call) finish(t *testing.T) int {
+	t.Helper()
+	if _, err := io.WriteString(c.conn, c.body); err != nil {
+		t.Fatal(err)
+	}
+	return c.status(t)
+}
+
+// With a certificate the server speaks only HTTPS. -health accepts that certificate.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	roots := x509.NewCertPool()
+	roots.AddCert(certify(t, dir, "a"))
+	certify(t, dir, "b")
+	s := start(t, dir, "-tls-cert", "a.pem", "-tls-key", "a.key")
+	if !strings.HasPrefix(s.url, "https://127.0.0.1:") {
+		t.Fatalf("url: got %s, want https", s.url)
+	}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true}}
+	if got := get(t, client, s.url+"/readyz", ""); got.status != http.StatusOK || got.protocol != 2 {
+		t.Errorf("readyz: got status %d, HTTP/%d, want 200, HTTP/2", got.status, got.protocol)
+	}
+	if got := get(t, http.DefaultClient, "http"+strings.TrimPrefix(s.url, "https")+"/readyz", ""); got.status != http.StatusBadRequest {
+		t.Errorf("HTTP request to the HTTPS port: got status %d, want 400", got.status)
+	}
+	health := []string{"-health", "-addr", strings.TrimPrefix(s.url, "https://")}
+	runProcess(t, dir, nil, append(health, "-tls-cert", "a.pem", "-tls-key", "a.key")...).expect(t)
+	runProcess(t, dir, nil, append(health, "-tls-cert", "b.pem", "-tls-key", "b.key")...).fails(t, exitFailed, "another certificate")
+	runProcess(t, dir, nil, health...).fails(t, exitFailed, "400 Bad Request")
+	s.stop(t, syscall.SIGTERM)
+	runProcess(t, dir, nil, health...).fails(t, exitFailed, "refused")
+}
+
+// certify writes a key and a certificate for 127.0.0.1 that it has signed itself.
+func certify(t *testing.T, dir, name string) *x509.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
+	certificate, err := x509.CreateCertificate(rand.Reader, form, form, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, block := range map[string]*pem.Block{name + ".pem": {Type: "CERTIFICATE", Bytes: certificate}, name + ".key": {Type: "PRIVATE KEY", Bytes: secret}} {
+		if err := os.WriteFile(filepath.Join(dir, file), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	parsed, err := x509.ParseCertificate(certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
+// The overview is HTML for a browser and text for others. The documentation loads only
+// from the server. Paths of the API are not redirected.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	s := start(t, t.TempDir(), "-dsn", "")
+	for accept, want := range map[string]string{"text/html,*/*": `<a href="/docs/">`, "*/*": "/docs/         the interactive documentation"} {
+		if got := get(t, http.DefaultClient, s.url+"/", accept).body; !strings.Contains(got, want) {
+			t.Errorf("overview for %s: got\n%s\nwant it to contain %q", accept, got, want)
+		}
+	}
+	docs := get(t, http.DefaultClient, s.url+"/docs", "text/html")
+	if !strings.Contains(docs.header.Get("Content-Security-Policy"), "default-src 'self'") || strings.Contains(docs.body, `src="http`) {
+		t.Errorf("documentation: got %+v, want a policy, and no other server", docs)
+	}
+	files := regexp.MustCompile(`(?:src|href)="([^"]+)"`).FindAllStringSubmatch(docs.body, -1)
+	if len(files) < 3 {
+		t.Errorf("documentation: got\n%s\nwant a script and a style sheet", docs.body)
+	}
+	for _, file := range files {
+		if got := get(t, http.DefaultClient, s.url+file[1], ""); got.status != http.StatusOK {
+			t.Errorf("%s: got status %d, want 200", file[1], got.status)
+		}
+	}
+	for path, want := range map[string]int{"/api/v1//me": 404, "/api/v1/me": 401, "/healthz": 200, "/openapi.json": 200, "/nothing": 404} {
+		if got := get(t, http.DefaultClient, s.url+path, ""); got.status != want || got.path != path {
+			t.Errorf("%s: got status %d from %s, want %d, not redirected", path, got.status, got.path, want)
+		}
+	}
+	if record := s.logs(t, "promptrails: request"); record["status"] == nil || record["level"] != "INFO" {
+		t.Errorf("access log: got %v, want a record with the status", record)
+	}
+}
+
+// The log is text if a flag says so, and has no requests at a higher level.
+func TestLog(t *testing.T) {
+	t.Parallel()
+	process := newProcess(t, t.TempDir(), []string{"PROMPTRAILS_LOG_FORMAT=text"}, "-addr", "127.0.0.1:0", "-dsn", "")
+	stderr, err := process.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = process.Process.Kill(); _ = process.Wait() }()
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		if strings.Contains(lines.Text(), "level=INFO msg=listening url=http://127.0.0.1:") {
+			return
+		}
+	}
+	t.Error("log: got no line about listening, want one in text")
+}
+
+// page is a response, read to its end.
+type page struct {
+	status, protocol int
+	path             string // after redirects
+	header           http.Header
+	body             string
+}
+
+func get(t *testing.T, client *http.Client, url, accept string) page {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Accept", accept)
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(response.Body)
+	if err = errors.Join(err, response.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return page{response.StatusCode, response.ProtoMajor, response.Request.URL.Path, response.Header, string(text)}
+}
