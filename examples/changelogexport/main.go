@@ -8,7 +8,8 @@
 //
 // It calls the API at PROMPTRAILS_API_URL with the key in PROMPTRAILS_API_KEY,
 // which must have the scope changelog:read. If PROMPTRAILS_API_URL is not set,
-// it runs an embedded workspace service with a few changes to export.
+// it runs an embedded workspace service, with a database next to the output.
+// Each run makes a few changes to export.
 package main
 
 import (
@@ -21,6 +22,9 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"regexp"
+	"syscall"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -33,23 +37,58 @@ import (
 // crash, up to this many entries are exported again.
 const saveEvery = 1000
 
+func usage() {
+	fmt.Fprint(flag.CommandLine.Output(), `Changelogexport appends the changelog of a workspace to a file, and verifies it. The
+next run continues after the last entry, also if this one is interrupted.
+
+Environment:
+  PROMPTRAILS_API_URL  the API; if it is not set, a workspace service runs in the
+                       program, with a database next to the output (-out, with the
+                       suffix .demo.db), and each run makes a few changes
+  PROMPTRAILS_API_KEY  a key with the scope changelog:read; required with
+                       PROMPTRAILS_API_URL
+
+Flags:
+`)
+	flag.PrintDefaults()
+}
+
 func main() {
 	format := flag.String("format", "ndjson", "output format: ndjson, csv or ocsf")
 	out := flag.String("out", "changelog.ndjson", "output file; an existing export is continued")
+	flag.Usage = usage
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "unexpected argument %q\n", flag.Arg(0))
+		usage()
+		os.Exit(2)
+	}
+	if formats[*format] == nil {
+		fmt.Fprintf(os.Stderr, "invalid -format %q: must be ndjson, csv or ocsf\n", *format)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	client, done, err := connect(ctx)
+	client, done, err := connect(ctx, *out+".demo.db")
 	if err != nil {
-		log.Fatal(err)
+		log.Fatal(plain(err)) //nolint:gocritic // exiting also restores the signal handler
 	}
 	n, err := export(ctx, client, *format, *out, progress(os.Stderr))
 	done()
 	fmt.Fprintf(os.Stderr, "%d entries\n", n)
-	if err != nil {
-		log.Fatal(err) //nolint:gocritic // exiting also restores the signal handler
+	switch {
+	case ctx.Err() != nil:
+		log.Fatalf("interrupted: %v; the next run continues", context.Cause(ctx))
+	case err != nil:
+		log.Fatal(plain(err))
 	}
 }
+
+// goOptions are the names of Go options in errors of the client. A person who
+// runs this program can only set the variable next to them.
+var goOptions = regexp.MustCompile(`With\w+, |; With\w+ allows it`)
+
+func plain(err error) string { return goOptions.ReplaceAllString(err.Error(), "") }
 
 // progress returns a function that creates a progress bar. The bar is hidden if
 // to is not a terminal.
@@ -83,6 +122,9 @@ func export(ctx context.Context, client *promptrails.Client, format, out string,
 	head, err := client.Changelog.Head(ctx)
 	if err != nil {
 		return 0, err
+	}
+	if of := state.Head.WorkspaceID; of != "" && head.WorkspaceID != "" && of != head.WorkspaceID {
+		return 0, fmt.Errorf("%s is an export of the workspace %s, and this is %s: use another output file", out, of, head.WorkspaceID)
 	}
 	shown := bar(head.Sequence - state.Head.Sequence)
 	defer func() { _ = shown.Finish() }()
@@ -154,14 +196,18 @@ func (e *exporter) save() error {
 	return e.state.save(e.out)
 }
 
-// connect returns a client of the API, or of an embedded service if
-// PROMPTRAILS_API_URL is not set.
-func connect(ctx context.Context) (client *promptrails.Client, done func(), err error) {
-	if os.Getenv("PROMPTRAILS_API_URL") != "" {
-		client, err = promptrails.NewClient()
+// connect returns a client of the API, or of an embedded service with the
+// database file dsn if PROMPTRAILS_API_URL is not set.
+func connect(ctx context.Context, dsn string) (client *promptrails.Client, done func(), err error) {
+	if url := os.Getenv("PROMPTRAILS_API_URL"); url != "" {
+		key := os.Getenv("PROMPTRAILS_API_KEY")
+		if key == "" {
+			return nil, nil, errors.New("PROMPTRAILS_API_KEY is not set: it must be an API key with the scope changelog:read")
+		}
+		client, err = promptrails.NewClient(promptrails.WithoutEnvironment(), promptrails.WithBaseURL(url), promptrails.WithAPIKey(key))
 		return client, func() {}, err
 	}
-	service, err := embedded.Open(ctx, embedded.Config{})
+	service, err := embedded.Open(ctx, embedded.Config{DSN: dsn, DefaultPlan: promptrails.PlanEnterprise})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -177,25 +223,47 @@ func connect(ctx context.Context) (client *promptrails.Client, done func(), err 
 	return client, done, err
 }
 
-// prepare creates a workspace and makes a few changes in it.
+// prepare makes a few changes in a workspace, which the first run creates.
 func prepare(ctx context.Context, service *embedded.Service) (*promptrails.Client, error) {
-	user, err := service.CreateUser(ctx, "ada@example.com", "Ada")
+	token, err := tokenOf(ctx, service, "ada@example.com")
 	if err != nil {
 		return nil, err
 	}
-	ada, err := service.Client(promptrails.WithAccessToken(user.AccessToken.Reveal()))
+	ada, err := service.Client(promptrails.WithAccessToken(token.Reveal()))
 	if err != nil {
 		return nil, err
 	}
-	workspace, err := ada.Workspaces.Create(ctx, &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"})
+	workspace, err := ada.Workspaces.Get(ctx, "research")
+	if errors.Is(err, promptrails.ErrNotFound) {
+		workspace, err = ada.Workspaces.Create(ctx, &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"})
+	}
 	if err != nil {
 		return nil, err
 	}
 	ada = ada.InWorkspace(workspace.ID)
 	for _, name := range []string{"Scout", "Clerk"} {
-		if _, err := ada.Resources.Create(ctx, promptrails.KindAgents, map[string]any{"name": name}); err != nil {
+		if _, err := ada.Resources.Create(ctx, promptrails.KindPrompts, map[string]any{"name": name}); err != nil {
 			return nil, err
 		}
 	}
 	return ada, nil
+}
+
+// tokenOf returns an access token of a user, whom the first run creates.
+func tokenOf(ctx context.Context, service *embedded.Service, email string) (promptrails.Secret, error) {
+	user, err := service.CreateUser(ctx, email, "Ada")
+	if !errors.Is(err, promptrails.ErrConflict) {
+		if err != nil {
+			return promptrails.Secret{}, err
+		}
+		return user.AccessToken, nil
+	}
+	if user, err = service.UserByEmail(ctx, email); err != nil {
+		return promptrails.Secret{}, err
+	}
+	token, err := service.IssueAccessToken(ctx, user.ID, time.Hour)
+	if err != nil {
+		return promptrails.Secret{}, err
+	}
+	return token.Token, nil
 }

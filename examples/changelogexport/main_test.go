@@ -3,12 +3,16 @@ package main
 import (
 	"encoding/csv"
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/processtest"
 	"github.com/promptrails-community/promptrails-go/promptrailstest"
 )
 
@@ -118,13 +122,73 @@ func TestExportDetectsChangedHistory(t *testing.T) {
 	if _, err := export(t.Context(), s.Owner, "ndjson", out, progress(os.Stdin)); err != nil {
 		t.Fatal(err)
 	}
-	makeChanges(t, other.Owner, 3)
+	makeChanges(t, s.Owner, 3)
 	before := lines(t, out)
-	n, err := export(t.Context(), other.Owner, "ndjson", out, progress(os.Stdin))
-	if err == nil || !strings.Contains(err.Error(), "does not verify") || n != 0 {
-		t.Errorf("export of a changed history: got %d entries, error %v; want 0 entries and a verification error", n, err)
+	refuse := func(client *promptrails.Client, want string) {
+		t.Helper()
+		n, err := export(t.Context(), client, "ndjson", out, progress(os.Stdin))
+		if err == nil || !strings.Contains(err.Error(), want) || n != 0 {
+			t.Errorf("export: got %d entries, error %v; want 0 entries and the error %q", n, err, want)
+		}
+		if after := lines(t, out); strings.Join(after, "\n") != strings.Join(before, "\n") {
+			t.Errorf("output: got\n%s\nwant it unchanged:\n%s", strings.Join(after, "\n"), strings.Join(before, "\n"))
+		}
 	}
-	if after := lines(t, out); strings.Join(after, "\n") != strings.Join(before, "\n") {
-		t.Errorf("output: got\n%s\nwant it unchanged:\n%s", strings.Join(after, "\n"), strings.Join(before, "\n"))
+	refuse(other.Owner, "is an export of the workspace "+s.Workspace.ID)
+	saved, err := readState(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved.Head.Hash = strings.Repeat("0", len(saved.Head.Hash))
+	if err := saved.save(out); err != nil {
+		t.Fatal(err)
+	}
+	refuse(s.Owner, "does not verify")
+}
+
+func TestMain(m *testing.M) { processtest.Main(m, main) }
+
+// The second run of the demo appends the changes that it makes, without progress in a
+// pipe. An export to a file of another workspace names the reason.
+func TestProcess(t *testing.T) {
+	t.Parallel()
+	processtest.CheckUsage(t, "-format", "-out", "PROMPTRAILS_API_URL", "PROMPTRAILS_API_KEY")
+	dir := t.TempDir()
+	for i, want := range []string{"4 entries\n", "2 entries\n", "2 entries\n"} {
+		if got := processtest.Run(t, dir, nil, "-out", "log"); got.Code != 0 || got.Stdout != "" || got.Stderr != want {
+			t.Errorf("run %d: got %+v, want exit code 0, and only %q on stderr", i+1, got, want)
+		}
+	}
+	if got := len(lines(t, filepath.Join(dir, "log"))); got != 8 {
+		t.Errorf("lines of the export: got %d, want 8", got)
+	}
+	processtest.Run(t, dir, nil, "-format", "xml").Fails(t, 2, `invalid -format "xml"`)
+	for _, c := range []struct{ url, key, want string }{
+		{"https://127.0.0.1:1", "", "PROMPTRAILS_API_KEY is not set"},
+		{"https://127.0.0.1:1", "pat_x", "API key (PROMPTRAILS_API_KEY) must"},
+		{"http://192.0.2.1", "pr_x", "base URL (PROMPTRAILS_API_URL) must begin with https://"},
+	} {
+		got := processtest.Run(t, dir, []string{"PROMPTRAILS_API_URL=" + c.url, "PROMPTRAILS_API_KEY=" + c.key})
+		got.Fails(t, 1, c.want)
+		if strings.Contains(got.Stderr, "With") {
+			t.Errorf("stderr: got %q, want no names of Go options", got.Stderr)
+		}
+	}
+}
+
+// SIGTERM ends an export during a request.
+func TestSIGTERM(t *testing.T) {
+	t.Parallel()
+	requests := make(chan struct{})
+	api := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		requests <- struct{}{}
+		<-r.Context().Done()
+	}))
+	defer api.Close()
+	p := processtest.Start(t, t.TempDir(), []string{"PROMPTRAILS_API_URL=" + api.URL, "PROMPTRAILS_API_KEY=pr_live_" + strings.Repeat("a", 43)})
+	<-requests
+	p.Signal(t, syscall.SIGTERM)
+	if rest := p.End(t, 1); !strings.Contains(rest, "the next run continues") {
+		t.Errorf("output: got %q, want that the next run continues", rest)
 	}
 }

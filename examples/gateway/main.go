@@ -22,24 +22,54 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"regexp"
 	"strconv"
+	"syscall"
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
+func usage() {
+	fmt.Fprint(flag.CommandLine.Output(), `Gateway is an HTTP service that authenticates its callers by their PromptRails API
+keys, until SIGINT or SIGTERM.
+
+Environment:
+  PROMPTRAILS_API_URL  the API; if it is not set, a workspace service runs in the
+                       program, which prints curl commands with keys of it
+  PROMPTRAILS_API_KEY  a key with the scope api_keys:verify; required with
+                       PROMPTRAILS_API_URL
+
+Flags:
+`)
+	flag.PrintDefaults()
+}
+
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8081", "address to listen on")
+	flag.Usage = usage
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "unexpected argument %q\n", flag.Arg(0))
+		usage()
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *addr, os.Stdout); err != nil {
-		log.Fatal(err)
+		log.Fatal(plain(err)) //nolint:gocritic // exiting also restores the signal handler
 	}
 }
 
-// run serves until ctx is done.
+// goOptions are the names of Go options in errors of the client. A person who
+// runs this program can only set the variable next to them.
+var goOptions = regexp.MustCompile(`With\w+, |; With\w+ allows it`)
+
+func plain(err error) string { return goOptions.ReplaceAllString(err.Error(), "") }
+
+// run serves until ctx is done. It then waits up to 10 seconds for running
+// requests to finish.
 func run(ctx context.Context, addr string, out io.Writer) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -55,11 +85,16 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 		return errors.Join(err, listener.Close())
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case err := <-served:
 		return err
+	case <-ctx.Done():
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		return server.Shutdown(grace)
 	}
-	return nil
 }
 
 // newGateway returns the handler of the service. Copy this function into your
@@ -91,8 +126,15 @@ func makeReport(w http.ResponseWriter, r *http.Request) {
 
 // connect returns a client for verifying keys.
 func connect(ctx context.Context, addr net.Addr, out io.Writer) (client *promptrails.Client, done func(), err error) {
-	if os.Getenv("PROMPTRAILS_API_URL") != "" {
-		client, err = promptrails.NewClient(promptrails.WithLogger(slog.Default()))
+	if url := os.Getenv("PROMPTRAILS_API_URL"); url != "" {
+		key := os.Getenv("PROMPTRAILS_API_KEY")
+		if key == "" {
+			return nil, nil, errors.New("PROMPTRAILS_API_KEY is not set: it must be an API key with the scope api_keys:verify")
+		}
+		client, err = promptrails.NewClient(promptrails.WithoutEnvironment(), promptrails.WithBaseURL(url), promptrails.WithAPIKey(key), promptrails.WithLogger(slog.Default()))
+		if err == nil {
+			fmt.Fprintf(out, "listening on http://%s\n", addr)
+		}
 		return client, func() {}, err
 	}
 	service, err := embedded.Open(ctx, embedded.Config{})

@@ -5,10 +5,41 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"os"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/promptrails-community/promptrails-go/internal/processtest"
 )
+
+func TestMain(m *testing.M) { processtest.Main(m, main) }
+
+// SIGTERM and SIGINT stop the gateway with the exit code 0.
+func TestProcess(t *testing.T) {
+	t.Parallel()
+	processtest.CheckUsage(t, "-addr", "PROMPTRAILS_API_URL", "PROMPTRAILS_API_KEY")
+	for _, env := range [][]string{nil, {"PROMPTRAILS_API_URL=https://127.0.0.1:1", "PROMPTRAILS_API_KEY=pr_live_" + strings.Repeat("a", 43)}} {
+		for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+			p := processtest.Start(t, t.TempDir(), env, "-addr", "127.0.0.1:0")
+			p.Until(t, "listening on http://127.0.0.1:")
+			p.Signal(t, signal)
+			p.End(t, 0)
+		}
+	}
+	for _, c := range []struct{ url, key, want string }{
+		{"https://127.0.0.1:1", "", "PROMPTRAILS_API_KEY is not set"},
+		{"https://127.0.0.1:1", "pat_x", "API key (PROMPTRAILS_API_KEY) must"},
+		{"http://192.0.2.1", "pr_x", "base URL (PROMPTRAILS_API_URL) must begin with https://"},
+	} {
+		got := processtest.Run(t, t.TempDir(), []string{"PROMPTRAILS_API_URL=" + c.url, "PROMPTRAILS_API_KEY=" + c.key}, "-addr", "127.0.0.1:0")
+		got.Fails(t, 1, c.want)
+		if strings.Contains(got.Stderr, "With") {
+			t.Errorf("stderr: got %q, want no names of Go options", got.Stderr)
+		}
+	}
+}
 
 // TestGateway runs the curl commands that the gateway prints.
 func TestGateway(t *testing.T) {

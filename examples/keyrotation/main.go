@@ -19,8 +19,10 @@ import (
 	"io"
 	"log"
 	"os"
+	"os/signal"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -34,11 +36,28 @@ const (
 	pace      = 50 * time.Millisecond // between the requests of a worker
 )
 
+func usage() {
+	fmt.Fprint(flag.CommandLine.Output(), `Keyrotation rotates an API key three times while workers use it, and prints how many
+requests have failed. It runs a workspace service, and reads no environment variables.
+
+Flags:
+`)
+	flag.PrintDefaults()
+}
+
 func main() {
 	overlap := flag.Duration("overlap", 2*time.Second, "how long the old key remains valid, in whole seconds")
+	flag.Usage = usage
 	flag.Parse()
-	if err := run(context.Background(), os.Stdout, *overlap); err != nil {
-		log.Fatal(err)
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "unexpected argument %q\n", flag.Arg(0))
+		usage()
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Stdout, *overlap); err != nil {
+		log.Fatal(err) //nolint:gocritic // exiting also restores the signal handler
 	}
 }
 
@@ -66,21 +85,36 @@ func run(ctx context.Context, out io.Writer, overlap time.Duration) (err error) 
 		return err
 	}
 	load := start(ctx, client)
+	defer load.stop()
+	fmt.Fprintf(out, "%d workers use the key, which is rotated %d times\n", workers, rotations)
 	for range rotations {
 		old := current.Load()
 		fresh, err := owner.APIKeys.Rotate(ctx, old.ID, overlap)
 		if err != nil {
-			load.stop()
 			return err
 		}
-		time.Sleep(rollOut)
+		if err := pause(ctx, rollOut); err != nil {
+			return err
+		}
 		current.Store(fresh)
-		time.Sleep(max(overlap, rollOut))
+		if err := pause(ctx, max(overlap, rollOut)); err != nil {
+			return err
+		}
 		fmt.Fprintf(out, "%s…%s replaced by %s…%s, overlap %s; the old key: %s\n", old.Prefix, old.Last4, fresh.Prefix, fresh.Last4, overlap, state(ctx, service, old.Key))
 	}
 	load.stop()
 	fmt.Fprintf(out, "%d requests, %d failed\n", load.done.Load(), load.failed.Load())
 	return nil
+}
+
+// pause waits for d, or until ctx is done.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // newWorkspace creates a user and a workspace, and returns a client of the

@@ -5,10 +5,27 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/promptrails-community/promptrails-go/internal/processtest"
 )
+
+func TestMain(m *testing.M) { processtest.Main(m, main) }
+
+func TestProcess(t *testing.T) {
+	t.Parallel()
+	processtest.CheckUsage(t, "-overlap", "environment")
+	p := processtest.Start(t, t.TempDir(), nil, "-overlap", "1h")
+	p.Until(t, "workers use the key")
+	p.Signal(t, syscall.SIGTERM)
+	if rest := p.End(t, 1); !strings.Contains(rest, "terminated signal received") {
+		t.Errorf("output after SIGTERM: got %q, want the reason", rest)
+	}
+	processtest.Run(t, t.TempDir(), nil, "-overlap", "soon").Fails(t, 2, "-overlap")
+}
 
 // TestKeyRotation checks that no request fails if the overlap is longer than the
 // roll-out, and that each old key is revoked. It runs on a fake clock.

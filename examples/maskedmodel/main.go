@@ -13,6 +13,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -23,13 +24,28 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/masking"
 )
 
+func usage() {
+	fmt.Fprint(flag.CommandLine.Output(), `Maskedmodel calls a model without sending personal data to its provider: it masks the
+prompt, and restores the values in the response. The model is a server in the program.
+It has no flags, and reads no environment variables.
+`)
+}
+
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	flag.Usage = usage
+	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "unexpected argument %q\n", flag.Arg(0))
+		usage()
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Stdout); err != nil {
 		log.Fatal(err)

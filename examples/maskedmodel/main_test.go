@@ -5,7 +5,17 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/promptrails-community/promptrails-go/internal/processtest"
 )
+
+func TestMain(m *testing.M) { processtest.Main(m, main) }
+
+func TestProcess(t *testing.T) {
+	t.Parallel()
+	processtest.CheckUsage(t, "environment")
+	processtest.Run(t, t.TempDir(), nil).Succeeds(t)
+}
 
 func TestMaskedModel(t *testing.T) {
 	t.Parallel()

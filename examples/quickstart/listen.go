@@ -58,7 +58,7 @@ func listen(ctx context.Context, ada *promptrails.Client) (*events, error) {
 
 // print prints the two events about a limit: one for its threshold, and one for
 // reaching it. It waits up to 10 seconds for each.
-func (e *events) print(out io.Writer) {
+func (e *events) print(ctx context.Context, out io.Writer) {
 	if e.server == nil {
 		fmt.Fprintln(out, "   (this server only sends webhooks to public addresses)")
 		return
@@ -69,6 +69,8 @@ func (e *events) print(out io.Writer) {
 			if data, ok := event.Data.(*promptrails.UsageEvent); ok {
 				fmt.Fprintf(out, "   webhook %s: %d of %d %s\n", event.Type, data.Used, data.Max, data.Limit)
 			}
+		case <-ctx.Done():
+			return
 		case <-time.After(10 * time.Second):
 			fmt.Fprintln(out, "   (no webhook received within 10 seconds)")
 			return

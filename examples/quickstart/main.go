@@ -14,26 +14,58 @@
 //	go run ./examples/quickstart
 //
 // To use a server instead, set PROMPTRAILS_API_URL, PROMPTRAILS_ACCESS_TOKEN
-// and PROMPTRAILS_GUEST_ACCESS_TOKEN. The program examples/server prints all
-// three.
+// and PROMPTRAILS_GUEST_ACCESS_TOKEN, the tokens of two users. The README of
+// examples/server has the commands.
 package main
 
 import (
 	"context"
-	"errors"
+	"flag"
+	"fmt"
 	"io"
 	"log"
 	"os"
+	"os/signal"
+	"regexp"
+	"syscall"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
+func usage() {
+	fmt.Fprint(flag.CommandLine.Output(), `Quickstart is a tour of the library: workspaces, members, credentials, API keys, agents,
+limits, webhooks, masking and the changelog.
+
+Environment:
+  PROMPTRAILS_API_URL             the API; if it is not set, a workspace service runs
+                                  in the program
+  PROMPTRAILS_ACCESS_TOKEN        the access token of a user, and
+  PROMPTRAILS_GUEST_ACCESS_TOKEN  that of a second user; both are required with
+                                  PROMPTRAILS_API_URL
+`)
+}
+
 func main() {
-	if err := run(context.Background(), os.Stdout); err != nil {
-		log.Fatal(err)
+	flag.Usage = usage
+	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "unexpected argument %q\n", flag.Arg(0))
+		usage()
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Stdout); err != nil {
+		log.Fatal(plain(err)) //nolint:gocritic // exiting also restores the signal handler
 	}
 }
+
+// goOptions are the names of Go options in errors of the client. A person who
+// runs this program can only set the variable next to them.
+var goOptions = regexp.MustCompile(`With\w+, |; With\w+ allows it`)
+
+func plain(err error) string { return goOptions.ReplaceAllString(err.Error(), "") }
 
 // run connects to a server and runs the tour.
 func run(ctx context.Context, out io.Writer) error {
@@ -52,16 +84,15 @@ type clientFunc func(...promptrails.Option) (*promptrails.Client, error)
 // clients. They use the server at PROMPTRAILS_API_URL, or an embedded service
 // if that is not set. The caller must call done at the end.
 func connect(ctx context.Context) (ada, grace *promptrails.Client, newClient clientFunc, done func(), err error) {
-	if os.Getenv("PROMPTRAILS_API_URL") != "" {
-		if ada, err = promptrails.NewClient(); err != nil {
-			return nil, nil, nil, nil, err
+	if url := os.Getenv("PROMPTRAILS_API_URL"); url != "" {
+		newClient = func(opts ...promptrails.Option) (*promptrails.Client, error) {
+			return promptrails.NewClient(append(opts, promptrails.WithoutEnvironment(), promptrails.WithBaseURL(url))...)
 		}
-		guest := os.Getenv("PROMPTRAILS_GUEST_ACCESS_TOKEN")
-		if guest == "" {
-			return nil, nil, nil, nil, errors.New("PROMPTRAILS_GUEST_ACCESS_TOKEN is not set: it must be the access token of a second user")
+		ada, err = userOf(newClient, "PROMPTRAILS_ACCESS_TOKEN")
+		if err == nil {
+			grace, err = userOf(newClient, "PROMPTRAILS_GUEST_ACCESS_TOKEN")
 		}
-		grace, err = promptrails.NewClient(promptrails.WithAccessToken(guest))
-		return ada, grace, promptrails.NewClient, func() {}, err
+		return ada, grace, newClient, func() {}, err
 	}
 	service, err := embedded.Open(ctx, embedded.Config{DefaultPlan: promptrails.PlanStarter, AllowLoopbackWebhooks: true})
 	if err != nil {
@@ -90,4 +121,13 @@ func connect(ctx context.Context) (ada, grace *promptrails.Client, newClient cli
 		return nil, nil, nil, nil, err
 	}
 	return ada, grace, service.Client, done, nil
+}
+
+// userOf returns the client of a user, with the access token in a variable.
+func userOf(newClient clientFunc, variable string) (*promptrails.Client, error) {
+	token := os.Getenv(variable)
+	if token == "" {
+		return nil, fmt.Errorf("%s is not set: it must be the access token of a user", variable)
+	}
+	return newClient(promptrails.WithAccessToken(token))
 }

@@ -9,7 +9,30 @@ import (
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/embedded"
+	"github.com/promptrails-community/promptrails-go/internal/processtest"
 )
+
+func TestMain(m *testing.M) { processtest.Main(m, main) }
+
+func TestProcess(t *testing.T) {
+	t.Parallel()
+	processtest.CheckUsage(t, "PROMPTRAILS_API_URL", "PROMPTRAILS_ACCESS_TOKEN", "PROMPTRAILS_GUEST_ACCESS_TOKEN")
+	const url, token = "PROMPTRAILS_API_URL=", "PROMPTRAILS_ACCESS_TOKEN=pat_x"
+	for _, c := range []struct {
+		env  []string
+		want string
+	}{
+		{[]string{url + "https://127.0.0.1:1"}, "PROMPTRAILS_ACCESS_TOKEN is not set"},
+		{[]string{url + "https://127.0.0.1:1", token}, "PROMPTRAILS_GUEST_ACCESS_TOKEN is not set"},
+		{[]string{url + "http://192.0.2.1", token}, "base URL (PROMPTRAILS_API_URL) must begin with https://"},
+	} {
+		got := processtest.Run(t, t.TempDir(), c.env)
+		got.Fails(t, 1, c.want)
+		if strings.Contains(got.Stderr, "With") {
+			t.Errorf("stderr: got %q, want no names of Go options", got.Stderr)
+		}
+	}
+}
 
 // TestQuickstartOverAPort runs the tour against a server with a database file,
 // restarts the server and runs the tour again. The workspaces of the first run

@@ -186,7 +186,7 @@ func limits(ctx context.Context, out io.Writer, ada *promptrails.Client) error {
 			return err
 		}
 	}
-	events.print(out)
+	events.print(ctx, out)
 	usage, err := ada.Billing.Usage(ctx)
 	if err != nil {
 		return err

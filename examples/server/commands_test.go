@@ -7,10 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
+	"github.com/promptrails-community/promptrails-go/internal/processtest"
 )
 
 // Users and tokens are administered while the server runs. Stdout has only the token.
@@ -19,7 +19,7 @@ func TestUsersAndTokens(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
 	s.logs(t, "there are no users; to create one")
-	admin := func(args ...string) string { t.Helper(); return runProcess(t, dir, nil, args...).expect(t) }
+	admin := func(args ...string) string { t.Helper(); return processtest.Run(t, dir, nil, args...).Succeeds(t) }
 
 	token := admin("user", "add", "ada@example.com", "Ada Lovelace")
 	me, err := s.client(t, token).Me(t.Context())
@@ -29,7 +29,7 @@ func TestUsersAndTokens(t *testing.T) {
 	if got, want := admin("user", "list"), me.ID+"\tada@example.com\tAda Lovelace"; got != want {
 		t.Errorf("user list: got %q, want %q", got, want)
 	}
-	runProcess(t, dir, nil, "user", "add", "ADA@example.com").fails(t, exitFailed, "run: server token issue ADA@example.com")
+	processtest.Run(t, dir, nil, "user", "add", "ADA@example.com").Fails(t, exitFailed, "run: server token issue ADA@example.com")
 
 	second := admin("token", "issue", "ada@example.com", "-ttl", "1h")
 	if _, err := s.client(t, second).Me(t.Context()); err != nil {
@@ -46,9 +46,9 @@ func TestUsersAndTokens(t *testing.T) {
 	if _, err := s.client(t, token).Me(t.Context()); !errors.Is(err, promptrails.ErrUnauthorized) {
 		t.Errorf("Me with the revoked token: got %v, want ErrUnauthorized", err)
 	}
-	runProcess(t, dir, nil, "token", "revoke", id).fails(t, exitFailed, "there is no token with the id")
-	runProcess(t, dir, nil, "token", "issue", "grace@example.com").fails(t, exitFailed, `there is no user "grace@example.com"`)
-	s.stop(t, syscall.SIGTERM)
+	processtest.Run(t, dir, nil, "token", "revoke", id).Fails(t, exitFailed, "there is no token with the id")
+	processtest.Run(t, dir, nil, "token", "issue", "grace@example.com").Fails(t, exitFailed, `there is no user "grace@example.com"`)
+	s.stop(t)
 }
 
 // A backup has the mode 0600, opens with the same key, and overwrites no file. A check
@@ -57,32 +57,32 @@ func TestBackupAndCheck(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := start(t, dir)
-	token := runProcess(t, dir, nil, "user", "add", "ada@example.com").expect(t)
+	token := processtest.Run(t, dir, nil, "user", "add", "ada@example.com").Succeeds(t)
 	if _, err := s.client(t, token).Workspaces.Create(t.Context(), &promptrails.CreateWorkspaceParams{Name: "Research", Slug: "research"}); err != nil {
 		t.Fatal(err)
 	}
-	if got := runProcess(t, dir, nil, "-backup", "backup.db"); got.code != 0 || got.stdout != "" {
+	if got := processtest.Run(t, dir, nil, "-backup", "backup.db"); got.Code != 0 || got.Stdout != "" {
 		t.Fatalf("-backup: got %+v, want exit code 0", got)
 	}
-	s.stop(t, syscall.SIGTERM)
+	s.stop(t)
 	file := filepath.Join(dir, "backup.db")
 	info, err := os.Stat(file)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("backup: got %v, %v, want a file with mode 0600", info, err)
 	}
 	before := read(t, file)
-	runProcess(t, dir, nil, "-backup", "backup.db").fails(t, exitFailed, "backup.db exists")
+	processtest.Run(t, dir, nil, "-backup", "backup.db").Fails(t, exitFailed, "backup.db exists")
 	if !bytes.Equal(read(t, file), before) {
 		t.Error("backup after another backup to its file: got other content, want it unchanged")
 	}
-	runProcess(t, dir, nil, "-backup", filepath.Join("none", "backup.db")).fails(t, exitFailed, "no such file")
+	processtest.Run(t, dir, nil, "-backup", filepath.Join("none", "backup.db")).Fails(t, exitFailed, "no such file")
 	if drafts, err := filepath.Glob(filepath.Join(dir, "*backup*")); err != nil || len(drafts) != 1 {
 		t.Errorf("files of backups: got %v, %v, want only the backup", drafts, err)
 	}
 
-	runProcess(t, dir, nil, "-check", "-dsn", "backup.db").fails(t, exitFailed, "no key file: restore backup.db.key, or set -master-key-file (PROMPTRAILS_MASTER_KEY_FILE)")
+	processtest.Run(t, dir, nil, "-check", "-dsn", "backup.db").Fails(t, exitFailed, "no key file: restore backup.db.key, or set -master-key-file (PROMPTRAILS_MASTER_KEY_FILE)")
 	check := []string{"-check", "-dsn", "backup.db", "-master-key-file", "workspaces.db.key"}
-	if got := runProcess(t, dir, nil, check...); got.code != 0 || got.stdout != "" || !strings.Contains(got.stderr, "checked 1 workspaces") || strings.ContainsAny(got.stderr, "\r\x1b") {
+	if got := processtest.Run(t, dir, nil, check...); got.Code != 0 || got.Stdout != "" || !strings.Contains(got.Stderr, "checked 1 workspaces") || strings.ContainsAny(got.Stderr, "\r\x1b") {
 		t.Errorf("-check: got %+v, want exit code 0, no problem, the number of workspaces, and no progress in a pipe", got)
 	}
 	db, err := sql.Open("sqlite", file)
@@ -92,7 +92,7 @@ func TestBackupAndCheck(t *testing.T) {
 	if err = errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if got := runProcess(t, dir, nil, check...); got.code != exitFailed || !strings.HasPrefix(got.stdout, "lookup\t") || !strings.Contains(got.stderr, "problems") {
+	if got := processtest.Run(t, dir, nil, check...); got.Code != exitFailed || !strings.HasPrefix(got.Stdout, "lookup\t") || !strings.Contains(got.Stderr, "problems") {
 		t.Errorf("-check of a damaged database: got %+v, want exit code %d, and the problem on stdout", got, exitFailed)
 	}
 }
@@ -117,7 +117,7 @@ func TestPublish(t *testing.T) {
 func TestUnusableFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	runProcess(t, dir, nil, "user", "add", "ada@example.com")
+	processtest.Run(t, dir, nil, "user", "add", "ada@example.com")
 	for _, c := range []struct {
 		name, want string
 		prepare    func(file string) error
@@ -133,10 +133,10 @@ func TestUnusableFiles(t *testing.T) {
 		}
 		before := read(t, file)
 		for _, args := range [][]string{{}, {"-check"}, {"-backup", "b.db"}, {"user", "list"}, {"user", "add", "b@example.com"}} {
-			got := runProcess(t, dir, nil, append([]string{"-addr", "127.0.0.1:0", "-dsn", c.name}, args...)...)
-			got.fails(t, exitFailed, c.want)
-			if !strings.Contains(got.stderr, `"`+c.name+`" of -dsn (PROMPTRAILS_DSN)`) {
-				t.Errorf("stderr: got %q, want the name of the file and the flag", got.stderr)
+			got := processtest.Run(t, dir, nil, append([]string{"-addr", "127.0.0.1:0", "-dsn", c.name}, args...)...)
+			got.Fails(t, exitFailed, c.want)
+			if !strings.Contains(got.Stderr, `"`+c.name+`" of -dsn (PROMPTRAILS_DSN)`) {
+				t.Errorf("stderr: got %q, want the name of the file and the flag", got.Stderr)
 			}
 		}
 		if files, err := filepath.Glob(file + "*"); err != nil || len(files) != 1 || !bytes.Equal(read(t, file), before) {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+
+	"github.com/promptrails-community/promptrails-go/internal/processtest"
 )
 
 // In the documentation, a browser calls the API with an access token. It requests
@@ -18,7 +20,7 @@ func TestDocsInBrowser(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := start(t, dir)
-	token := runProcess(t, dir, nil, "user", "add", "ada@example.com").expect(t)
+	token := processtest.Run(t, dir, nil, "user", "add", "ada@example.com").Succeeds(t)
 	ctx := newBrowser(t)
 	var requests atomic.Int64
 	err := chromedp.Listen(ctx, func(event any) {

@@ -21,6 +21,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/promptrails-community/promptrails-go/internal/processtest"
 )
 
 // A signal stops the server after its running requests: it accepts no other connection,
@@ -33,9 +35,7 @@ func TestSignals(t *testing.T) {
 			dir := t.TempDir()
 			s := start(t, dir)
 			call := s.begin(t, dir)
-			if err := s.process.Process.Signal(signal); err != nil {
-				t.Fatal(err)
-			}
+			s.Signal(t, signal)
 			s.logs(t, "stopping")
 			for { // the listener is closed soon after
 				conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
@@ -47,7 +47,7 @@ func TestSignals(t *testing.T) {
 			if got := call.finish(t); got != http.StatusCreated {
 				t.Errorf("running request after the signal: got status %d, want 201", got)
 			}
-			s.wait(t)
+			s.end(t)
 		})
 	}
 	t.Run("second", func(t *testing.T) {
@@ -55,22 +55,20 @@ func TestSignals(t *testing.T) {
 		dir := t.TempDir()
 		s := start(t, dir, "-grace", "1h")
 		s.begin(t, dir)
-		if err := s.process.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Fatal(err)
-		}
+		s.Signal(t, syscall.SIGTERM)
 		s.logs(t, "stopping")
 		ended := make(chan struct{})
-		go func() { _ = s.process.Wait(); close(ended) }()
+		go func() { _ = s.Wait(); close(ended) }()
 		for running := true; running; {
-			_ = s.process.Process.Signal(syscall.SIGTERM) // fails after the end
+			_ = s.Process.Process.Signal(syscall.SIGTERM) // fails after the end
 			select {
 			case <-ended:
 				running = false
 			case <-time.After(time.Millisecond):
 			}
 		}
-		if status, ok := s.process.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGTERM {
-			t.Errorf("server after two signals: got %v, want it ended by the signal", s.process.ProcessState)
+		if status, ok := s.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGTERM {
+			t.Errorf("server after two signals: got %v, want it ended by the signal", s.ProcessState)
 		}
 	})
 	t.Run("grace", func(t *testing.T) {
@@ -78,15 +76,10 @@ func TestSignals(t *testing.T) {
 		dir := t.TempDir()
 		s := start(t, dir, "-grace", "1ms")
 		s.begin(t, dir)
-		if err := s.process.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Fatal(err)
+		s.Signal(t, syscall.SIGTERM)
+		if rest := s.End(t, exitFailed); !strings.Contains(rest, "server: requests were interrupted after 1ms") {
+			t.Errorf("output after the grace period: got %q, want an error about interrupted requests", rest)
 		}
-		for s.records.Scan() {
-			if strings.HasPrefix(s.records.Text(), "server: requests were interrupted after 1ms") {
-				return
-			}
-		}
-		t.Error("stderr after the grace period: got no error, want one about interrupted requests")
 	})
 }
 
@@ -100,7 +93,7 @@ type call struct {
 // begin begins a request. When it returns, the service is reading its body.
 func (s *running) begin(t *testing.T, dir string) *call {
 	t.Helper()
-	token := runProcess(t, dir, nil, "user", "add", "ada@example.com").expect(t)
+	token := processtest.Run(t, dir, nil, "user", "add", "ada@example.com").Succeeds(t)
 	host := strings.TrimPrefix(s.url, "http://")
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", host)
 	if err != nil {
@@ -156,11 +149,11 @@ func TestTLS(t *testing.T) {
 		t.Errorf("HTTP request to the HTTPS port: got status %d, want 400", got.status)
 	}
 	health := []string{"-health", "-addr", strings.TrimPrefix(s.url, "https://")}
-	runProcess(t, dir, nil, append(health, "-tls-cert", "a.pem", "-tls-key", "a.key")...).expect(t)
-	runProcess(t, dir, nil, append(health, "-tls-cert", "b.pem", "-tls-key", "b.key")...).fails(t, exitFailed, "another certificate")
-	runProcess(t, dir, nil, health...).fails(t, exitFailed, "400 Bad Request")
-	s.stop(t, syscall.SIGTERM)
-	runProcess(t, dir, nil, health...).fails(t, exitFailed, "refused")
+	processtest.Run(t, dir, nil, append(health, "-tls-cert", "a.pem", "-tls-key", "a.key")...).Succeeds(t)
+	processtest.Run(t, dir, nil, append(health, "-tls-cert", "b.pem", "-tls-key", "b.key")...).Fails(t, exitFailed, "another certificate")
+	processtest.Run(t, dir, nil, health...).Fails(t, exitFailed, "400 Bad Request")
+	s.stop(t)
+	processtest.Run(t, dir, nil, health...).Fails(t, exitFailed, "refused")
 }
 
 // certify writes a key and a certificate for 127.0.0.1 that it has signed itself.
@@ -224,24 +217,11 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// The log is text if a flag says so, and has no requests at a higher level.
+// The log is text if a setting says so.
 func TestLog(t *testing.T) {
 	t.Parallel()
-	process := newProcess(t, t.TempDir(), []string{"PROMPTRAILS_LOG_FORMAT=text"}, "-addr", "127.0.0.1:0", "-dsn", "")
-	stderr, err := process.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = process.Process.Kill(); _ = process.Wait() }()
-	for lines := bufio.NewScanner(stderr); lines.Scan(); {
-		if strings.Contains(lines.Text(), "level=INFO msg=listening url=http://127.0.0.1:") {
-			return
-		}
-	}
-	t.Error("log: got no line about listening, want one in text")
+	s := processtest.Start(t, t.TempDir(), []string{"PROMPTRAILS_LOG_FORMAT=text", "PROMPTRAILS_LOG_LEVEL=warn"}, "-addr", "127.0.0.1:0", "-log-level", "info", "-dsn", "")
+	s.Until(t, "level=INFO msg=listening url=http://127.0.0.1:")
 }
 
 // page is a response, read to its end.

@@ -6,13 +6,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/promptrails-community/promptrails-go/internal/processtest"
 )
 
 // The help lists each flag, with its environment variable if it is a setting.
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"-h", "-help", "--help"} {
-		got := runProcess(t, t.TempDir(), nil, name).expect(t)
+		got := processtest.Run(t, t.TempDir(), nil, name).Succeeds(t)
 		for _, g := range new(settings).groups() {
 			flags := flag.NewFlagSet("", flag.ContinueOnError)
 			g.flags(flags)
@@ -80,11 +82,11 @@ func TestUsageErrors(t *testing.T) {
 			if c.env != "" {
 				env = []string{c.env}
 			}
-			got := runProcess(t, dir, env, strings.Fields(c.args)...)
-			got.fails(t, exitUsage, c.want)
+			got := processtest.Run(t, dir, env, strings.Fields(c.args)...)
+			got.Fails(t, exitUsage, c.want)
 			for _, bad := range []string{"Config.", "listening", "pw", "embedded:"} {
-				if strings.Contains(got.stderr, bad) {
-					t.Errorf("stderr: got %q, want it without %q", got.stderr, bad)
+				if strings.Contains(got.Stderr, bad) {
+					t.Errorf("stderr: got %q, want it without %q", got.Stderr, bad)
 				}
 			}
 		})
@@ -96,11 +98,11 @@ func TestUsageErrors(t *testing.T) {
 func TestPrecedence(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	runProcess(t, dir, nil, "user", "list").fails(t, exitFailed, `there is no file "workspaces.db"`)
-	runProcess(t, dir, []string{"PROMPTRAILS_DSN="}, "user", "list").fails(t, exitFailed, `there is no file "workspaces.db"`)
-	runProcess(t, dir, []string{"PROMPTRAILS_DSN=a.db"}, "user", "list").fails(t, exitFailed, `there is no file "a.db"`)
+	processtest.Run(t, dir, nil, "user", "list").Fails(t, exitFailed, `there is no file "workspaces.db"`)
+	processtest.Run(t, dir, []string{"PROMPTRAILS_DSN="}, "user", "list").Fails(t, exitFailed, `there is no file "workspaces.db"`)
+	processtest.Run(t, dir, []string{"PROMPTRAILS_DSN=a.db"}, "user", "list").Fails(t, exitFailed, `there is no file "a.db"`)
 	for _, args := range []string{"-dsn b.db user list", "user -dsn b.db list", "user list -dsn b.db"} {
-		runProcess(t, dir, []string{"PROMPTRAILS_DSN=a.db"}, strings.Fields(args)...).fails(t, exitFailed, `there is no file "b.db"`)
+		processtest.Run(t, dir, []string{"PROMPTRAILS_DSN=a.db"}, strings.Fields(args)...).Fails(t, exitFailed, `there is no file "b.db"`)
 	}
 	if files, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(files) > 0 {
 		t.Errorf("files: got %v, %v, want none", files, err)

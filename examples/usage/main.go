@@ -1,6 +1,7 @@
 // Usage prints how much of each plan limit is used, for every workspace of a
-// user. The limits closest to exhaustion come first. The exit status is 1 if
-// any limit is more than 90 % used, so that a cron job can send an alert.
+// user. The limits closest to exhaustion come first. If any limit is more than
+// 90 % used, the exit status is 1 and stderr has the limits, so that a cron job
+// can send an alert.
 //
 //	go run ./examples/usage
 //
@@ -11,13 +12,20 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log"
 	"os"
+	"os/signal"
+	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"text/tabwriter"
+
+	"golang.org/x/term"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/embedded"
@@ -25,54 +33,91 @@ import (
 
 const alarm = 0.9 // exit with status 1 if a larger share of any limit is used
 
+func usage() {
+	fmt.Fprint(flag.CommandLine.Output(), `Usage prints how much of each plan limit is used, for every workspace of a user.
+If a limit is more than 90 % used, the exit status is 1.
+
+Environment:
+  PROMPTRAILS_API_URL       the API; if it is not set, a workspace service runs in
+                            the program, with two workspaces
+  PROMPTRAILS_ACCESS_TOKEN  the user's access token; required with PROMPTRAILS_API_URL
+`)
+}
+
 func main() {
-	full, err := run(context.Background(), os.Stdout)
-	switch {
-	case err != nil:
-		log.Fatal(err)
-	case full:
-		os.Exit(1)
+	flag.Usage = usage
+	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "unexpected argument %q\n", flag.Arg(0))
+		usage()
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	full, err := run(ctx, os.Stdout, term.IsTerminal(int(os.Stdout.Fd())))
+	if err != nil {
+		log.Fatal(plain(err)) //nolint:gocritic // exiting also restores the signal handler
+	}
+	if len(full) > 0 {
+		log.Fatalf("more than %.0f %% used: %s", 100*alarm, strings.Join(full, ", "))
 	}
 }
 
-// run prints the usage of every workspace. It reports whether the used share
-// of any limit exceeds alarm.
-func run(ctx context.Context, out io.Writer) (full bool, err error) {
+// goOptions are the names of Go options in errors of the client. A person who
+// runs this program can only set the variable next to them.
+var goOptions = regexp.MustCompile(`With\w+, |; With\w+ allows it`)
+
+func plain(err error) string { return goOptions.ReplaceAllString(err.Error(), "") }
+
+// run prints the usage of every workspace, with bars for a terminal. It returns
+// the limits of which a larger share than alarm is used.
+func run(ctx context.Context, out io.Writer, bars bool) (full []string, err error) {
 	client, done, err := connect(ctx)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	defer done()
 	for workspace, err := range client.Workspaces.All(ctx, nil) {
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		usage, err := client.InWorkspace(workspace.ID).Billing.Usage(ctx)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		fmt.Fprintf(out, "%s, plan %s, period until %s\n", printable(workspace.Name), workspace.Plan, usage.PeriodEnd.Format("2006-01-02"))
-		if err := table(out, usage, &full); err != nil {
-			return false, err
+		over, err := table(out, usage, bars)
+		if err != nil {
+			return nil, err
+		}
+		for _, limit := range over {
+			full = append(full, fmt.Sprintf("%s of %s", limit, printable(workspace.Name)))
 		}
 	}
 	return full, nil
 }
 
-// table prints one row for each limit. It sets *full if the used share of any
-// limit exceeds alarm.
-func table(out io.Writer, usage *promptrails.Usage, full *bool) error {
+// table prints one row for each limit. It returns the limits of which a larger
+// share than alarm is used.
+func table(out io.Writer, usage *promptrails.Usage, bars bool) (full []string, err error) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, h := range usage.Headroom() {
 		limit, _ := usage.Limit(h.Key)
-		if h.Unlimited {
-			fmt.Fprintf(w, "  %s\t\t%d used\tunlimited\n", h.Key, limit.Used)
-			continue
+		amount := fmt.Sprintf("%d used\tunlimited", limit.Used)
+		filled := ""
+		if !h.Unlimited {
+			amount = fmt.Sprintf("%d of %d\t%.0f %%", limit.Used, *limit.Max, 100*h.Share)
+			filled = bar(h.Share)
 		}
-		fmt.Fprintf(w, "  %s\t%s\t%d of %d\t%.0f %%\n", h.Key, bar(h.Share), limit.Used, *limit.Max, 100*h.Share)
-		*full = *full || h.Share > alarm
+		if bars {
+			amount = filled + "\t" + amount
+		}
+		fmt.Fprintf(w, "  %s\t%s\n", h.Key, amount)
+		if h.Share > alarm {
+			full = append(full, string(h.Key))
+		}
 	}
-	return w.Flush()
+	return full, w.Flush()
 }
 
 // bar returns a bar of 20 characters for a share between 0 and 1.
@@ -85,8 +130,12 @@ func bar(share float64) string {
 // connect returns a client of the API, or of an embedded service if
 // PROMPTRAILS_API_URL is not set.
 func connect(ctx context.Context) (client *promptrails.Client, done func(), err error) {
-	if os.Getenv("PROMPTRAILS_API_URL") != "" {
-		client, err = promptrails.NewClient()
+	if url := os.Getenv("PROMPTRAILS_API_URL"); url != "" {
+		token := os.Getenv("PROMPTRAILS_ACCESS_TOKEN")
+		if token == "" {
+			return nil, nil, errors.New("PROMPTRAILS_ACCESS_TOKEN is not set: it must be the access token of a user")
+		}
+		client, err = promptrails.NewClient(promptrails.WithoutEnvironment(), promptrails.WithBaseURL(url), promptrails.WithAccessToken(token))
 		return client, func() {}, err
 	}
 	service, err := embedded.Open(ctx, embedded.Config{})

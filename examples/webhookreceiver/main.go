@@ -23,46 +23,91 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
+func usage() {
+	fmt.Fprint(flag.CommandLine.Output(), `Webhookreceiver receives the webhooks of a notification channel, and prints each event
+once, until SIGINT or SIGTERM.
+
+Environment:
+  WEBHOOK_SECRETS  the secret of the channel, or both during a rotation, separated by
+                   a space; if it is not set, a workspace service runs in the program,
+                   and sends a few events
+
+Flags:
+`)
+	flag.PrintDefaults()
+}
+
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8082", "address to listen on for a real channel")
+	flag.Usage = usage
 	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "unexpected argument %q\n", flag.Arg(0))
+		usage()
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	var err error
 	if secrets := strings.Fields(os.Getenv("WEBHOOK_SECRETS")); len(secrets) > 0 {
-		err = serve(*addr, secrets)
+		err = serve(ctx, *addr, secrets, os.Stdout)
 	} else {
-		err = demo(context.Background(), os.Stdout)
+		err = demo(ctx, os.Stdout)
 	}
 	if err != nil {
-		log.Fatal(err)
+		log.Fatal(err) //nolint:gocritic // exiting also restores the signal handler
 	}
 }
 
-// serve receives webhooks on addr until the program is stopped.
-func serve(addr string, texts []string) error {
+// serve receives webhooks on addr until ctx is done. It then waits up to 10
+// seconds for running requests, and prints the events that it has accepted.
+func serve(ctx context.Context, addr string, texts []string, out io.Writer) error {
 	secrets := make([]promptrails.Secret, len(texts))
 	for i, text := range texts {
 		secrets[i] = promptrails.NewSecret(text)
+		// ParseWebhook ignores an unusable secret if there is another.
+		if _, err := promptrails.ParseWebhook(http.Header{}, nil, secrets[i]); errors.Is(err, promptrails.ErrValidation) {
+			return fmt.Errorf("WEBHOOK_SECRETS: secret %d is invalid: must be whsec_ followed by 24 to 64 bytes in base64", i+1)
+		}
 	}
 	r, err := newReceiver(secrets...)
 	if err != nil {
 		return err
 	}
-	go func() {
-		for event := range r.queue {
-			fmt.Println(describe(event))
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	log.Print("receiving on http://", listener.Addr())
+	server := &http.Server{Handler: r, ReadTimeout: 15 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	for {
+		select {
+		case event := <-r.queue:
+			fmt.Fprintln(out, describe(event))
+		case err := <-served:
+			return err
+		case <-ctx.Done():
+			grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+			defer cancel()
+			err := server.Shutdown(grace)
+			for len(r.queue) > 0 {
+				fmt.Fprintln(out, describe(<-r.queue))
+			}
+			return err
 		}
-	}()
-	log.Print("receiving on http://", addr)
-	server := &http.Server{Addr: addr, Handler: r, ReadTimeout: 15 * time.Second}
-	return server.ListenAndServe()
+	}
 }
 
 // describe returns a one-line description of an event.
@@ -124,7 +169,9 @@ func trigger(ctx context.Context, out io.Writer, service *embedded.Service, ada 
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, describe(<-events))
+	if err := printNext(ctx, out, events); err != nil {
+		return err
+	}
 
 	// With the owner, these members fill four of the plan's five seats.
 	for _, email := range []string{"grace@example.com", "joan@example.com", "mary@example.com"} {
@@ -141,7 +188,9 @@ func trigger(ctx context.Context, out io.Writer, service *embedded.Service, ada 
 		}
 	}
 	for range 4 { // three members joined, and one usage threshold reached
-		fmt.Fprintln(out, describe(<-events))
+		if err := printNext(ctx, out, events); err != nil {
+			return err
+		}
 	}
 
 	// A redelivery has the webhook-id of the original, so the receiver discards
@@ -158,7 +207,10 @@ func trigger(ctx context.Context, out io.Writer, service *embedded.Service, ada 
 	if _, err := ada.Notifications.TestChannel(ctx, channel.ID); err != nil {
 		return err
 	}
-	next := <-events
+	next, err := receive(ctx, events)
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(out, "the redelivery was discarded: %t\n", next.ID != test.WebhookID)
 	for delivery, err := range ada.Notifications.AllDeliveries(ctx, channel.ID, &promptrails.ListDeliveriesParams{Status: promptrails.DeliveryFailed}) {
 		if err != nil {
@@ -167,6 +219,25 @@ func trigger(ctx context.Context, out io.Writer, service *embedded.Service, ada 
 		fmt.Fprintln(out, "failed:", delivery.Event)
 	}
 	return nil
+}
+
+// receive returns the next event.
+func receive(ctx context.Context, events <-chan *promptrails.Event) (*promptrails.Event, error) {
+	select {
+	case event := <-events:
+		return event, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// printNext prints the next event.
+func printNext(ctx context.Context, out io.Writer, events <-chan *promptrails.Event) error {
+	event, err := receive(ctx, events)
+	if err == nil {
+		fmt.Fprintln(out, describe(event))
+	}
+	return err
 }
 
 // newClient creates a user and returns a client with their access token.

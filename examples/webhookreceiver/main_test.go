@@ -7,12 +7,44 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/embedded"
+	"github.com/promptrails-community/promptrails-go/internal/processtest"
 	"github.com/promptrails-community/promptrails-go/promptrailstest"
 )
+
+func TestMain(m *testing.M) { processtest.Main(m, main) }
+
+// The receiver listens before it reports so, and ends with 0 on SIGTERM. It refuses a
+// secret that no signature can match.
+func TestProcess(t *testing.T) {
+	t.Parallel()
+	processtest.CheckUsage(t, "-addr", "WEBHOOK_SECRETS")
+	good := "whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 32))
+	p := processtest.Start(t, t.TempDir(), []string{"WEBHOOK_SECRETS=" + good}, "-addr", "127.0.0.1:0")
+	_, url, _ := strings.Cut(p.Until(t, "receiving on "), "receiving on ")
+	response, err := http.Post(url, "application/json", strings.NewReader("{}"))
+	if err != nil || response.StatusCode != http.StatusUnauthorized {
+		t.Fatalf("unsigned request: got %+v, %v, want 401", response, err)
+	}
+	_ = response.Body.Close()
+	for _, secret := range []string{"whsec_x", good + " whsec_x", "whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 23))} {
+		got := processtest.Run(t, t.TempDir(), []string{"WEBHOOK_SECRETS=" + secret}, "-addr", "127.0.0.1:0")
+		got.Fails(t, 1, fmt.Sprintf("WEBHOOK_SECRETS: secret %d is invalid", strings.Count(secret, " ")+1))
+		if strings.Contains(got.Stderr, "whsec_x") || strings.Contains(got.Stderr, "receiving") {
+			t.Errorf("stderr: got %q, want no secret, and not that it is receiving", got.Stderr)
+		}
+	}
+	taken := processtest.Run(t, t.TempDir(), []string{"WEBHOOK_SECRETS=" + good}, "-addr", strings.TrimPrefix(url, "http://"))
+	if taken.Fails(t, 1, "in use"); strings.Contains(taken.Stderr, "receiving") {
+		t.Errorf("stderr with an address in use: got %q, want only the error", taken.Stderr)
+	}
+	p.Signal(t, syscall.SIGTERM)
+	p.End(t, 0)
+}
 
 func TestDemo(t *testing.T) {
 	t.Parallel()
