@@ -176,7 +176,7 @@ func TestProcess(t *testing.T) {
 	}
 }
 
-// SIGTERM ends an export during a request.
+// SIGTERM stops an export during a request.
 func TestSIGTERM(t *testing.T) {
 	t.Parallel()
 	requests := make(chan struct{})

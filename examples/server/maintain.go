@@ -26,7 +26,7 @@ func (p *program) checkData(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		_, _ = fmt.Fprintf(p.stderr, "checked %d workspaces, %d changelog entries and %d encrypted values\n", report.Workspaces, report.Entries, report.Values)
+		p.log.InfoContext(ctx, "checked", "workspaces", report.Workspaces, "changelog_entries", report.Entries, "encrypted_values", report.Values)
 		if n := int64(len(report.Problems)) + report.Omitted; n > 0 {
 			return fmt.Errorf("%d problems, of which %d are printed", n, len(report.Problems))
 		}
@@ -69,8 +69,8 @@ func (p *program) backUp(ctx context.Context) error {
 		if err != nil {
 			return errors.Join(err, removeIfThere(draft.Name()))
 		}
-		_, err = fmt.Fprintf(p.stderr, "%s has %d bytes, and all changes confirmed before %s; to open it, its master key is needed\n", p.backup, backup.Bytes, backup.At.Format("2006-01-02T15:04:05.000Z07:00"))
-		return err
+		p.log.InfoContext(ctx, "backed up; the copy can only be opened with the same master key", "file", p.backup, "bytes", backup.Bytes, "changes_before", backup.At)
+		return nil
 	})
 }
 

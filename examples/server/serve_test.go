@@ -26,7 +26,7 @@ import (
 )
 
 // A signal stops the server after its running requests: it accepts no other connection,
-// and exits with 0. The second signal ends it immediately.
+// and exits with 0. The second signal kills it.
 func TestSignals(t *testing.T) {
 	t.Parallel()
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
@@ -68,7 +68,7 @@ func TestSignals(t *testing.T) {
 			}
 		}
 		if status, ok := s.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGTERM {
-			t.Errorf("server after two signals: got %v, want it ended by the signal", s.ProcessState)
+			t.Errorf("server after two signals: got %v, want it killed by the signal", s.ProcessState)
 		}
 	})
 	t.Run("grace", func(t *testing.T) {

@@ -91,7 +91,7 @@ func (s *settings) groups() []group {
 			f.Float64Var(&s.rate, "rate", 0, "the `number` of requests per second of each API key and each user")
 			f.IntVar(&s.burst, "burst", 0, "the `number` of these requests that can come at the same time; 0 is -rate, rounded up")
 		}},
-		{"Log, on stderr, with a line for each request at level info", true, func(f *flag.FlagSet) {
+		{"Log, on stderr, with a line for each request of the API at level info", true, func(f *flag.FlagSet) {
 			f.StringVar(&s.logFormat, "log-format", formatAuto, "the `format`: text, json, or auto, which is text on a terminal")
 			f.TextVar(&s.logLevel, "log-level", slog.LevelInfo, "the lowest `level`: debug, info, warn or error")
 		}},

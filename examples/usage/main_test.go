@@ -55,7 +55,7 @@ func TestEnvironmentErrors(t *testing.T) {
 	}
 }
 
-// SIGTERM ends the program during a request.
+// SIGTERM stops the program during a request.
 func TestSIGTERM(t *testing.T) {
 	t.Parallel()
 	requests := make(chan struct{})

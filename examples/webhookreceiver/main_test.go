@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { processtest.Main(m, main) }
 
-// The receiver listens before it reports so, and ends with 0 on SIGTERM. It refuses a
+// The receiver listens before it reports so, and exits with 0 on SIGTERM. It refuses a
 // secret that no signature can match.
 func TestProcess(t *testing.T) {
 	t.Parallel()
