@@ -99,7 +99,10 @@ func TestUsers(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("users: got %d, %v, want %d, %v", len(got), got, len(want), want)
 		}
-		for range s.Users(t.Context()) {
+		for _, err := range s.Users(t.Context()) {
+			if err != nil {
+				t.Error(err)
+			}
 			break
 		}
 	})
