@@ -56,7 +56,11 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Stdout, *overlap); err != nil {
+	err := run(ctx, os.Stdout, *overlap)
+	if ctx.Err() != nil {
+		err = context.Cause(ctx) // the signal, also if it has interrupted a request
+	}
+	if err != nil {
 		log.Fatal(err) //nolint:gocritic // exiting also restores the signal handler
 	}
 }
