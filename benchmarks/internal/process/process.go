@@ -4,6 +4,7 @@ package process
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -76,6 +78,19 @@ func (p *Process) CPU() (time.Duration, error) {
 
 // Stop stops the process and waits for it.
 func (p *Process) Stop() error { return errors.Join(p.input.Close(), p.cmd.Wait()) }
+
+// Kill kills the process, as a crash does, and waits for it. It returns an error if the
+// process has ended before.
+func (p *Process) Kill() error {
+	if err := p.cmd.Process.Kill(); err != nil {
+		return err
+	}
+	err := p.cmd.Wait()
+	if p.cmd.ProcessState.Exited() && runtime.GOOS != "windows" {
+		return fmt.Errorf("the process has ended before it was killed: %w", cmp.Or(err, errors.New("without an error")))
+	}
+	return nil
+}
 
 // Report is the side of the child. It prints the target as one line of JSON. Then it
 // prints its CPU time in nanoseconds for each line that it reads, until the end of its

@@ -1,0 +1,316 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	cryptorand "crypto/rand"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+)
+
+// rooms is the number of workspaces.
+const rooms = 3
+
+// soaker runs the load and the faults.
+type soaker struct {
+	*options
+
+	random   *rand.Rand // of the faults
+	service  *service
+	network  *network
+	disk     *disk
+	receiver *receiver
+	windows  *windows
+	counts   *counts
+
+	transport, directTransport *http.Transport
+
+	kinds     []*kind
+	approvals *kind
+	rooms     []*room
+	gate      sync.RWMutex // is held by a check, and for reading by a change
+	result
+}
+
+// result is the result of a run.
+type result struct {
+	started  time.Time
+	load     time.Duration // with the checks
+	injected map[string]int
+	kills    int
+	checks   int
+	omitted  []string // faults, with the reason
+	lost     []string
+	doubled  []string
+	problems []string
+
+	serviceStart, serviceEnd usage
+	clientStart, clientEnd   usage
+}
+
+// soak runs a soak and writes its report to w. It returns an error if a claim of the
+// report does not hold.
+func soak(ctx context.Context, o *options, w io.Writer) (err error) {
+	dir, err := os.MkdirTemp("", "soak-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	s := &soaker{
+		options: o, random: rand.New(rand.NewPCG(o.seed, 0)), //nolint:gosec // not a secret
+		service: &service{dsn: o.database}, receiver: newReceiver(), windows: new(windows), kinds: newKinds(),
+		transport: &http.Transport{MaxIdleConnsPerHost: 64}, directTransport: new(http.Transport),
+		result: result{injected: map[string]int{}},
+	}
+	defer s.receiver.server.Close()
+	s.approvals = s.kinds[len(s.kinds)-1]
+	s.counts = newCounts(s.windows)
+	if err := s.prepare(dir); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.disk.remove()) }()
+	if err := s.service.start(ctx); err != nil {
+		return err
+	}
+	err = s.run(ctx)
+	if e := s.service.process.Stop(); e != nil {
+		s.problems = append(s.problems, "the service has stopped with an error: "+e.Error())
+	}
+	if err != nil {
+		s.problems = append(s.problems, err.Error())
+	}
+	if err := s.print(w); err != nil {
+		return err
+	}
+	return s.verdict()
+}
+
+// prepare prepares the database, and omits the faults that it cannot have.
+func (s *soaker) prepare(dir string) (err error) {
+	s.disk = new(disk)
+	full := slices.Contains(s.faults, diskFault)
+	if s.database == "file" {
+		if full {
+			if s.disk, err = newDisk(dir); err != nil {
+				s.omitted = append(s.omitted, "disk, because a small file system cannot be mounted: "+err.Error())
+				s.disk, full = new(disk), false
+			}
+		}
+		s.service.dsn = filepath.Join(dir, "soak.db")
+	} else if full {
+		s.omitted = append(s.omitted, "disk, because PostgreSQL has the files")
+		full = false
+	}
+	if !full {
+		s.faults = slices.DeleteFunc(slices.Clone(s.faults), func(f string) bool { return f == diskFault })
+	}
+	return nil
+}
+
+// run runs the load until the time is over.
+func (s *soaker) run(ctx context.Context) (err error) {
+	if s.network, err = newNetwork(s.service.Service); err != nil {
+		return err
+	}
+	defer s.network.close()
+	for i := range rooms {
+		r, err := s.newRoom(ctx, fmt.Sprintf("soak-%d-%s", i, strings.ToLower(cryptorand.Text())))
+		if err != nil {
+			return err
+		}
+		s.rooms = append(s.rooms, r)
+	}
+	var workers sync.WaitGroup
+	load, stop := context.WithCancel(ctx)
+	defer workers.Wait()
+	defer stop()
+	s.started = time.Now()
+	s.counts.resume()
+	for i, r := range s.rooms {
+		s.employ(load, &workers, r, uint64(i)<<8) //nolint:gosec // not negative
+	}
+	sleep(ctx, warmUp)
+	if err := s.checkAll(ctx, func(service, client usage) { s.serviceStart, s.clientStart = service, client }); err != nil {
+		return err
+	}
+	for fault := range schedule(s.faults, s.random) {
+		sleep(ctx, minCalm+time.Duration(s.random.Int64N(int64(maxCalm-minCalm))))
+		if ctx.Err() != nil || time.Since(s.started) > s.duration-coolDown || s.kills > 0 && s.kills == s.maxKills {
+			break
+		}
+		if err := s.inject(ctx, fault); err != nil {
+			return fmt.Errorf("%s: %w", fault, err)
+		}
+		if err := s.checkAll(ctx, nil); err != nil {
+			return fmt.Errorf("check after the fault %s: %w", fault, err)
+		}
+	}
+	sleep(ctx, coolDown)
+	stop()
+	workers.Wait()
+	s.load = time.Since(s.started)
+	return s.finish(context.WithoutCancel(ctx))
+}
+
+// The times of the load before the first fault and after the last one.
+const (
+	warmUp   = time.Second
+	coolDown = time.Second
+)
+
+// employ starts the workers of a room.
+func (s *soaker) employ(ctx context.Context, workers *sync.WaitGroup, r *room, stream uint64) {
+	for i, k := range append(slices.Clone(s.kinds), nil) {
+		w := &worker{soaker: s, room: r, kind: k, random: rand.New(rand.NewPCG(s.seed, stream+uint64(i)+1))} //nolint:gosec // not a secret
+		workers.Go(func() {
+			if w.kind == nil {
+				w.read(ctx)
+			} else {
+				w.work(ctx)
+			}
+		})
+	}
+}
+
+// checkAll waits until no request is running, and checks all rooms. It passes the usage
+// of the service and of this process to report, unless it is nil.
+func (s *soaker) checkAll(ctx context.Context, report func(service, client usage)) error {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	s.counts.pause()
+	defer s.counts.resume()
+	s.transport.CloseIdleConnections()
+	s.directTransport.CloseIdleConnections()
+	s.network.close()
+	service, err := s.service.usage(ctx)
+	if err != nil {
+		return err
+	}
+	if report != nil {
+		report(service, readUsage())
+	}
+	if err := s.network.open(s.service.Service); err != nil {
+		return err
+	}
+	s.checks++
+	for _, r := range s.rooms {
+		v, err := s.check(ctx, r)
+		if err != nil {
+			return err
+		}
+		s.lost, s.doubled = append(s.lost, v.lost...), append(s.doubled, v.doubled...)
+	}
+	return nil
+}
+
+// finish checks everything for the last time, and waits for the notifications.
+func (s *soaker) finish(ctx context.Context) error {
+	if err := s.checkAll(ctx, func(service, client usage) { s.serviceEnd, s.clientEnd = service, client }); err != nil {
+		return err
+	}
+	if err := s.deliver(ctx); err != nil {
+		return err
+	}
+	for _, r := range s.rooms {
+		for f, err := range s.approvals.list(ctx, r.direct) {
+			if err != nil {
+				return err
+			}
+			if !s.receiver.has(f.id) {
+				s.lost = append(s.lost, "the notification of the approval "+f.id)
+			}
+		}
+		all := r.direct.Changelog.All(ctx, &promptrails.ListChangelogParams{Order: promptrails.OrderAscending})
+		if _, err := promptrails.VerifyChangelog(all, nil); err != nil {
+			return err
+		}
+	}
+	report, err := s.service.check(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range report.Problems {
+		s.problems = append(s.problems, fmt.Sprintf("Service.Check: workspace %q: %s: %s", p.Workspace, p.Kind, p.What))
+	}
+	log.Printf("Service.Check: %d workspaces, %d entries, %d values", report.Workspaces, report.Entries, report.Values)
+	return nil
+}
+
+// deliver waits until all notifications are delivered. It sets the clock forward, because
+// a failed delivery is repeated later, and the claims of a killed process expire later.
+func (s *soaker) deliver(ctx context.Context) error {
+	for step := 3 * maxAhead; ; step *= 2 {
+		if err := s.service.step(ctx, s.service.ahead+step); err != nil {
+			return err
+		}
+		deadline := time.Now().Add(deliveryWait)
+		for {
+			n, err := s.pending(ctx)
+			if err != nil || n == 0 {
+				return err
+			}
+			if time.Now().After(deadline) {
+				break
+			}
+			sleep(ctx, 50*time.Millisecond)
+		}
+		if step > 24*time.Hour {
+			return errors.New("notifications are not delivered, although the clock of the service is days ahead")
+		}
+	}
+}
+
+// deliveryWait is more than the interval in which the service looks for notifications
+// that are due.
+const deliveryWait = 6 * time.Second
+
+// pending returns the number of workspaces with notifications that are not delivered.
+func (s *soaker) pending(ctx context.Context) (n int, err error) {
+	for _, r := range s.rooms {
+		page, err := r.direct.Notifications.ListDeliveries(ctx, r.main.ID, &promptrails.ListDeliveriesParams{
+			Status: promptrails.DeliveryPending, ListOptions: promptrails.ListOptions{Limit: 1},
+		})
+		if err != nil {
+			return 0, err
+		}
+		n += len(page.Items)
+	}
+	return n, nil
+}
+
+// restoreOld replaces the file by that of the kill before, or keeps a copy of it.
+func (s *soaker) restoreOld() error {
+	file := s.service.dsn
+	for _, suffix := range []string{"", "-wal"} {
+		from, to := file+suffix, file+suffix+".old"
+		if s.kills == 2 {
+			from, to = to, from
+		}
+		text, err := os.ReadFile(from)
+		if err == nil {
+			err = os.WriteFile(to, text, 0o600)
+		}
+		if errors.Is(err, os.ErrNotExist) {
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if s.kills != 2 {
+		return nil
+	}
+	return os.Remove(file + "-shm")
+}
