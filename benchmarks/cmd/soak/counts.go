@@ -125,8 +125,11 @@ func (c *counts) failure(kind string) *failure {
 }
 
 func kindOf(status int, code promptrails.ErrorCode) string {
-	if status == 0 {
+	switch {
+	case status == 0:
 		return "no response"
+	case status < http.StatusMultipleChoices:
+		return "incomplete response"
 	}
 	return fmt.Sprintf("%d %s", status, code)
 }
@@ -137,7 +140,7 @@ func expected(e *promptrails.Error, on []string) bool {
 		switch fault {
 		case killFault, networkFault:
 			// After a lost connection, the first request may still run in the service.
-			if e.Status == 0 || e.Code == promptrails.CodeIdempotencyInProgress {
+			if e.Status < http.StatusMultipleChoices || e.Code == promptrails.CodeIdempotencyInProgress {
 				return true
 			}
 		case diskFault:

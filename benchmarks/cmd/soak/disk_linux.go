@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os/exec"
 	"syscall"
 )
 
@@ -15,21 +14,31 @@ const diskSize = 4 << 30
 
 // newDisk mounts a file system in memory.
 func newDisk(dir string) (*disk, error) {
-	return &disk{dir}, mount("-t", "tmpfs", "-o", fmt.Sprintf("size=%d", diskSize), "tmpfs", dir)
+	return &disk{dir}, mount(dir, 0, diskSize)
 }
 
 // full makes the disk full while f runs.
 func (d *disk) full(f func()) error {
-	var s syscall.Statfs_t
-	if err := syscall.Statfs(d.dir, &s); err != nil {
-		return err
-	}
-	used := (s.Blocks - s.Bfree) * uint64(s.Bsize) //nolint:gosec // not negative
-	err := mount("-o", fmt.Sprintf("remount,size=%d", used), d.dir)
+	err := d.shrink()
 	if err == nil {
 		f()
 	}
-	return errors.Join(err, mount("-o", fmt.Sprintf("remount,size=%d", diskSize), d.dir))
+	return errors.Join(err, mount(d.dir, syscall.MS_REMOUNT, diskSize))
+}
+
+// shrink sets the size to what is used. It tries again if more is used meanwhile.
+func (d *disk) shrink() (err error) {
+	for margin := uint64(0); margin < 1<<20; margin += 1 << 16 {
+		var s syscall.Statfs_t
+		if err := syscall.Statfs(d.dir, &s); err != nil {
+			return err
+		}
+		used := (s.Blocks - s.Bfree) * uint64(s.Bsize) //nolint:gosec // not negative
+		if err = mount(d.dir, syscall.MS_REMOUNT, used+margin); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 // remove unmounts the disk.
@@ -40,10 +49,9 @@ func (d *disk) remove() error {
 	return syscall.Unmount(d.dir, syscall.MNT_DETACH)
 }
 
-func mount(args ...string) error {
-	text, err := exec.Command("mount", args...).CombinedOutput() //nolint:gosec,noctx // options of this program; the end of the context must not keep the disk full
-	if err != nil {
-		return fmt.Errorf("%w: %s", err, text)
+func mount(dir string, flags uintptr, size uint64) error {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", flags, fmt.Sprintf("size=%d", size)); err != nil {
+		return fmt.Errorf("mount with %d bytes: %w", size, err)
 	}
 	return nil
 }

@@ -107,7 +107,9 @@ func resources(r promptrails.ResourceKind, t promptrails.ResourceType) *kind {
 	}
 	k.list = func(ctx context.Context, c *promptrails.Client) iter.Seq2[found, error] {
 		return each(c.Resources.All(ctx, r, nil), func(r *promptrails.Resource) found {
-			var fields struct{ Note string }
+			var fields struct {
+				Note string `json:"note"`
+			}
 			_ = json.Unmarshal(r.Fields, &fields) // without a note, the value differs
 			return found{r.ID, r.Name, fields.Note, r.Version}
 		})

@@ -137,6 +137,11 @@ func (r *receiver) has(approval string) bool {
 func (r *receiver) retire(approval string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.retireLocked(approval)
+}
+
+// retireLocked is retire. r.mu is held.
+func (r *receiver) retireLocked(approval string) {
 	e := r.events[approval]
 	if e.retired {
 		return
@@ -162,6 +167,7 @@ func (r *receiver) unknown(workspace string, existing []found) (approvals []stri
 	for approval, e := range r.events {
 		if e.workspace == workspace && !e.retired && !ids[approval] {
 			approvals = append(approvals, approval)
+			r.retireLocked(approval) // it is reported once
 		}
 	}
 	return approvals

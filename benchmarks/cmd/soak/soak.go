@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -16,8 +15,6 @@ import (
 	"time"
 
 	cryptorand "crypto/rand"
-
-	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
 // rooms is the number of workspaces.
@@ -69,7 +66,7 @@ func soak(ctx context.Context, o *options, w io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	s := &soaker{
-		options: o, random: rand.New(rand.NewPCG(o.seed, 0)), //nolint:gosec // not a secret
+		options: o, random: newRandom(o.seed, 0),
 		service: &service{dsn: o.database}, receiver: newReceiver(), windows: new(windows), kinds: newKinds(),
 		transport: &http.Transport{MaxIdleConnsPerHost: 64}, directTransport: new(http.Transport),
 		result: result{injected: map[string]int{}},
@@ -139,7 +136,7 @@ func (s *soaker) run(ctx context.Context) (err error) {
 	s.started = time.Now()
 	s.counts.resume()
 	for i, r := range s.rooms {
-		s.employ(load, &workers, r, uint64(i)<<8) //nolint:gosec // not negative
+		s.employ(load, &workers, r, uint64(i)<<8)
 	}
 	sleep(ctx, warmUp)
 	if err := s.checkAll(ctx, func(service, client usage) { s.serviceStart, s.clientStart = service, client }); err != nil {
@@ -173,7 +170,7 @@ const (
 // employ starts the workers of a room.
 func (s *soaker) employ(ctx context.Context, workers *sync.WaitGroup, r *room, stream uint64) {
 	for i, k := range append(slices.Clone(s.kinds), nil) {
-		w := &worker{soaker: s, room: r, kind: k, random: rand.New(rand.NewPCG(s.seed, stream+uint64(i)+1))} //nolint:gosec // not a secret
+		w := &worker{soaker: s, room: r, kind: k, random: newRandom(s.seed, stream+uint64(i)+1)}
 		workers.Go(func() {
 			if w.kind == nil {
 				w.read(ctx)
@@ -184,12 +181,17 @@ func (s *soaker) employ(ctx context.Context, workers *sync.WaitGroup, r *room, s
 	}
 }
 
+// newRandom returns a source of random numbers that depends on the seed only.
+func newRandom(seed, stream uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(seed, stream)) //nolint:gosec // not used for secrets
+}
+
 // checkAll waits until no request is running, and checks all rooms. It passes the usage
 // of the service and of this process to report, unless it is nil.
 func (s *soaker) checkAll(ctx context.Context, report func(service, client usage)) error {
+	s.counts.pause() // from here on, the check is the reason
 	s.gate.Lock()
 	defer s.gate.Unlock()
-	s.counts.pause()
 	defer s.counts.resume()
 	s.transport.CloseIdleConnections()
 	s.directTransport.CloseIdleConnections()
@@ -213,104 +215,4 @@ func (s *soaker) checkAll(ctx context.Context, report func(service, client usage
 		s.lost, s.doubled = append(s.lost, v.lost...), append(s.doubled, v.doubled...)
 	}
 	return nil
-}
-
-// finish checks everything for the last time, and waits for the notifications.
-func (s *soaker) finish(ctx context.Context) error {
-	if err := s.checkAll(ctx, func(service, client usage) { s.serviceEnd, s.clientEnd = service, client }); err != nil {
-		return err
-	}
-	if err := s.deliver(ctx); err != nil {
-		return err
-	}
-	for _, r := range s.rooms {
-		for f, err := range s.approvals.list(ctx, r.direct) {
-			if err != nil {
-				return err
-			}
-			if !s.receiver.has(f.id) {
-				s.lost = append(s.lost, "the notification of the approval "+f.id)
-			}
-		}
-		all := r.direct.Changelog.All(ctx, &promptrails.ListChangelogParams{Order: promptrails.OrderAscending})
-		if _, err := promptrails.VerifyChangelog(all, nil); err != nil {
-			return err
-		}
-	}
-	report, err := s.service.check(ctx)
-	if err != nil {
-		return err
-	}
-	for _, p := range report.Problems {
-		s.problems = append(s.problems, fmt.Sprintf("Service.Check: workspace %q: %s: %s", p.Workspace, p.Kind, p.What))
-	}
-	log.Printf("Service.Check: %d workspaces, %d entries, %d values", report.Workspaces, report.Entries, report.Values)
-	return nil
-}
-
-// deliver waits until all notifications are delivered. It sets the clock forward, because
-// a failed delivery is repeated later, and the claims of a killed process expire later.
-func (s *soaker) deliver(ctx context.Context) error {
-	for step := 3 * maxAhead; ; step *= 2 {
-		if err := s.service.step(ctx, s.service.ahead+step); err != nil {
-			return err
-		}
-		deadline := time.Now().Add(deliveryWait)
-		for {
-			n, err := s.pending(ctx)
-			if err != nil || n == 0 {
-				return err
-			}
-			if time.Now().After(deadline) {
-				break
-			}
-			sleep(ctx, 50*time.Millisecond)
-		}
-		if step > 24*time.Hour {
-			return errors.New("notifications are not delivered, although the clock of the service is days ahead")
-		}
-	}
-}
-
-// deliveryWait is more than the interval in which the service looks for notifications
-// that are due.
-const deliveryWait = 6 * time.Second
-
-// pending returns the number of workspaces with notifications that are not delivered.
-func (s *soaker) pending(ctx context.Context) (n int, err error) {
-	for _, r := range s.rooms {
-		page, err := r.direct.Notifications.ListDeliveries(ctx, r.main.ID, &promptrails.ListDeliveriesParams{
-			Status: promptrails.DeliveryPending, ListOptions: promptrails.ListOptions{Limit: 1},
-		})
-		if err != nil {
-			return 0, err
-		}
-		n += len(page.Items)
-	}
-	return n, nil
-}
-
-// restoreOld replaces the file by that of the kill before, or keeps a copy of it.
-func (s *soaker) restoreOld() error {
-	file := s.service.dsn
-	for _, suffix := range []string{"", "-wal"} {
-		from, to := file+suffix, file+suffix+".old"
-		if s.kills == 2 {
-			from, to = to, from
-		}
-		text, err := os.ReadFile(from)
-		if err == nil {
-			err = os.WriteFile(to, text, 0o600)
-		}
-		if errors.Is(err, os.ErrNotExist) {
-			err = nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if s.kills != 2 {
-		return nil
-	}
-	return os.Remove(file + "-shm")
 }

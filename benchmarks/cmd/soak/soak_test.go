@@ -1,0 +1,50 @@
+package main
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMain runs the service if a test started it.
+func TestMain(m *testing.M) {
+	if os.Getenv(roleVariable) != "" {
+		if err := run(); err != nil {
+			panic(err)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// The tests that run a soak are not parallel, because it counts the goroutines of its
+// process.
+
+// A run with all faults has no lost and no doubled changes.
+func TestSoak(t *testing.T) {
+	var text strings.Builder
+	o := &options{duration: time.Minute, database: "file", faults: faultNames, maxKills: 3, seed: 1}
+	if err := soak(t.Context(), o, &text); err != nil {
+		t.Errorf("soak: got %v, want no error\n%s", err, text.String())
+	}
+	for _, want := range []string{"| kills | 3 |", "| lost acknowledged changes | 0 |", "| doubled changes | 0 |"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("report: got\n%s\nwant the row %s", text.String(), want)
+		}
+	}
+}
+
+// If the service loses changes, the run fails. Here it is started with the database of
+// the kill before.
+func TestLostChangesAreFound(t *testing.T) {
+	var text strings.Builder
+	o := &options{duration: time.Minute, database: "file", faults: []string{killFault}, maxKills: 2, seed: 1, lose: true}
+	if err := soak(t.Context(), o, &text); err == nil {
+		t.Error("soak with an older database: got no error, want one")
+	}
+	if want := regexp.MustCompile(`\| lost acknowledged changes \| [1-9]`); !want.MatchString(text.String()) {
+		t.Errorf("report: got\n%s\nwant a row %s", text.String(), want)
+	}
+}
