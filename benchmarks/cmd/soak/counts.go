@@ -59,7 +59,7 @@ func (c *counts) EndCall(context.Context, promptrails.CallEnd) {
 	c.calls++
 }
 
-// pause ends the measurement of the time without a success.
+// pause stops the measurement of the time without a success.
 func (c *counts) pause() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -67,14 +67,14 @@ func (c *counts) pause() {
 	c.last = time.Time{}
 }
 
-// resume begins the measurement of the time without a success.
+// resume starts the measurement of the time without a success.
 func (c *counts) resume() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last = time.Now()
 }
 
-// advance ends a time without a success. c.mu is held.
+// advance measures the time since the last success. c.mu is held.
 func (c *counts) advance(now time.Time) {
 	if c.last.IsZero() {
 		return

@@ -1,24 +1,22 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"syscall"
 )
 
-// disk is a small file system. The zero disk is not mounted.
-type disk struct{ dir string }
+// mounted is a small file system.
+type mounted struct{ dir string }
 
 // diskSize is the size of a disk that is not full, in bytes.
 const diskSize = 4 << 30
 
 // newDisk mounts a file system in memory.
-func newDisk(dir string) (*disk, error) {
-	return &disk{dir}, mount(dir, 0, diskSize)
-}
+func newDisk(dir string) (disk, error) { return &mounted{dir}, mount(dir, 0, diskSize) }
 
-// full makes the disk full while f runs.
-func (d *disk) full(f func()) error {
+func (d *mounted) full(_ context.Context, f func()) error {
 	err := d.shrink()
 	if err == nil {
 		f()
@@ -27,7 +25,7 @@ func (d *disk) full(f func()) error {
 }
 
 // shrink sets the size to what is used. It tries again if more is used meanwhile.
-func (d *disk) shrink() (err error) {
+func (d *mounted) shrink() (err error) {
 	for margin := uint64(0); margin < 1<<20; margin += 1 << 16 {
 		var s syscall.Statfs_t
 		if err := syscall.Statfs(d.dir, &s); err != nil {
@@ -41,13 +39,7 @@ func (d *disk) shrink() (err error) {
 	return err
 }
 
-// remove unmounts the disk.
-func (d *disk) remove() error {
-	if d.dir == "" {
-		return nil
-	}
-	return syscall.Unmount(d.dir, syscall.MNT_DETACH)
-}
+func (d *mounted) remove() error { return syscall.Unmount(d.dir, syscall.MNT_DETACH) }
 
 func mount(dir string, flags uintptr, size uint64) error {
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", flags, fmt.Sprintf("size=%d", size)); err != nil {

@@ -98,7 +98,7 @@ func (s *soaker) inject(ctx context.Context, fault string) error {
 		return s.kill(ctx)
 	case diskFault:
 		s.injected["disk: full"]++
-		return s.disk.full(func() { s.wait(ctx) })
+		return s.disk.full(ctx, func() { s.wait(ctx) })
 	case clockFault:
 		ahead := time.Duration(s.random.Int64N(int64(2*maxAhead))) - maxAhead
 		s.injected["clock: "+map[bool]string{true: "forward", false: "back"}[ahead > s.service.ahead]]++

@@ -28,11 +28,11 @@ type worker struct {
 	number int // of the next value
 }
 
-// work makes changes until the load ends. While a check runs, it waits.
+// work makes changes until ctx is done. While a check runs, it waits.
 func (w *worker) work(ctx context.Context) {
 	for ctx.Err() == nil {
 		w.gate.RLock()
-		w.step(context.WithoutCancel(ctx)) // the load ends between two changes
+		w.step(context.WithoutCancel(ctx)) // the load stops between two changes
 		w.gate.RUnlock()
 		sleep(ctx, time.Duration(w.random.Int64N(int64(2*meanPause))))
 	}
@@ -114,7 +114,7 @@ func isUnknown(err error) bool {
 
 func asError(err error) (*promptrails.Error, bool) { return errors.AsType[*promptrails.Error](err) }
 
-// read reads lists and objects of a workspace until the load ends.
+// read reads lists and objects of a workspace until ctx is done.
 func (w *worker) read(ctx context.Context) {
 	for ctx.Err() == nil {
 		w.gate.RLock()

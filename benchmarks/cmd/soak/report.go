@@ -7,7 +7,6 @@ import (
 	"maps"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/promptrails-community/promptrails-go/benchmarks/internal/report"
@@ -41,8 +40,8 @@ func (s *soaker) print(w io.Writer) error {
 	growth.Add("client, end", mib(s.clientEnd.Resident), mib(s.clientEnd.Heap), fmt.Sprint(s.clientEnd.Goroutines))
 	growth.Add("bound of the growth", mib(maxResidentGrowth), mib(maxHeapGrowth), fmt.Sprint(maxGoroutineGrowth))
 	err = errors.Join(err, growth.Print(w, "Memory and goroutines"))
-	for _, reason := range s.omitted {
-		_, e := fmt.Fprintf(w, "Omitted: %s.\n", strings.TrimSpace(reason))
+	for _, note := range s.notes {
+		_, e := fmt.Fprintln(w, note)
 		err = errors.Join(err, e)
 	}
 	for _, list := range []struct {

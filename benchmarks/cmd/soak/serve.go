@@ -107,6 +107,10 @@ func (s *served) control() http.Handler {
 		s.ahead.Store(int64(ahead))
 		respond(w, ahead, err)
 	})
+	mux.HandleFunc("GET /limit", func(w http.ResponseWriter, r *http.Request) {
+		on := r.FormValue("on") == "true"
+		respond(w, on, limitFiles(on))
+	})
 	mux.HandleFunc("GET /check", func(w http.ResponseWriter, r *http.Request) {
 		report, err := s.service.Check(r.Context(), nil)
 		respond(w, report, err)

@@ -39,6 +39,11 @@ func (s *service) step(ctx context.Context, ahead time.Duration) error {
 	return s.ask(ctx, "/clock?ahead="+url.QueryEscape(ahead.String()), new(time.Duration))
 }
 
+// limit limits the size of the files of the service, or removes the limit.
+func (s *service) limit(ctx context.Context, on bool) error {
+	return s.ask(ctx, fmt.Sprint("/limit?on=", on), new(bool))
+}
+
 // usage waits until the service has closed all its connections, and returns its usage.
 // Requests that were sent before are completed then.
 func (s *service) usage(ctx context.Context) (usage, error) {

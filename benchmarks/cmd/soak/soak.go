@@ -27,7 +27,7 @@ type soaker struct {
 	random   *rand.Rand // of the faults
 	service  *service
 	network  *network
-	disk     *disk
+	disk     disk
 	receiver *receiver
 	windows  *windows
 	counts   *counts
@@ -48,7 +48,7 @@ type result struct {
 	injected map[string]int
 	kills    int
 	checks   int
-	omitted  []string // faults, with the reason
+	notes    []string // about the faults
 	lost     []string
 	doubled  []string
 	problems []string
@@ -65,55 +65,44 @@ func soak(ctx context.Context, o *options, w io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	s := newSoaker(o)
+	if o.database == "file" {
+		s.service.dsn = filepath.Join(dir, "soak.db")
+	}
+	s.disk = s.prepareDisk(dir)
+	defer func() { err = errors.Join(err, s.disk.remove()) }()
+	return s.soak(ctx, w)
+}
+
+// newSoaker returns a soaker without a disk.
+func newSoaker(o *options) *soaker {
 	s := &soaker{
 		options: o, random: newRandom(o.seed, 0),
 		service: &service{dsn: o.database}, receiver: newReceiver(), windows: new(windows), kinds: newKinds(),
 		transport: &http.Transport{MaxIdleConnsPerHost: 64}, directTransport: new(http.Transport),
 		result: result{injected: map[string]int{}},
 	}
-	defer s.receiver.server.Close()
 	s.approvals = s.kinds[len(s.kinds)-1]
 	s.counts = newCounts(s.windows)
-	if err := s.prepare(dir); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.disk.remove()) }()
+	return s
+}
+
+// soak runs the service with the load, and writes the report.
+func (s *soaker) soak(ctx context.Context, w io.Writer) error {
+	defer s.receiver.server.Close()
 	if err := s.service.start(ctx); err != nil {
 		return err
 	}
-	err = s.run(ctx)
-	if e := s.service.process.Stop(); e != nil {
-		s.problems = append(s.problems, "the service has stopped with an error: "+e.Error())
-	}
-	if err != nil {
+	if err := s.run(ctx); err != nil {
 		s.problems = append(s.problems, err.Error())
+	}
+	if err := s.service.process.Stop(); err != nil {
+		s.problems = append(s.problems, "the service has stopped with an error: "+err.Error())
 	}
 	if err := s.print(w); err != nil {
 		return err
 	}
 	return s.verdict()
-}
-
-// prepare prepares the database, and omits the faults that it cannot have.
-func (s *soaker) prepare(dir string) (err error) {
-	s.disk = new(disk)
-	full := slices.Contains(s.faults, diskFault)
-	if s.database == "file" {
-		if full {
-			if s.disk, err = newDisk(dir); err != nil {
-				s.omitted = append(s.omitted, "disk, because a small file system cannot be mounted: "+err.Error())
-				s.disk, full = new(disk), false
-			}
-		}
-		s.service.dsn = filepath.Join(dir, "soak.db")
-	} else if full {
-		s.omitted = append(s.omitted, "disk, because PostgreSQL has the files")
-		full = false
-	}
-	if !full {
-		s.faults = slices.DeleteFunc(slices.Clone(s.faults), func(f string) bool { return f == diskFault })
-	}
-	return nil
 }
 
 // run runs the load until the time is over.
@@ -144,7 +133,7 @@ func (s *soaker) run(ctx context.Context) (err error) {
 	}
 	for fault := range schedule(s.faults, s.random) {
 		sleep(ctx, minCalm+time.Duration(s.random.Int64N(int64(maxCalm-minCalm))))
-		if ctx.Err() != nil || time.Since(s.started) > s.duration-coolDown || s.kills > 0 && s.kills == s.maxKills {
+		if ctx.Err() != nil {
 			break
 		}
 		if err := s.inject(ctx, fault); err != nil {
@@ -152,6 +141,9 @@ func (s *soaker) run(ctx context.Context) (err error) {
 		}
 		if err := s.checkAll(ctx, nil); err != nil {
 			return fmt.Errorf("check after the fault %s: %w", fault, err)
+		}
+		if time.Since(s.started) > s.duration-coolDown || s.kills > 0 && s.kills == s.maxKills {
+			break
 		}
 	}
 	sleep(ctx, coolDown)

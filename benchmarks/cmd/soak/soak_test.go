@@ -2,7 +2,9 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -46,5 +48,23 @@ func TestLostChangesAreFound(t *testing.T) {
 	}
 	if want := regexp.MustCompile(`\| lost acknowledged changes \| [1-9]`); !want.MatchString(text.String()) {
 		t.Errorf("report: got\n%s\nwant a row %s", text.String(), want)
+	}
+}
+
+// Without a small disk, the limit of the size of files is a fault that the service
+// survives.
+func TestLimitedFiles(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the limit of the size of files requires Unix")
+	}
+	s := newSoaker(&options{duration: 2 * time.Second, database: "file", faults: []string{diskFault}, seed: 1})
+	s.service.dsn = filepath.Join(t.TempDir(), "soak.db")
+	s.disk = limited{s.service}
+	var text strings.Builder
+	if err := s.soak(t.Context(), &text); err != nil {
+		t.Errorf("soak: got %v, want no error\n%s", err, text.String())
+	}
+	if want := "| 503 unavailable |"; !strings.Contains(text.String(), want) {
+		t.Errorf("report: got\n%s\nwant the row %s", text.String(), want)
 	}
 }
