@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	attemptTimeout = time.Second
+	attemptTimeout = 10 * time.Second      // the machine may be busy
 	meanPause      = 40 * time.Millisecond // of a worker between two calls
 	maxObjects     = 12                    // of a kind in a workspace
 	maxRepeats     = 3                     // of a call with the same key, by the caller

@@ -70,7 +70,7 @@ func (s *soaker) connect(r *room) error {
 	return nil
 }
 
-// clientOf returns the client of a user, whose calls are counted.
+// clientOf returns a client of a user. Its calls are counted.
 func (s *soaker) clientOf(email, url string, transport http.RoundTripper) (*promptrails.Client, error) {
 	return promptrails.NewClient(promptrails.WithoutEnvironment(), promptrails.WithInsecureHTTP(), promptrails.WithBaseURL(url),
 		promptrails.WithHTTPClient(&http.Client{Transport: transport}), promptrails.WithTimeout(attemptTimeout),
