@@ -10,10 +10,19 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
+// maxMeasurements bounds the measurements of the usage at the end.
+const maxMeasurements = 10
+
 // finish checks everything for the last time, and waits for the notifications.
 func (s *soaker) finish(ctx context.Context) error {
-	if err := s.checkAll(ctx, func(service, client usage) { s.serviceEnd, s.clientEnd = service, client }); err != nil {
-		return err
+	for range maxMeasurements { // goroutines of closed connections may need time
+		if err := s.checkAll(ctx, func(service, client usage) { s.serviceEnd, s.clientEnd = service, client }); err != nil {
+			return err
+		}
+		if len(s.growth()) == 0 {
+			break
+		}
+		sleep(ctx, time.Second)
 	}
 	if err := s.deliver(ctx); err != nil {
 		return err

@@ -98,13 +98,18 @@ func (s *soaker) allProblems() []string {
 			problems = append(problems, "unexpected error: "+text)
 		}
 	}
-	for _, beyond := range s.serviceStart.growth(s.serviceEnd) {
-		problems = append(problems, "growth of the service: "+beyond)
+	return append(problems, s.growth()...)
+}
+
+// growth returns the values that have grown beyond their bounds.
+func (s *soaker) growth() (beyond []string) {
+	for _, text := range s.serviceStart.growth(s.serviceEnd) {
+		beyond = append(beyond, "growth of the service: "+text)
 	}
-	for _, beyond := range s.clientStart.growth(s.clientEnd) {
-		problems = append(problems, "growth of the client: "+beyond)
+	for _, text := range s.clientStart.growth(s.clientEnd) {
+		beyond = append(beyond, "growth of the client: "+text)
 	}
-	return problems
+	return beyond
 }
 
 // verdict returns an error if a claim does not hold.
