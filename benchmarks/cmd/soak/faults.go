@@ -89,6 +89,23 @@ func schedule(faults []string, random *rand.Rand) func(yield func(string) bool) 
 	}
 }
 
+// deck yields the numbers 0 to n-1 in a random order, and then in another one.
+type deck struct {
+	n    int
+	rest []int
+}
+
+func (d *deck) draw(random *rand.Rand) (i int) {
+	if len(d.rest) == 0 {
+		d.rest = random.Perm(d.n)
+	}
+	i, d.rest = d.rest[0], d.rest[1:]
+	return i
+}
+
+// outages are the modes of a receiver that fails.
+var outages = []string{down, fails, slow}
+
 // inject lets a fault happen, and waits until it has passed.
 func (s *soaker) inject(ctx context.Context, fault string) error {
 	s.windows.begin(fault)
@@ -106,7 +123,7 @@ func (s *soaker) inject(ctx context.Context, fault string) error {
 		s.wait(ctx)
 		return err
 	case receiverFault:
-		mode := []string{down, fails, slow}[s.random.IntN(3)]
+		mode := outages[s.outages.draw(s.random)]
 		s.injected["receiver: "+mode]++
 		s.receiver.become(mode)
 		s.wait(ctx)
@@ -132,7 +149,7 @@ func sleep(ctx context.Context, d time.Duration) {
 // disturb disturbs the network. The proxy closes the connections, or one of its toxics
 // is added.
 func (s *soaker) disturb(ctx context.Context) error {
-	i := s.random.IntN(len(disturbances) + 1)
+	i := s.disturbances.draw(s.random)
 	if i == len(disturbances) {
 		s.injected["network: cut"]++
 		s.network.close()

@@ -86,6 +86,9 @@ func parse() (*options, error) {
 			return nil, fmt.Errorf("-faults: %q is not one of %s", name, strings.Join(faultNames, ", "))
 		}
 	}
+	if o.database != "file" && slices.Equal(o.faults, []string{diskFault}) {
+		return nil, errors.New("-faults: the fault disk requires a file")
+	}
 	if o.lose && (o.database != "file" || !slices.Contains(o.faults, killFault)) {
 		return nil, errors.New("-lose requires a file and the fault kill")
 	}

@@ -24,7 +24,10 @@ const rooms = 3
 type soaker struct {
 	*options
 
-	random   *rand.Rand // of the faults
+	random       *rand.Rand // of the faults
+	outages      *deck      // indexes of outages
+	disturbances *deck      // indexes of disturbances; the next one is a cut
+
 	service  *service
 	network  *network
 	disk     disk
@@ -77,7 +80,7 @@ func soak(ctx context.Context, o *options, w io.Writer) (err error) {
 // newSoaker returns a soaker without a disk.
 func newSoaker(o *options) *soaker {
 	s := &soaker{
-		options: o, random: newRandom(o.seed, 0),
+		options: o, random: newRandom(o.seed, 0), outages: &deck{n: len(outages)}, disturbances: &deck{n: len(disturbances) + 1},
 		service: &service{dsn: o.database}, receiver: newReceiver(), windows: new(windows), kinds: newKinds(),
 		transport: &http.Transport{MaxIdleConnsPerHost: 64}, directTransport: new(http.Transport),
 		result: result{injected: map[string]int{}},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -35,6 +36,18 @@ func TestSoak(t *testing.T) {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("report: got\n%s\nwant the row %s", text.String(), want)
 		}
+	}
+}
+
+// Each disturbance comes before one comes again.
+func TestDeck(t *testing.T) {
+	t.Parallel()
+	d, random, drawn := &deck{n: 3}, newRandom(1, 0), map[int]int{}
+	for range 6 {
+		drawn[d.draw(random)]++
+	}
+	if want := map[int]int{0: 2, 1: 2, 2: 2}; !maps.Equal(drawn, want) {
+		t.Errorf("numbers of 6 draws: got %v, want %v", drawn, want)
 	}
 }
 
