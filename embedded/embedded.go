@@ -13,6 +13,9 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/internal/api"
 	"github.com/promptrails-community/promptrails-go/internal/notify"
@@ -20,6 +23,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/seal"
 	"github.com/promptrails-community/promptrails-go/internal/service"
 	"github.com/promptrails-community/promptrails-go/internal/store"
+	"github.com/promptrails-community/promptrails-go/internal/telemetry"
 )
 
 // Config configures a service. The zero Config stores all data in memory.
@@ -70,6 +74,11 @@ type Config struct {
 	// the response. Secrets, queries and bodies are not logged. A handler with level warn
 	// omits the lines of requests. If Logger is nil, there is no log.
 	Logger *slog.Logger
+	// TracerProvider receives the spans of the service, and MeterProvider its metrics,
+	// which the package documentation lists. A nil provider receives nothing, at no
+	// cost. The providers must be open until Close returns.
+	TracerProvider trace.TracerProvider
+	MeterProvider  metric.MeterProvider
 	// Limits bounds the work and the memory of the service.
 	Limits Limits
 	// Now returns the current time. The default is time.Now.
@@ -166,12 +175,20 @@ func open(ctx context.Context, cfg Config) (_ *Service, err error) {
 		return nil, err
 	}
 	db.LimitWriters(cfg.Limits.Writers)
+	observed, err := telemetry.New(cfg.TracerProvider, cfg.MeterProvider)
+	if err == nil {
+		err = db.Observe(observed)
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	cfg.Logger.InfoContext(ctx, "promptrails: open", "database", db.System())
 	s, err := service.New(ctx, service.Config{
 		Store: db, Ring: ring, Now: cfg.Now, Logger: cfg.Logger,
 		DefaultPlan: cfg.DefaultPlan, AuthenticateUser: cfg.AuthenticateUser, CheckCredential: cfg.CheckCredential,
 		Guard:       notify.Guard{AllowLoopback: cfg.AllowLoopbackWebhooks, Resolver: cfg.WebhookResolver},
 		MaxRequests: cfg.Limits.Requests, Rate: service.Rate{PerSecond: cfg.Limits.Rate, Burst: cfg.Limits.Burst},
+		Telemetry: observed,
 	})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -181,7 +198,7 @@ func open(ctx context.Context, cfg Config) (_ *Service, err error) {
 	}
 	handler := api.New(api.Config{ //nolint:contextcheck // a request has a context of its own
 		Service: s, Logger: cfg.Logger, TrustedProxies: cfg.TrustedProxies, CORSOrigins: cfg.origins(),
-		RequestTime: cfg.Limits.RequestTime, ResponseBytes: cfg.Limits.ResponseBytes,
+		RequestTime: cfg.Limits.RequestTime, ResponseBytes: cfg.Limits.ResponseBytes, Telemetry: observed,
 	})
 	return &Service{service: s, handler: handler, logger: cfg.Logger, requestTime: cfg.Limits.RequestTime, keyIsLost: cfg.DSN == "" && cfg.MasterKey == nil}, nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/promptrails-community/promptrails-go/internal/policy"
 	"github.com/promptrails-community/promptrails-go/internal/service"
+	"github.com/promptrails-community/promptrails-go/internal/telemetry"
 )
 
 // Prefix is the path prefix of the API. The health routes and the OpenAPI
@@ -27,9 +28,10 @@ type Config struct {
 	Service        *service.Service
 	Logger         *slog.Logger
 	TrustedProxies []netip.Prefix
-	CORSOrigins    []policy.Origin // empty: all
-	RequestTime    time.Duration   // maximum time of a request; 0: no limit
-	ResponseBytes  int64           // maximum total size of large bodies in memory; 0: no limit
+	CORSOrigins    []policy.Origin      // empty: all
+	RequestTime    time.Duration        // maximum time of a request; 0: no limit
+	ResponseBytes  int64                // maximum total size of large bodies in memory; 0: no limit
+	Telemetry      *telemetry.Telemetry // of requests; may be nil
 }
 
 // New returns the handler of the API.
@@ -145,6 +147,7 @@ func (a *api) serve(rt route) http.Handler {
 // reveal.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	refusal := service.AsRefusal(err)
+	exchangeOf(w).refusal = refusal
 	if cause := refusal.Cause; cause != nil && !errors.Is(r.Context().Err(), context.Canceled) {
 		a.Logger.ErrorContext(r.Context(), "promptrails: request failed",
 			"method", r.Method, "code", refusal.Code, "request_id", r.Header.Get("X-Request-ID"), "error", cause)

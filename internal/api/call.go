@@ -67,7 +67,8 @@ func (c *call) run() (*service.Response, error) {
 
 // identified reports the caller to the log, and the state of its rate limit to the client.
 func (c *call) identified(caller *service.Caller) {
-	exchangeOf(c.w).principal = caller.Principal()
+	x := exchangeOf(c.w)
+	x.principal, x.workspace = caller.Principal(), caller.Workspace
 	if q := caller.Quota; q != nil {
 		h := c.w.Header()
 		h.Set("X-RateLimit-Limit", strconv.Itoa(q.Limit))

@@ -7,6 +7,9 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/promptrails-community/promptrails-go/internal/policy"
+	"github.com/promptrails-community/promptrails-go/internal/telemetry"
 )
 
 // exchange is one request with the outcome of its response. It is the writer of the
@@ -14,15 +17,19 @@ import (
 type exchange struct {
 	http.ResponseWriter
 	started   time.Time
-	route     string // the path template, or "" without a route
-	principal string // the type and the id of the caller, or "" if it is not authenticated
+	route     string          // the path template, or "" without a route
+	principal string          // the type and the id of the caller, or "" if it is not authenticated
+	workspace string          // the id, or "" if the caller was not admitted to one
+	refusal   *policy.Refusal // the response, or nil if it is not an error
 	status    int
 	bytes     int64 // of the body
 }
 
-// ServeHTTP limits the time of a request, serves it and logs it.
+// ServeHTTP limits the time of a request, serves it, and reports it to the log and the
+// telemetry.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{ResponseWriter: w, started: time.Now()}
+	r, span := a.Telemetry.StartRequest(r)
 	client := r.Context()
 	if a.RequestTime > 0 {
 		ctx, cancel := context.WithTimeout(client, a.RequestTime)
@@ -32,6 +39,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.handler.ServeHTTP(x, r)
 	x.end(r)
 	a.log(client, x, r)
+	span.End(x.outcome(client))
 }
 
 // end completes the outcome, after the response was written.
@@ -42,6 +50,21 @@ func (x *exchange) end(r *http.Request) {
 	if _, path, found := strings.Cut(r.Pattern, " "); found { // set by the mux
 		x.route = path
 	}
+}
+
+// outcome describes the response for the telemetry. If the client is gone, no limit has
+// refused the request.
+func (x *exchange) outcome(client context.Context) telemetry.Response {
+	o := telemetry.Response{
+		Route: x.route, Status: x.status, Duration: time.Since(x.started), RequestID: x.Header().Get("X-Request-ID"), Principal: x.principal, Workspace: x.workspace,
+	}
+	if x.refusal != nil {
+		o.Code = x.refusal.Code
+	}
+	if x.refusal != nil && client.Err() == nil {
+		o.Limit = x.refusal.Limit
+	}
+	return o
 }
 
 // log writes the line of a request. It has no part of the URL that the client chose.

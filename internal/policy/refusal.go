@@ -13,6 +13,7 @@ type Refusal struct {
 	Details    map[string]any
 	RetryAfter time.Duration // 0: no Retry-After header
 	Cause      error         // logged, not sent
+	Limit      string        // the name of the limit that was reached, for metrics; not sent
 }
 
 func (r *Refusal) Error() string {

@@ -31,6 +31,7 @@ type Caller struct {
 	UserAgent string
 	RequestID string
 	Quota     *Quota // nil if the rate is not limited, or the caller is not authenticated
+	Workspace string // the id of the workspace that the caller was admitted to, or ""
 
 	authenticate func(*store.Global) error // sets User or Key; nil after it was called
 }
@@ -236,6 +237,7 @@ func (x *Session) enterWithKey(r *Request, current bool) (err error) {
 	if id != "" && id != calling.WorkspaceID {
 		return notFound("workspace")
 	}
+	r.Caller.Workspace = calling.WorkspaceID
 	x.service.activity.saw(actorID{workspace: calling.WorkspaceID, key: calling.ID}, x.now, ipText(r.Caller.IP))
 	switch {
 	case r.Need.AnyKey:
@@ -269,6 +271,7 @@ func (x *Session) enter(r *Request) (err error) {
 		return orNotFound(err, "workspace")
 	}
 	x.begin()
+	r.Caller.Workspace = id
 	x.service.activity.saw(actorID{workspace: id, user: x.caller.User.ID}, x.now, "")
 	if !policy.AtLeast(string(x.member.Role), string(r.Need.Role)) {
 		return insufficientRole(r.Need.Role, x.member.Role)

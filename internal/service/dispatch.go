@@ -13,6 +13,7 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/internal/notify"
 	"github.com/promptrails-community/promptrails-go/internal/store"
+	"github.com/promptrails-community/promptrails-go/internal/telemetry"
 )
 
 // The maximum numbers of concurrent attempts of a process, in total and for each workspace. A
@@ -283,16 +284,18 @@ func (x *Session) message(c *store.Channel, d *store.Delivery) (*notify.Message,
 // attempt has changed the delivery. The delivery may have been deleted.
 func (s *Service) note(ctx context.Context, c *store.Channel, d *store.Delivery, at time.Time, r *notify.Result) error {
 	d.Attempts = append(d.Attempts, promptrails.DeliveryAttempt{At: at, StatusCode: r.StatusCode, Error: r.Fault, DurationMS: r.Duration.Milliseconds()})
+	outcome := telemetry.Failed
 	switch n := len(d.Attempts); {
 	case r.Fault == "":
-		d.Status, d.NextAttemptAt = promptrails.DeliveryDelivered, time.Time{}
+		d.Status, d.NextAttemptAt, outcome = promptrails.DeliveryDelivered, time.Time{}, telemetry.Delivered
 	case r.StatusCode == http.StatusGone:
 		d.Status, d.NextAttemptAt = promptrails.DeliveryFailed, time.Time{}
 	case n <= len(pauses):
-		d.NextAttemptAt = s.Now().Add(max(jittered(pauses[n-1]), min(r.RetryAfter, pauses[len(pauses)-1])))
+		d.NextAttemptAt, outcome = s.Now().Add(max(jittered(pauses[n-1]), min(r.RetryAfter, pauses[len(pauses)-1]))), telemetry.Retry
 	default:
 		d.Status, d.NextAttemptAt = promptrails.DeliveryFailed, time.Time{}
 	}
+	s.Telemetry.Attempted(ctx, outcome, r.Duration)
 	return s.Store.Write(ctx, func(g *store.Global) error {
 		x := s.asSystem(g, c.WorkspaceID)
 		claimed, err := x.tx.Release(c.ID, s.dispatcher.name)

@@ -29,8 +29,9 @@ func (x *Session) takePlace(limit promptrails.LimitKey, used int64, advice strin
 		return nil
 	}
 	if used >= allowed {
-		return refuse(http.StatusPaymentRequired, promptrails.CodeQuotaExceeded, "the %s plan allows %d %s", s.Plan, allowed, advice).
-			With(map[string]any{"limit": limit, "max": allowed, "used": used, "plan": s.Plan})
+		refusal := refuse(http.StatusPaymentRequired, promptrails.CodeQuotaExceeded, "the %s plan allows %d %s", s.Plan, allowed, advice)
+		refusal.Limit = limitPlan
+		return refusal.With(map[string]any{"limit": limit, "max": allowed, "used": used, "plan": s.Plan})
 	}
 	start, end := policy.Period(s.Began, x.now)
 	for _, percent := range policy.Crossings(used, used+1, allowed) {

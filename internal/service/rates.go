@@ -63,7 +63,7 @@ func (r *rates) take(principal string, now time.Time) *Quota {
 	q := &Quota{Limit: r.rate.Burst}
 	if !limiter.AllowN(now, 1) {
 		refusal := refuse(http.StatusTooManyRequests, promptrails.CodeRateLimited, "too many requests; wait for the time in Retry-After")
-		refusal.RetryAfter = r.after(1 - limiter.TokensAt(now))
+		refusal.RetryAfter, refusal.Limit = r.after(1-limiter.TokensAt(now)), limitRate
 		q.refusal = refusal
 	}
 	left := max(0, limiter.TokensAt(now))

@@ -12,6 +12,16 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/store"
 )
 
+// The names of the limits in metrics: those of embedded.Limits, and the limits of plans.
+const (
+	limitRequests = "requests"
+	limitWriters  = "writers"
+	limitBytes    = "response_bytes"
+	limitTime     = "request_time"
+	limitRate     = "rate"
+	limitPlan     = "plan"
+)
+
 // refuse returns an error response.
 func refuse(status int, code promptrails.ErrorCode, format string, args ...any) *policy.Refusal {
 	return &policy.Refusal{Status: status, Code: string(code), Message: fmt.Sprintf(format, args...)}
@@ -98,6 +108,12 @@ func Unavailable(cause error) *policy.Refusal {
 	}
 	r := refuse(http.StatusServiceUnavailable, promptrails.CodeUnavailable, "%s", message)
 	r.RetryAfter, r.Cause = time.Second, cause
+	switch {
+	case errors.Is(cause, errRequests):
+		r.Limit = limitRequests
+	case store.IsWaiting(cause):
+		r.Limit = limitWriters
+	}
 	return r
 }
 
@@ -105,7 +121,7 @@ func Unavailable(cause error) *policy.Refusal {
 // changed nothing.
 func TooLong(cause error) *policy.Refusal {
 	r := Unavailable(cause)
-	r.Message = "the request took too long and was given up; try again"
+	r.Message, r.Limit = "the request took too long and was given up; try again", limitTime
 	return r
 }
 
@@ -113,7 +129,7 @@ func TooLong(cause error) *policy.Refusal {
 // those of the other requests. It changed nothing.
 func Crowded(cause error) *policy.Refusal {
 	r := Unavailable(cause)
-	r.Message = "the service has too many large responses to send; try again"
+	r.Message, r.Limit = "the service has too many large responses to send; try again", limitBytes
 	return r
 }
 

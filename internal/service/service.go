@@ -18,6 +18,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/notify"
 	"github.com/promptrails-community/promptrails-go/internal/seal"
 	"github.com/promptrails-community/promptrails-go/internal/store"
+	"github.com/promptrails-community/promptrails-go/internal/telemetry"
 )
 
 // Config configures a Service.
@@ -39,6 +40,8 @@ type Config struct {
 	MaxRequests int
 	// Rate limits the requests of each caller.
 	Rate Rate
+	// Telemetry records deliveries and pruned rows. It may be nil.
+	Telemetry *telemetry.Telemetry
 }
 
 // Service is the workspace service. It is safe for concurrent use.
@@ -71,7 +74,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	if err := s.keepProof(ctx); err != nil {
 		return nil, err
 	}
-	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	background, stop := context.WithCancel(telemetry.Detach(ctx))
 	s.stop = stop
 	s.stopped.Go(func() { s.housekeep(background) })
 	s.stopped.Go(func() { s.dispatch(background) })
@@ -215,7 +218,15 @@ func (s *Service) Prune(ctx context.Context) error {
 	for _, step := range store.Prune(store.Past{
 		Outcomes: now.Add(-outcomesKept), Secrets: now.Add(-secretsKept), Slugs: now.Add(-slugsKept), Deliveries: now.Add(-deliveriesKept), Now: now,
 	}) {
-		errs = append(errs, s.Store.Write(ctx, step))
+		var rows int64
+		err := s.Store.Write(ctx, func(g *store.Global) (err error) {
+			rows, err = step.Run(g)
+			return err
+		})
+		if err == nil {
+			s.Telemetry.Pruned(ctx, step.Rows, rows)
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -369,23 +369,26 @@ type Past struct {
 	Now        time.Time // expired previous secrets of channels
 }
 
+// PruneStep deletes rows or values of a kind.
+type PruneStep struct {
+	Rows string // the name of the kind in metrics
+	Run  func(*Global) (rows int64, err error)
+}
+
 // Prune returns the steps that delete the rows and values that are past. Each is for
 // a transaction of its own.
-func Prune(p Past) (steps []func(*Global) error) {
+func Prune(p Past) (steps []PruneStep) {
 	for _, s := range []struct {
-		statement string
-		at        time.Time
+		rows, statement string
+		at              time.Time
 	}{
-		{"DELETE FROM outcomes WHERE created_at <= $1", p.Outcomes},
-		{"UPDATE outcomes SET body = NULL WHERE secret = 1 AND body IS NOT NULL AND created_at <= $1", p.Secrets},
-		{"DELETE FROM workspace_slugs WHERE workspace_id IS NULL AND freed_at <= $1", p.Slugs},
-		{"DELETE FROM notification_deliveries WHERE created_at <= $1", p.Deliveries},
-		{"UPDATE notification_channels SET previous_secret = NULL WHERE previous_secret IS NOT NULL AND previous_ends_at <= $1", p.Now},
+		{"outcomes", "DELETE FROM outcomes WHERE created_at <= $1", p.Outcomes},
+		{"outcome_secrets", "UPDATE outcomes SET body = NULL WHERE secret = 1 AND body IS NOT NULL AND created_at <= $1", p.Secrets},
+		{"slugs", "DELETE FROM workspace_slugs WHERE workspace_id IS NULL AND freed_at <= $1", p.Slugs},
+		{"deliveries", "DELETE FROM notification_deliveries WHERE created_at <= $1", p.Deliveries},
+		{"channel_secrets", "UPDATE notification_channels SET previous_secret = NULL WHERE previous_secret IS NOT NULL AND previous_ends_at <= $1", p.Now},
 	} {
-		steps = append(steps, func(g *Global) error {
-			_, err := g.exec(s.statement, micros(s.at))
-			return err
-		})
+		steps = append(steps, PruneStep{s.rows, func(g *Global) (int64, error) { return g.exec(s.statement, micros(s.at)) }})
 	}
 	return steps
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/semaphore"
+
+	"github.com/promptrails-community/promptrails-go/internal/telemetry"
 )
 
 // postgresDB is a PostgreSQL database.
@@ -135,6 +137,18 @@ func (p *postgresDB) runsAgain(err error) bool {
 // LimitWriters implements [engine].
 func (p *postgresDB) LimitWriters(n int) { p.queue.most.Store(int64(n)) }
 
+// Observe implements [engine]. A commit has one write.
+func (p *postgresDB) Observe(*telemetry.Telemetry) {}
+
+// Size implements [engine]. It is the size of the tables in the schema, with their
+// indexes, and in a Citus cluster of those on the coordinator.
+func (p *postgresDB) Size(ctx context.Context) (bytes int64, err error) {
+	err = p.Read(ctx, func(g *Global) error {
+		return g.row("SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace", nil, &bytes)
+	})
+	return bytes, err
+}
+
 // writeCount is the number of writes that wait or run.
 type writeCount struct{ now, most atomic.Int64 }
 
@@ -201,3 +215,6 @@ func (p *postgresDB) Close() error {
 
 // System implements [engine].
 func (p *postgresDB) System() string { return p.system }
+
+// Kind implements [engine].
+func (p *postgresDB) Kind() string { return "postgresql" }

@@ -9,6 +9,8 @@ import (
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/promptrails-community/promptrails-go/internal/telemetry"
 )
 
 // sqliteDB is a SQLite database.
@@ -18,6 +20,7 @@ type sqliteDB struct {
 	file           *identity
 	fault          fault
 	system         string
+	telemetry      *telemetry.Telemetry
 }
 
 // Close closes the database. Read and Write finish their transaction and release
@@ -59,6 +62,17 @@ func (s *sqliteDB) tryWrite(ctx context.Context) error {
 
 // LimitWriters implements [engine]. In memory, reads wait in the same queue.
 func (s *sqliteDB) LimitWriters(n int) { s.queue.limit(n) }
+
+// Observe implements [engine].
+func (s *sqliteDB) Observe(t *telemetry.Telemetry) { s.telemetry = t }
+
+// Size implements [engine]. It is the size without the write-ahead log.
+func (s *sqliteDB) Size(ctx context.Context) (bytes int64, err error) {
+	err = s.Read(ctx, func(g *Global) error {
+		return g.row("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", nil, &bytes)
+	})
+	return bytes, err
+}
 
 // checkpointWait is the maximum wait of a checkpoint for the end of read transactions,
 // in milliseconds. Writers wait for it too, and a backup is a long read transaction.
@@ -186,6 +200,9 @@ func translate(err error) error {
 
 // System implements [engine].
 func (s *sqliteDB) System() string { return s.system }
+
+// Kind implements [engine].
+func (s *sqliteDB) Kind() string { return "sqlite" }
 
 // readers returns the maximum number of concurrent read transactions.
 func readers() int { return max(4, 2*runtime.GOMAXPROCS(0)) }

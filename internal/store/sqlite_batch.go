@@ -140,6 +140,7 @@ func (s *sqliteDB) runAll(batch []*write) error {
 	if err := tx.Commit(); err != nil {
 		return translate(err)
 	}
+	s.telemetry.Committed(ctx, len(batch))
 	for _, w := range batch {
 		w.err = w.result
 	}

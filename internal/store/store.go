@@ -14,6 +14,8 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/promptrails-community/promptrails-go/internal/telemetry"
 )
 
 // Errors returned by the store.
@@ -32,7 +34,9 @@ const writeTimeout = 30 * time.Second
 type Store struct {
 	engine
 
-	keys *lru.Cache[string, keyPlace]
+	keys      *lru.Cache[string, keyPlace]
+	telemetry *telemetry.Telemetry
+	unobserve func() error
 }
 
 // keyPlace is the API key that a hash finds.
@@ -43,24 +47,63 @@ const maxKeyPlaces = 10_000
 
 func newStore(e engine) (*Store, error) {
 	keys, err := lru.New[string, keyPlace](maxKeyPlaces)
-	return &Store{e, keys}, err
+	return &Store{engine: e, keys: keys, unobserve: func() error { return nil }}, err
 }
 
 // Read implements [engine].
 func (s *Store) Read(ctx context.Context, fn func(*Global) error) error {
-	return s.engine.Read(ctx, func(g *Global) error {
+	return s.run(ctx, telemetry.Read, s.engine.Read, fn)
+}
+
+// Write implements [engine].
+func (s *Store) Write(ctx context.Context, fn func(*Global) error) error {
+	return s.run(ctx, telemetry.Write, s.engine.Write, fn)
+}
+
+// run runs a transaction of the engine.
+func (s *Store) run(ctx context.Context, mode telemetry.Mode, transact func(context.Context, func(*Global) error) error, fn func(*Global) error) (err error) {
+	ctx, span := s.telemetry.StartTransaction(ctx, s.engine.Kind(), mode)
+	defer func() { span.End(errorType(err)) }()
+	return transact(ctx, func(g *Global) error {
+		span.Attempt()
 		g.keys = s.keys
 		return fn(g)
 	})
 }
 
-// Write implements [engine].
-func (s *Store) Write(ctx context.Context, fn func(*Global) error) error {
-	return s.engine.Write(ctx, func(g *Global) error {
-		g.keys = s.keys
-		return fn(g)
-	})
+// errorType returns the type of an error of the database, or "" for the errors of a
+// transaction's function.
+func errorType(err error) string {
+	switch {
+	case errors.Is(err, ErrBusy):
+		return "unavailable"
+	case errors.Is(err, ErrUnknown):
+		return "unknown_outcome"
+	case errors.Is(err, ErrDamaged):
+		return "damaged"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	default:
+		return ""
+	}
 }
+
+// Observe makes spans and metrics of the store, until it is closed. It must be called
+// before the store is used.
+func (s *Store) Observe(t *telemetry.Telemetry) error {
+	stop, err := t.ObserveSize(s.Size)
+	if err != nil {
+		return err
+	}
+	s.telemetry, s.unobserve = t, stop
+	s.engine.Observe(t)
+	return nil
+}
+
+// Close implements [engine].
+func (s *Store) Close() error { return errors.Join(s.unobserve(), s.engine.Close()) }
 
 // engine is a database system.
 type engine interface {
@@ -75,6 +118,10 @@ type engine interface {
 	// LimitWriters sets the maximum number of writes that wait at the same time. A
 	// further write returns ErrBusy.
 	LimitWriters(n int)
+	// Observe sets the telemetry of commits that several writes share.
+	Observe(t *telemetry.Telemetry)
+	// Size returns the size of the database in bytes.
+	Size(ctx context.Context) (int64, error)
 	// Ping checks that the database can be read. If the last write failed, Ping
 	// also tries a write.
 	Ping(ctx context.Context) error
@@ -90,6 +137,9 @@ type engine interface {
 	Close() error
 	// System returns the name and version of the database system.
 	System() string
+	// Kind returns the name of the database system in the semantic conventions of
+	// OpenTelemetry.
+	Kind() string
 }
 
 // Open opens a database: the PostgreSQL database with that URL, the SQLite file with

@@ -36,6 +36,10 @@ func Reason(err error) string {
 // errWaiting is the error of a write that has waited too long.
 var errWaiting = &unavailableError{"too many writers wait for the database", false, nil}
 
+// IsWaiting reports whether err is that of a transaction that has waited too long, or of
+// one more than can wait.
+func IsWaiting(err error) bool { return errors.Is(err, errWaiting) }
+
 // fault is the reason for failing writes, until a write succeeds.
 type fault struct {
 	reason atomic.Pointer[unavailableError]
