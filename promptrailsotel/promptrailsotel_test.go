@@ -17,9 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
@@ -29,16 +27,15 @@ import (
 
 const token = "pat_0123456789"
 
-// telemetry is a client with an observer, and the spans and metrics of its calls.
-type telemetry struct {
+// observed is a client with an observer, and the spans and metrics of its calls.
+type observed struct {
 	client *promptrails.Client
 	server *url.URL
-	spans  *tracetest.InMemoryExporter
-	reader *sdkmetric.ManualReader
 	opts   []promptrailsotel.Option
+	*recorder
 }
 
-func newTelemetry(t *testing.T, handler http.HandlerFunc, opts ...promptrails.Option) *telemetry {
+func newObserved(t *testing.T, handler http.HandlerFunc, opts ...promptrails.Option) *observed {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
@@ -46,10 +43,10 @@ func newTelemetry(t *testing.T, handler http.HandlerFunc, opts ...promptrails.Op
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := &telemetry{server: address, spans: tracetest.NewInMemoryExporter(), reader: sdkmetric.NewManualReader()}
+	x := &observed{server: address, recorder: newRecorder()}
 	x.opts = []promptrailsotel.Option{
-		promptrailsotel.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSyncer(x.spans))),
-		promptrailsotel.WithMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(x.reader))),
+		promptrailsotel.WithTracerProvider(x.tracers),
+		promptrailsotel.WithMeterProvider(x.meters),
 		promptrailsotel.WithAttributes(attribute.String("team", "research")),
 	}
 	observer, err := promptrailsotel.NewObserver(x.opts...)
@@ -66,7 +63,7 @@ func newTelemetry(t *testing.T, handler http.HandlerFunc, opts ...promptrails.Op
 }
 
 // values returns attributes as text. The port of the server is not fixed.
-func (x *telemetry) values(attributes []attribute.KeyValue) map[string]string {
+func (x *observed) values(attributes []attribute.KeyValue) map[string]string {
 	m := map[string]string{}
 	for _, a := range attributes {
 		m[string(a.Key)] = strings.ReplaceAll(a.Value.String(), x.server.Port(), "PORT")
@@ -75,7 +72,7 @@ func (x *telemetry) values(attributes []attribute.KeyValue) map[string]string {
 }
 
 // histogram returns the attributes and counts of a histogram.
-func (x *telemetry) histogram(t *testing.T, name string) map[string]uint64 {
+func (x *observed) histogram(t *testing.T, name string) map[string]uint64 {
 	t.Helper()
 	points := map[string]uint64{}
 	if h, ok := x.metrics(t)[name].(metricdata.Histogram[float64]); ok {
@@ -89,21 +86,6 @@ func (x *telemetry) histogram(t *testing.T, name string) map[string]uint64 {
 		}
 	}
 	return points
-}
-
-func (x *telemetry) metrics(t *testing.T) map[string]metricdata.Aggregation {
-	t.Helper()
-	var all metricdata.ResourceMetrics
-	if err := x.reader.Collect(t.Context(), &all); err != nil {
-		t.Fatal(err)
-	}
-	byName := map[string]metricdata.Aggregation{}
-	for _, scope := range all.ScopeMetrics {
-		for _, m := range scope.Metrics {
-			byName[m.Name] = m.Data
-		}
-	}
-	return byName
 }
 
 // respond writes a JSON response.
@@ -133,7 +115,7 @@ func flaky() http.HandlerFunc {
 // the semantic conventions.
 func TestSpans(t *testing.T) {
 	t.Parallel()
-	x := newTelemetry(t, flaky())
+	x := newObserved(t, flaky())
 	if _, err := x.client.Members.Get(t.Context(), "m1"); err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +167,7 @@ func TestSpans(t *testing.T) {
 // The durations of attempts and calls are histograms.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	x := newTelemetry(t, flaky())
+	x := newObserved(t, flaky())
 	for range 2 {
 		if _, err := x.client.Members.Get(t.Context(), "m1"); err != nil {
 			t.Fatal(err)
@@ -224,7 +206,7 @@ func TestErrorTypes(t *testing.T) {
 		{"canceled", canceled, nil, "canceled", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			x := newTelemetry(t, c.respond, promptrails.WithMaxRetries(0))
+			x := newObserved(t, c.respond, promptrails.WithMaxRetries(0))
 			if _, err := x.client.Members.Get(c.ctx, "m1"); err == nil {
 				t.Fatal("Members.Get: got no error, want one")
 			}
@@ -249,7 +231,7 @@ func TestErrorTypes(t *testing.T) {
 // define is _OTHER.
 func TestDo(t *testing.T) {
 	t.Parallel()
-	x := newTelemetry(t, func(w http.ResponseWriter, _ *http.Request) { respond(w, 200, `{"data":{}}`) })
+	x := newObserved(t, func(w http.ResponseWriter, _ *http.Request) { respond(w, 200, `{"data":{}}`) })
 	for _, method := range []string{"GET", "PURGE"} {
 		if err := x.client.Do(t.Context(), method, "/agents/secret-id?q=secret", nil, nil); err != nil {
 			t.Fatal(err)
@@ -272,7 +254,7 @@ func TestContextOfAttempts(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var seen []trace.SpanID
-	x := newTelemetry(t, flaky())
+	x := newObserved(t, flaky())
 	other, err := promptrailsotel.NewObserver(x.opts...)
 	if err != nil {
 		t.Fatal(err)
@@ -282,7 +264,7 @@ func TestContextOfAttempts(t *testing.T) {
 		t.Fatal(err)
 	}
 	client, err := promptrails.NewClient(promptrails.WithBaseURL(x.server.String()), promptrails.WithAccessToken(token), promptrails.WithObserver(other), promptrails.WithObserver(observer),
-		promptrails.WithHTTPClient(&http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+		promptrails.WithHTTPClient(&http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			seen = append(seen, trace.SpanContextFromContext(r.Context()).SpanID())
@@ -310,9 +292,9 @@ func TestContextOfAttempts(t *testing.T) {
 	}
 }
 
-type transport func(*http.Request) (*http.Response, error)
+type roundTripper func(*http.Request) (*http.Response, error)
 
-func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // verifier accepts one key.
 type verifier string
@@ -327,7 +309,7 @@ func (v verifier) VerifyKey(_ context.Context, key promptrails.Secret) (*promptr
 // ObserveAuthenticator reports the counts of an authenticator.
 func TestObserveAuthenticator(t *testing.T) {
 	t.Parallel()
-	x := newTelemetry(t, nil)
+	x := newObserved(t, nil)
 	a, err := promptrails.NewAuthenticator(nil, promptrails.WithAuthVerifier(verifier("pr_live_1")))
 	if err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ const (
 	waitKey      = attribute.Key("promptrails.transaction.wait")      // of spans of transactions, in seconds
 	modeKey      = attribute.Key("promptrails.transaction.mode")      // read or write
 	outcomeKey   = attribute.Key("promptrails.delivery.outcome")      // delivered, retry or failed
-	rowsKey      = attribute.Key("promptrails.prune.rows")            // the kind of rows
+	rowsKey      = attribute.Key("promptrails.prune.kind")            // the kind of rows
 	limitKey     = attribute.Key("promptrails.limit.name")            // a limit of the configuration, or plan
 )
 
