@@ -45,4 +45,40 @@
 // without a successful delivery. Events are sent only for committed changes, and
 // the queue survives restarts. The service never sends execution.failed and
 // payment.failed.
+//
+// # Spans and metrics
+//
+// With Config.TracerProvider, each request is a span of OpenTelemetry, with the names
+// and attributes of the semantic conventions of HTTP, for example
+// GET /api/v1/members/{id}. Its parent is that in the traceparent of the request, or the
+// current span of its context. Each of its transactions is a child, with the number of
+// attempts and the time of the wait for the database, promptrails.transaction.wait in
+// seconds. Further attributes of the span are promptrails.principal (user:ID or
+// api_key:ID), promptrails.workspace.id, promptrails.error.code, promptrails.limit.name
+// and http.response.header.x-request-id. Only a status of 500 or more is an error. The
+// background work of the service makes no spans. The lines of the log have the context of
+// the span.
+//
+// With Config.MeterProvider, the service makes these metrics:
+//
+//	name                             unit           attributes
+//	http.server.request.duration     s              method, route, status, scheme, error.type
+//	http.server.active_requests      {request}      method, scheme
+//	promptrails.limit.refusals       {request}      promptrails.limit.name: requests, writers, response_bytes,
+//	                                                request_time, rate (of Limits), or plan
+//	promptrails.transaction.waiting  {transaction}  promptrails.transaction.mode: read or write
+//	promptrails.transaction.wait     s              promptrails.transaction.mode: read or write
+//	promptrails.commit.size          {write}        writes in a commit of SQLite, which waiting writes share
+//	promptrails.delivery.duration    s              promptrails.delivery.outcome: delivered, failed, or retry if
+//	                                                another attempt follows
+//	promptrails.prune.rows           {row}          promptrails.prune.kind: outcomes, outcome_secrets, slugs,
+//	                                                deliveries, channel_secrets
+//	promptrails.database.size        By             in SQLite without the write-ahead log; in PostgreSQL the
+//	                                                tables and indexes of the schema, with Citus those of the
+//	                                                coordinator
+//
+// The durations and promptrails.commit.size are histograms. No span or metric has a
+// secret, a body, a query, or a path other than the template. A client chooses the
+// request id, and whether its trace is sampled, unless the sampler of the provider
+// decides otherwise.
 package embedded

@@ -1,5 +1,6 @@
 // Package promptrailsotel makes spans and metrics of OpenTelemetry from the calls
-// of a [promptrails.Client] and from the counts of a [promptrails.Authenticator].
+// of a [promptrails.Client] and from the counts of a [promptrails.Authenticator]. The
+// embedded service makes its own, with the providers in its Config.
 //
 // Each call is a span of kind internal, which is named after the operation, for
 // example Members.Get. Each attempt is a child of kind client, with the names and
@@ -14,8 +15,7 @@
 //     retries and waits;
 //   - promptrails.authenticator.*, by [ObserveAuthenticator].
 //
-// The observer does not add a traceparent header. To propagate traces, use a
-// transport that injects the context of its request.
+// The transport of [NewTransport] propagates the trace of each attempt to the server.
 package promptrailsotel
 
 import (
