@@ -29,8 +29,10 @@ type exchange struct {
 // telemetry.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{ResponseWriter: w, started: time.Now()}
-	r, span := a.Telemetry.StartRequest(r)
-	client := r.Context()
+	client, span := a.Telemetry.StartRequest(r.Context(), r)
+	if span != nil {
+		r = r.WithContext(client)
+	}
 	if a.RequestTime > 0 {
 		ctx, cancel := context.WithTimeout(client, a.RequestTime)
 		defer cancel()

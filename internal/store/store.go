@@ -62,7 +62,7 @@ func (s *Store) Write(ctx context.Context, fn func(*Global) error) error {
 
 // run runs a transaction of the engine.
 func (s *Store) run(ctx context.Context, mode telemetry.Mode, transact func(context.Context, func(*Global) error) error, fn func(*Global) error) (err error) {
-	ctx, span := s.telemetry.StartTransaction(ctx, s.engine.Kind(), mode)
+	ctx, span := s.telemetry.StartTransaction(ctx, s.Kind(), mode)
 	defer func() { span.End(errorType(err)) }()
 	return transact(ctx, func(g *Global) error {
 		span.Attempt()

@@ -37,11 +37,11 @@ type Response struct {
 	Limit     string // that refused the request, or ""
 }
 
-// StartRequest starts the span of a request and returns the request with its context. The
-// parent is the span in the traceparent of the request, or that of its context.
-func (t *Telemetry) StartRequest(r *http.Request) (*http.Request, *Request) {
+// StartRequest starts the span of a request and returns its context. The parent is the
+// span in the traceparent of the request, or that of ctx.
+func (t *Telemetry) StartRequest(ctx context.Context, r *http.Request) (context.Context, *Request) {
 	if t == nil {
-		return r, nil
+		return ctx, nil
 	}
 	x := &Request{telemetry: t, method: "_OTHER"}
 	name, scheme := "HTTP", "http"
@@ -52,13 +52,13 @@ func (t *Telemetry) StartRequest(r *http.Request) (*http.Request, *Request) {
 		scheme = "https"
 	}
 	x.common = []attribute.KeyValue{semconv.HTTPRequestMethodKey.String(x.method), semconv.URLScheme(scheme)}
-	parent := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+	parent := propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(r.Header))
 	x.ctx, x.span = t.tracer.Start(parent, name, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(x.common...))
 	if x.method != r.Method {
 		x.span.SetAttributes(semconv.HTTPRequestMethodOriginal(fmt.Sprintf("%.16s", r.Method)))
 	}
 	t.activeRequests.Add(x.ctx, 1, metric.WithAttributes(x.common...))
-	return r.WithContext(x.ctx), x
+	return x.ctx, x
 }
 
 // knownMethods are the methods of the semantic conventions.
