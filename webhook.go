@@ -1,11 +1,14 @@
 package promptrails
 
 import (
+	"cmp"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
@@ -14,7 +17,8 @@ import (
 // and body are the header and the complete, unmodified body of the request.
 // secrets is the channel's secret, or several during a rotation. ParseWebhook
 // follows the Standard Webhooks specification
-// (https://www.standardwebhooks.com).
+// (https://www.standardwebhooks.com). To set the clock or the tolerance, use a
+// [WebhookVerifier].
 //
 // If the request is not signed with one of the secrets, or was signed more than
 // 5 minutes before or after now, ParseWebhook returns [ErrUnauthorized];
@@ -28,7 +32,26 @@ import (
 // the 5 minutes: store the [Event.ID] of processed events, and respond with 2xx
 // to duplicates.
 func ParseWebhook(h http.Header, body []byte, secrets ...Secret) (*Event, error) {
-	if err := verifyWebhook(h, body, secrets); err != nil {
+	return WebhookVerifier{Secrets: secrets}.Parse(h, body)
+}
+
+// WebhookVerifier verifies requests like [ParseWebhook], with another clock or
+// tolerance. It is safe for concurrent use if Now is.
+type WebhookVerifier struct {
+	Secrets []Secret // of the channel; several during a rotation
+	// Tolerance is the maximum time between the signature and now, in both
+	// directions. The default is 5 minutes. An attacker may replay a request for
+	// this time: keep the [Event.ID] of processed events for twice as long.
+	Tolerance time.Duration
+	Now       func() time.Time // the default is time.Now
+}
+
+const defaultWebhookTolerance = 5 * time.Minute
+
+// Parse verifies a request and returns its event. The errors are those of
+// [ParseWebhook], and a [*ValidationError] for a negative Tolerance.
+func (v WebhookVerifier) Parse(h http.Header, body []byte) (*Event, error) {
+	if err := v.verify(h, body); err != nil {
 		return nil, err
 	}
 	event := new(Event)
@@ -48,10 +71,13 @@ const (
 	webhookSecretPrefix = "whsec_"
 )
 
-// verifyWebhook checks the header fields more strictly than the library, which
-// then checks the signature and the time.
-func verifyWebhook(h http.Header, body []byte, secrets []Secret) error {
-	verifiers, err := webhookVerifiers(secrets)
+// verify checks the header fields more strictly than the library, which then
+// checks the signature.
+func (v WebhookVerifier) verify(h http.Header, body []byte) error {
+	if v.Tolerance < 0 {
+		return invalid("Tolerance", "must not be negative")
+	}
+	verifiers, err := webhookVerifiers(v.Secrets)
 	if err != nil {
 		return err
 	}
@@ -64,18 +90,26 @@ func verifyWebhook(h http.Header, body []byte, secrets []Secret) error {
 	if id := h.Get(webhooks.HeaderWebhookID); len(id) > maxWebhookID || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '.' }) {
 		return unverified("invalid webhook-id")
 	}
-	if at := h.Get(webhooks.HeaderWebhookTimestamp); len(at) > 18 || strings.ContainsFunc(at, func(r rune) bool { return r < '0' || r > '9' }) {
+	seconds, err := strconv.ParseUint(h.Get(webhooks.HeaderWebhookTimestamp), 10, 60)
+	if err != nil {
 		return unverified("invalid webhook-timestamp: must be in seconds since 1970")
 	}
-	for _, v := range verifiers {
-		switch err := v.Verify(body, h); {
-		case err == nil:
-			return nil
-		case errors.Is(err, webhooks.ErrMessageTooOld), errors.Is(err, webhooks.ErrMessageTooNew):
-			return unverified("signed more than 5 minutes before or after now: check the clocks, and check for replays")
-		}
+	if !slices.ContainsFunc(verifiers, func(w *webhooks.Webhook) bool { return w.VerifyIgnoringTimestamp(body, h) == nil }) {
+		return unverified("no signature matches a secret")
 	}
-	return unverified("no signature matches a secret")
+	return v.checkTime(time.Unix(int64(seconds), 0)) //nolint:gosec // it has 60 bits
+}
+
+// checkTime returns an error if a request was signed too long before or after now.
+func (v WebhookVerifier) checkTime(signed time.Time) error {
+	now, tolerance := time.Now, cmp.Or(v.Tolerance, defaultWebhookTolerance)
+	if v.Now != nil {
+		now = v.Now
+	}
+	if now().Sub(signed).Abs() > tolerance {
+		return unverified(fmt.Sprintf("signed more than %s before or after now: check the clocks, and check for replays", tolerance))
+	}
+	return nil
 }
 
 // webhookVerifiers returns a verifier for each usable secret. It ignores the

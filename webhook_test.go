@@ -185,8 +185,8 @@ func TestParseWebhookTolerance(t *testing.T) {
 			t.Errorf("ParseWebhook after 5 minutes: got %v, want no error", err)
 		}
 		time.Sleep(time.Second)
-		if err := parse(); !errors.Is(err, promptrails.ErrUnauthorized) || !strings.Contains(err.Error(), "5 minutes") {
-			t.Errorf("ParseWebhook after 5 minutes and 1 second: got %v, want ErrUnauthorized that mentions 5 minutes", err)
+		if err := parse(); !errors.Is(err, promptrails.ErrUnauthorized) || !strings.Contains(err.Error(), "5m0s") {
+			t.Errorf("ParseWebhook after 5 minutes and 1 second: got %v, want ErrUnauthorized that mentions 5m0s", err)
 		}
 	})
 }
