@@ -121,3 +121,26 @@ func (op operation) status() int {
 	}
 	panic("openapi.yaml: no successful response of " + op.name())
 }
+
+// operationOf finds the operation of a request.
+var operationOf = sync.OnceValue(func() func(*http.Request) (operation, bool) {
+	mux, byPattern := http.NewServeMux(), map[string]operation{}
+	for _, op := range operations() {
+		pattern := op.method + " " + Prefix + op.path
+		mux.HandleFunc(pattern, http.NotFound)
+		byPattern[pattern] = op
+	}
+	return func(r *http.Request) (operation, bool) {
+		_, pattern := mux.Handler(r)
+		op, found := byPattern[pattern]
+		return op, found && isClean(r.URL.Path)
+	}
+})
+
+// OperationOf returns the id of a request's operation, which is empty for some, and
+// its path template below [Prefix]. It reports false if the request matches no
+// operation.
+func OperationOf(r *http.Request) (id, path string, found bool) {
+	op, found := operationOf()(r)
+	return op.ID, op.path, found
+}
