@@ -53,7 +53,7 @@ func (s *Server) CutNext(n int) {
 }
 
 // Latency delays each request by d from now on, in real time, before it is carried
-// out or fails. A request whose client gives up meanwhile is not carried out. 0
+// out or fails. If the client gives up meanwhile, the request is not carried out. 0
 // removes the delay. A negative d fails the test and has no effect.
 func (s *Server) Latency(d time.Duration) {
 	s.t.Helper()

@@ -160,8 +160,8 @@ func TestFaultsConcurrent(t *testing.T) {
 	}
 }
 
-// A call whose context ends during the latency is not carried out. If its handler did
-// not return, [TestMain] would find it.
+// A call is not carried out if its context is done during the latency. If its handler
+// did not return, [TestMain] would find it.
 func TestLatency(t *testing.T) {
 	t.Parallel()
 	s := promptrailstest.New(t)

@@ -1,8 +1,10 @@
 package promptrailstest_test
 
 import (
+	"context"
 	"fmt"
 	"net/http/httptrace"
+	"slices"
 	"sync"
 	"testing"
 
@@ -13,6 +15,28 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// exampleT is the t of an example, which has no *testing.T.
+type exampleT struct {
+	testing.TB
+	cleanups []func()
+}
+
+func newT() *exampleT { return &exampleT{} }
+
+func (t *exampleT) Helper()                   {}
+func (t *exampleT) Context() context.Context  { return context.Background() }
+func (t *exampleT) Cleanup(f func())          { t.cleanups = append(t.cleanups, f) }
+func (t *exampleT) Errorf(s string, v ...any) { fmt.Printf(s+"\n", v...) } // which is not the output
+func (t *exampleT) Fatalf(s string, v ...any) { panic(fmt.Sprintf(s, v...)) }
+func (t *exampleT) Fatal(v ...any)            { panic(fmt.Sprint(v...)) }
+
+// done runs the cleanups, as the end of a test does.
+func (t *exampleT) done() {
+	for _, f := range slices.Backward(t.cleanups) {
+		f()
+	}
+}
 
 // failures is a test that records its failures.
 type failures struct {

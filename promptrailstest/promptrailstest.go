@@ -119,8 +119,8 @@ func (s *Server) listen() {
 	})
 }
 
-// Client returns a client whose requests go to the server over HTTP. By default it
-// is the owner's, in Workspace. opts can set another key or token, workspace,
+// Client returns a client that calls the server over HTTP. By default it is the
+// owner's, in Workspace. opts can set another key or token, workspace,
 // transport, or any other option. The environment is ignored.
 //
 // To call as another person, issue an access token with

@@ -125,6 +125,9 @@ func TestRequestsSecrets(t *testing.T) {
 
 // A program that sends many requests does not fill the memory.
 func TestRequestsBound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("10,001 requests")
+	}
 	t.Parallel()
 	s := promptrailstest.New(t)
 	transport := &http.Transport{}
