@@ -68,10 +68,14 @@ func TestRequests(t *testing.T) {
 	}
 	get(t, s.URL+"/healthz", http.Header{})
 	get(t, s.URL+"/nowhere?q=1", http.Header{})
+	if _, err := client.Members.Get(t.Context(), "a/../b"); err == nil {
+		t.Error("Members.Get of a/../b: got no error, want one")
+	}
 	want := []promptrailstest.Request{
 		{Method: "GET", Path: "/agents", Status: 200},
 		{Method: "GET", Path: "/healthz", Status: 200},
 		{Method: "GET", Path: "/nowhere", Query: "q=1", Status: 404},
+		{Method: "GET", Path: "/api/v1/members/a/../b", Status: 404}, // no route
 	}
 	for i, r := range s.Requests()[len(got):] {
 		r.Header = nil
