@@ -203,7 +203,7 @@ func TestServersAreIndependent(t *testing.T) {
 			if got := len(other.Requests()); got != 10 {
 				t.Errorf("requests of the other server: got %d, want 10", got)
 			}
-			if got := other.Clock.Now().Sub(time.Now()).Abs(); got > time.Hour {
+			if got := time.Until(other.Clock.Now()).Abs(); got > time.Hour {
 				t.Errorf("clock of the other server: got %s from the real time, want less than 1 h", got)
 			}
 		})
