@@ -32,7 +32,7 @@ type Authenticator struct {
 	proxies      policy.Proxies
 	keys         *keyCache
 	keyFrom      func(*http.Request) string // nil: X-API-Key or Authorization
-	writeError   func(http.ResponseWriter, *http.Request, *Error)
+	writeError   func(http.ResponseWriter, *http.Request, error)
 }
 
 // AuthenticatorOption configures an [Authenticator].
@@ -52,7 +52,7 @@ type authenticatorConfig struct {
 	proxies          policy.Proxies
 	staleWait        time.Duration
 	keyFrom          func(*http.Request) string
-	writeError       func(http.ResponseWriter, *http.Request, *Error)
+	writeError       func(http.ResponseWriter, *http.Request, error)
 	err              error // from an invalid option
 }
 
@@ -185,11 +185,11 @@ func WithAuthKeyFrom(from func(*http.Request) string) AuthenticatorOption {
 }
 
 // WithAuthErrorHandler writes the responses of the middleware to rejected requests
-// with write, which must call WriteHeader with the Status of the error. The
-// headers WWW-Authenticate or Retry-After, and Cache-Control, are set before, and
-// write may change them. The error has no cause, and its Code, Message and Details
-// may be sent to the caller.
-func WithAuthErrorHandler(write func(http.ResponseWriter, *http.Request, *Error)) AuthenticatorOption {
+// with write, which receives a [*Error] and must call WriteHeader with its Status.
+// The headers WWW-Authenticate or Retry-After, and Cache-Control, are set before,
+// and write may change them. The error has no cause, and its Code, Message and
+// Details may be sent to the caller.
+func WithAuthErrorHandler(write func(http.ResponseWriter, *http.Request, error)) AuthenticatorOption {
 	return func(c *authenticatorConfig) {
 		if c.writeError = write; write == nil {
 			c.err = invalid("WithAuthErrorHandler", "must not be nil")

@@ -2,6 +2,7 @@ package promptrails_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -94,9 +95,10 @@ func TestAuthKeyFrom(t *testing.T) {
 func TestAuthErrorHandler(t *testing.T) {
 	t.Parallel()
 	ks := newKeyService(t)
-	a := ks.newAuthenticator(promptrails.WithAuthErrorHandler(func(w http.ResponseWriter, r *http.Request, err *promptrails.Error) {
-		w.WriteHeader(err.Status)
-		_ = json.NewEncoder(w).Encode(map[string]any{"path": r.URL.Path, "code": err.Code, "text": err.Error()})
+	a := ks.newAuthenticator(promptrails.WithAuthErrorHandler(func(w http.ResponseWriter, r *http.Request, err error) {
+		refusal, _ := errors.AsType[*promptrails.Error](err)
+		w.WriteHeader(refusal.Status)
+		_ = json.NewEncoder(w).Encode(map[string]any{"path": r.URL.Path, "code": refusal.Code, "text": err.Error()})
 	}))
 	w := request(t, a.Middleware(promptrails.ScopeAgentsRead))
 	if w.Code != 401 || !strings.HasPrefix(w.Body.String(), `{"code":"unauthorized","path":"/",`) || w.Header().Get("WWW-Authenticate") != `Bearer realm="promptrails"` || w.Header().Get("Cache-Control") != "no-store" {

@@ -142,7 +142,8 @@ func rejected(h http.Header, err error, scopes []Scope) *Error {
 }
 
 // writeAuthError writes the response to a rejected request in the envelope of the API.
-func writeAuthError(w http.ResponseWriter, _ *http.Request, e *Error) {
+func writeAuthError(w http.ResponseWriter, _ *http.Request, err error) {
+	e, _ := errors.AsType[*Error](err)
 	var details any
 	if len(e.Details) > 0 {
 		details = e.Details

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Backup describes a backup.
-type Backup struct {
+// BackupInfo describes a backup.
+type BackupInfo struct {
 	// At is a time by the service's clock. The backup has all changes that were
 	// confirmed before it, and may have some of the next ones.
 	At time.Time
@@ -33,7 +33,7 @@ type Backup struct {
 // Backup returns the error of w, and an error if ctx has ended. The bytes that w has
 // received until then are no backup. For a PostgreSQL database it returns an error that
 // matches [errors.ErrUnsupported]: use pg_dump, as the README describes.
-func (s *Service) Backup(ctx context.Context, w io.Writer) (*Backup, error) {
+func (s *Service) Backup(ctx context.Context, w io.Writer) (*BackupInfo, error) {
 	if s.keyIsLost {
 		return nil, errors.New("embedded: back up: the database in memory has a random key, without which a copy cannot be opened: set Config.MasterKey")
 	}
@@ -41,5 +41,5 @@ func (s *Service) Backup(ctx context.Context, w io.Writer) (*Backup, error) {
 	if err != nil {
 		return nil, fmt.Errorf("embedded: back up: %w", err)
 	}
-	return &Backup{At: at, Bytes: n}, nil
+	return &BackupInfo{At: at, Bytes: n}, nil
 }

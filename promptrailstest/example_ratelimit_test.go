@@ -35,13 +35,13 @@ func ExampleServer_RateLimitNext() {
 	s.RateLimitNext(1, time.Hour)
 	fmt.Println(status(t.Context(), client))
 	for _, r := range s.Requests() {
-		fmt.Println(r.Operation, r.Status)
+		fmt.Println(r.Pattern, r.Response.StatusCode)
 	}
 	// Output:
 	// owner
 	// too many requests; try again in 1h0m0s
-	// Members.Self 429
-	// Members.Self 429
-	// Members.Self 200
-	// Members.Self 429
+	// GET /api/v1/members/me 429
+	// GET /api/v1/members/me 429
+	// GET /api/v1/members/me 200
+	// GET /api/v1/members/me 429
 }

@@ -3,6 +3,7 @@ package promptrailstest_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/http/httptrace"
 	"slices"
 	"sync"
@@ -65,14 +66,22 @@ func (f *failures) of(call func()) (list []string) {
 	return nil // replaced
 }
 
-// statuses returns the statuses of the requests of an operation, in order.
-func statuses(s *promptrailstest.Server, operation string) (list []int) {
+// statuses returns the statuses of the requests with a pattern, in order.
+func statuses(s *promptrailstest.Server, pattern string) (list []int) {
 	for _, r := range s.Requests() {
-		if r.Operation == operation {
-			list = append(list, r.Status)
+		if r.Pattern == pattern {
+			list = append(list, statusOf(r))
 		}
 	}
 	return list
+}
+
+// statusOf returns the status of the response to a request, or 0.
+func statusOf(r *http.Request) int {
+	if r.Response == nil {
+		return 0
+	}
+	return r.Response.StatusCode
 }
 
 // invite invites a new user.

@@ -1,6 +1,8 @@
 package promptrailstest
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"sync"
 
@@ -8,33 +10,19 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/redact"
 )
 
-// Request is a request that a server has received over HTTP.
-type Request struct {
-	Method string
-	// Path is the path template, relative to the API: /members/{id}. If the request
-	// matches no operation, it is the path of the URL.
-	Path string
-	// Operation is the operation's id in /openapi.json, such as Members.Get. It is
-	// empty for most operations on resources, and if the request matches none.
-	Operation string
-	Query     string
-	// Header has [redacted] in place of keys and tokens.
-	Header http.Header
-	// Status is the status of the response, or 0 if there is none: the request is
-	// running, its connection was cut, or its client gave up.
-	Status int
-}
-
 // Requests returns the requests that the server has received over HTTP, in the order
-// in which they arrived, including failed ones. It keeps the latest 10,000. A
-// request is complete when its client has the response.
-func (s *Server) Requests() []Request {
+// in which they arrived, including failed ones. It keeps the latest 10,000. The
+// Pattern of a request is its method and the path template of its operation, such as
+// GET /api/v1/members/{id}, or empty if it matches no operation. Its Response has only
+// the status, and is nil if there is none: the request is running, its connection was
+// cut, or its client gave up. Its Header has [redacted] in place of keys and tokens, and
+// its Body is empty. A request is complete when its client has the response.
+func (s *Server) Requests() []*http.Request {
 	s.requests.mu.Lock()
 	defer s.requests.mu.Unlock()
-	list := make([]Request, len(s.requests.list))
+	list := make([]*http.Request, len(s.requests.list))
 	for i, r := range s.requests.list {
-		list[i] = *r
-		list[i].Header = r.Header.Clone()
+		list[i] = r.Clone(context.Background())
 	}
 	return list
 }
@@ -44,7 +32,7 @@ const maxRequests = 10_000
 // requests records requests.
 type requests struct {
 	mu   sync.Mutex
-	list []*Request
+	list []*http.Request
 }
 
 // record returns a handler that records the requests to next.
@@ -58,7 +46,7 @@ func (rs *requests) record(next http.Handler) http.Handler {
 	})
 }
 
-func (rs *requests) add(r *Request) {
+func (rs *requests) add(r *http.Request) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if rs.list = append(rs.list, r); len(rs.list) > maxRequests {
@@ -66,15 +54,13 @@ func (rs *requests) add(r *Request) {
 	}
 }
 
-func newRequest(r *http.Request) *Request {
-	request := &Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Header: r.Header.Clone()}
+func newRequest(r *http.Request) *http.Request {
+	request := r.Clone(context.Background())
+	request.Body, request.Pattern = http.NoBody, api.PatternOf(r)
 	for _, name := range []string{"Authorization", "Proxy-Authorization", "X-Api-Key", "Cookie"} {
 		if _, given := request.Header[name]; given {
 			request.Header.Set(name, redact.Mark)
 		}
-	}
-	if id, path, found := api.OperationOf(r); found {
-		request.Operation, request.Path = id, path
 	}
 	return request
 }
@@ -83,14 +69,14 @@ func newRequest(r *http.Request) *Request {
 type statusRecorder struct {
 	http.ResponseWriter
 	requests *requests
-	request  *Request
+	request  *http.Request
 }
 
 func (w *statusRecorder) set(status int) {
 	w.requests.mu.Lock()
 	defer w.requests.mu.Unlock()
-	if w.request.Status == 0 && status >= http.StatusOK {
-		w.request.Status = status
+	if w.request.Response == nil && status >= http.StatusOK {
+		w.request.Response = &http.Response{StatusCode: status, Status: fmt.Sprintf("%d %s", status, http.StatusText(status))}
 	}
 }
 

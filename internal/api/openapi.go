@@ -137,10 +137,12 @@ var operationOf = sync.OnceValue(func() func(*http.Request) (operation, bool) {
 	}
 })
 
-// OperationOf returns the id of a request's operation, which is empty for some, and
-// its path template below [Prefix]. It reports false if the request matches no
-// operation.
-func OperationOf(r *http.Request) (id, path string, found bool) {
+// PatternOf returns the method and the path template of a request's operation, such as
+// GET /api/v1/members/{id}, or "" if the request matches none.
+func PatternOf(r *http.Request) string {
 	op, found := operationOf()(r)
-	return op.ID, op.path, found
+	if !found {
+		return ""
+	}
+	return op.method + " " + Prefix + op.path
 }
