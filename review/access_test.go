@@ -19,7 +19,7 @@ import (
 	"github.com/promptrails-community/promptrails-go/review"
 )
 
-// inhabited returns a world whose workspace has one object of each kind, and a
+// inhabited returns a world with one object of each kind in its workspace, and a
 // second, empty workspace. The secrets are texts that no review may contain.
 func inhabited(t *testing.T) (w *world, secrets []string) {
 	t.Helper()

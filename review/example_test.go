@@ -12,8 +12,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/review"
 )
 
-// research returns a client of an embedded service with one workspace, whose clock
-// is the returned function. Use promptrails.NewClient to connect to a real service.
+// research returns a client of an embedded service with one workspace, and its
+// clock. Use promptrails.NewClient to connect to a real service.
 func research(ctx context.Context) (client, workspace *promptrails.Client, now func() time.Time, done func()) {
 	now = func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
 	service, err := embedded.Open(ctx, embedded.Config{DefaultPlan: promptrails.PlanStarter, Now: func() time.Time { return now() }})
