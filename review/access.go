@@ -26,8 +26,8 @@ type Options struct {
 	// or the part since the head in Heads.
 	VerifyChangelog bool
 	// Heads are the heads of earlier verifications by workspace id, as returned
-	// by [Report.Heads]. With a head, it is also detected if newer entries were
-	// removed from the end and replaced.
+	// by [Report.Heads]. A changelog that differs from its earlier head, because
+	// entries were replaced or removed since, does not verify.
 	Heads map[string]*promptrails.ChangelogHead
 	// Progress is called after each workspace, from the goroutine of the caller.
 	Progress func(Progress)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,21 +92,28 @@ func TestAccess(t *testing.T) {
 	}
 }
 
-// A server that shows the whole URL of a channel, or a secret, does not make the
-// review show it.
+// A server that shows secrets does not make the review show them, and the stored
+// report can be read.
 func TestServerThatShowsSecrets(t *testing.T) {
 	t.Parallel()
 	w, _ := inhabited(t)
 	client := w.through(func(r *http.Request) (*http.Response, error) {
-		if strings.HasSuffix(r.URL.Path, "/notification-channels") {
+		switch path.Base(r.URL.Path) {
+		case "notification-channels":
 			return respond(r, `{"data":[{"id":"c","url":"https://user:a-secret@hooks.example.com/a-secret?a-secret","secret":"whsec_a-secret"}],"meta":{"total":1,"page":1,"limit":20,"pages":1}}`), nil
+		case "invitations":
+			return respond(r, `{"data":[{"id":"i","token":"a-secret"}],"meta":{"total":1,"page":1,"limit":20,"pages":1}}`), nil
+		default:
+			return w.serve(r)
 		}
-		return w.serve(r)
 	})
 	report := w.access(client, w.options())
-	text := string(must[[]byte](t)(json.Marshal(report)))
-	if strings.Contains(text, "a-secret") || !strings.Contains(text, `"https://hooks.example.com"`) {
+	text := must[[]byte](t)(json.Marshal(report))
+	if strings.Contains(string(text), "a-secret") || !strings.Contains(string(text), `"https://hooks.example.com"`) {
 		t.Errorf("report: got\n%s\nwant the URL https://hooks.example.com and no secret", text)
+	}
+	if err := json.Unmarshal(text, new(review.Report)); err != nil {
+		t.Errorf("stored report: got error %v, want none", err)
 	}
 }
 

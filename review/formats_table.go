@@ -1,6 +1,7 @@
 package review
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strconv"
@@ -99,7 +100,7 @@ func (w *Workspace) makerName(k *promptrails.APIKey) string {
 	case known:
 		return k.CreatedBy + ", who left"
 	default:
-		return k.CreatedBy
+		return cmp.Or(k.CreatedBy, "unknown")
 	}
 }
 

@@ -99,6 +99,22 @@ func TestRotatingKey(t *testing.T) {
 	}
 }
 
+// A server that does not report who created a key does not make it one of a person
+// who left.
+func TestServerWithoutCreators(t *testing.T) {
+	t.Parallel()
+	w := troubled()
+	w.APIKeys[0].CreatedBy = ""
+	for _, f := range w.Check(review.DefaultRules(), review.Params{}) {
+		if f.Rule == "api-key-maker-left" {
+			t.Errorf("findings without creators: got %+v, want no api-key-maker-left", f)
+		}
+	}
+	if _, known := w.Maker(w.APIKeys[0]); known {
+		t.Error("Maker of a key without a creator: got known, want unknown")
+	}
+}
+
 // A server that does not report the activity of members has no inactive ones.
 func TestServerWithoutActivity(t *testing.T) {
 	t.Parallel()

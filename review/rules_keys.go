@@ -59,7 +59,7 @@ func keyInvites(w *Workspace, _ Params) []Finding {
 
 func keyMakerLeft(w *Workspace, _ Params) []Finding {
 	return w.eachKey(func(k *promptrails.APIKey) (message, mend string) {
-		if maker, known := w.Maker(k); !known || maker != nil || k.CreatedBy == "" {
+		if maker, known := w.Maker(k); !known || maker != nil {
 			return "", ""
 		}
 		return fmt.Sprintf("was created by the user %s, who is no longer a member and may still know it.", k.CreatedBy), w.revoke(k)
@@ -80,7 +80,7 @@ func keyExpires(w *Workspace, p Params) []Finding {
 		if k.ExpiresAt.IsZero() || k.Status == promptrails.APIKeyRotating || k.ExpiresAt.Sub(w.ReadAt) > p.KeyExpires {
 			return "", ""
 		}
-		return "expires at " + date(k.ExpiresAt) + ". Programs that use it fail from then on.", w.expire(k)
+		return "expires on " + date(k.ExpiresAt) + ". Programs that use it fail from then on.", w.expire(k)
 	})
 }
 
@@ -89,12 +89,12 @@ func keyUnused(w *Workspace, p Params) []Finding {
 		last := "was never used"
 		used := k.CreatedAt
 		if !k.LastUsedAt.IsZero() {
-			last, used = "was last used at "+date(k.LastUsedAt), k.LastUsedAt
+			last, used = "was last used on "+date(k.LastUsedAt), k.LastUsedAt
 		}
 		if w.ReadAt.Sub(used) <= p.KeyUnused {
 			return "", ""
 		}
-		return fmt.Sprintf("%s, and was created at %s. A key that no one needs is only a risk.", last, date(k.CreatedAt)), w.revoke(k)
+		return fmt.Sprintf("%s, and was created on %s. A key that no one needs is only a risk.", last, date(k.CreatedAt)), w.revoke(k)
 	})
 }
 

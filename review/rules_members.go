@@ -38,9 +38,9 @@ func (w *Workspace) inactive(role promptrails.Role, p Params) (members []*prompt
 }
 
 func memberFinding(m *promptrails.Member, problem, mend string) Finding {
-	since := "was never active since joining at " + date(m.JoinedAt)
+	since := "was never active since joining on " + date(m.JoinedAt)
 	if !m.LastActiveAt.IsZero() {
-		since = "was last active at " + date(m.LastActiveAt)
+		since = "was last active on " + date(m.LastActiveAt)
 	}
 	return Finding{
 		Object:  promptrails.ResourceRef{Type: promptrails.ResourceMember, ID: m.ID, Name: m.Email},

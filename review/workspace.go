@@ -79,9 +79,9 @@ func newGap(section Section, err error) Gap {
 }
 
 // Maker returns the member who created an API key, or nil if the creator is no
-// longer a member. It reports false if the members are not known.
+// longer a member. It reports false if the members or the creator are not known.
 func (w *Workspace) Maker(key *promptrails.APIKey) (maker *promptrails.Member, known bool) {
-	if !w.has(SectionMembers) {
+	if !w.has(SectionMembers) || key.CreatedBy == "" {
 		return nil, false
 	}
 	i := slices.IndexFunc(w.Members, func(m *promptrails.Member) bool { return m.UserID == key.CreatedBy })
