@@ -195,6 +195,37 @@ func TestGaps(t *testing.T) {
 	}
 }
 
+// A key that has expired has no access.
+func TestExpiredKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, promptrails.PlanStarter)
+	w.key(w.in, "Old", promptrails.ScopeAll)
+	w.clock.forward(366 * day)
+	if keys := w.access(w.ada, w.options()).Workspaces[0].APIKeys; len(keys) != 0 {
+		t.Errorf("keys: got %+v, want none", keys)
+	}
+}
+
+// A credential that is deleted during the review is no fault.
+func TestCredentialDeletedMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, promptrails.PlanStarter)
+	deleted := w.credential("Deleted", false)
+	kept := w.credential("Kept", false)
+	client := w.through(func(r *http.Request) (*http.Response, error) {
+		if strings.HasSuffix(r.URL.Path, deleted.ID+"/usage") {
+			if err := w.in.Credentials.Delete(r.Context(), deleted.ID, nil); err != nil {
+				return nil, err
+			}
+		}
+		return w.serve(r)
+	})
+	workspace := w.access(client, w.options()).Workspaces[0]
+	if _, known := workspace.CredentialUsage[kept.ID]; !known || len(workspace.CredentialUsage) != 1 || len(workspace.Gaps) != 0 {
+		t.Errorf("usage: got %+v and gaps %+v, want only that of %s", workspace.CredentialUsage, workspace.Gaps, kept.ID)
+	}
+}
+
 // A fault of one workspace is reported in it, and the others are complete.
 func TestFaultOfOneWorkspace(t *testing.T) {
 	t.Parallel()

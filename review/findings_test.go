@@ -248,6 +248,11 @@ func TestChangelogBroken(t *testing.T) {
 	if log := report.Workspaces[0].Changelog; log == nil || log.Broken != "" || *heads[w.workspace.ID] != *head {
 		t.Fatalf("changelog: got %+v and head %+v, want it verified up to %+v", log, heads[w.workspace.ID], head)
 	}
+	opts.Heads = heads
+	if log := w.access(w.ada, opts).Workspaces[0].Changelog; log.Broken != "" || *log.Head != *head {
+		t.Errorf("changelog after the earlier head: got %+v, want it verified up to %+v", log, head)
+	}
+	opts.Heads = nil
 
 	db := must[*sql.DB](t)(sql.Open("sqlite", cfg.DSN))
 	defer func() { _ = db.Close() }()
