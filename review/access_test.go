@@ -421,9 +421,13 @@ func TestRateLimitThatPersists(t *testing.T) {
 			response.StatusCode = http.StatusTooManyRequests
 			return response, nil
 		})
+		start := time.Now()
 		report := w.access(client, w.options())
 		if gaps := report.Workspaces[0].Gaps; len(gaps) != 1 || gaps[0].Code != promptrails.CodeRateLimited {
 			t.Errorf("gaps: got %+v, want members with the code rate_limited", gaps)
+		}
+		if pauses := time.Since(start); pauses < 5*time.Second {
+			t.Errorf("pauses without a Retry-After: got %s, want 5 of a second or more", pauses)
 		}
 	})
 }

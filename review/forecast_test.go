@@ -3,6 +3,7 @@ package review_test
 import (
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -108,6 +109,7 @@ func TestForecastOfAllWorkspaces(t *testing.T) {
 			must[*promptrails.Resource](t)(w.ada.InWorkspace(workspace.ID).Resources.Create(t.Context(), promptrails.KindDataSources, map[string]any{"name": "Source"}))
 		}
 	}
+	var mu sync.Mutex
 	var requests []string
 	client := w.through(func(r *http.Request) (*http.Response, error) {
 		if r.Header.Get("X-Workspace-Id") == broken.ID {
@@ -116,7 +118,9 @@ func TestForecastOfAllWorkspaces(t *testing.T) {
 			return response, nil
 		}
 		if !strings.HasSuffix(r.URL.Path, "/workspaces") {
+			mu.Lock()
 			requests = append(requests, r.URL.Path)
+			mu.Unlock()
 		}
 		return w.serve(r)
 	})
