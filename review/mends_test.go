@@ -94,8 +94,14 @@ func TestRotatingKey(t *testing.T) {
 	if f, _ := found(report, "api-key-all-scopes", keyRef(key)); f.Mend != `client.InWorkspace("`+w.workspace.ID+`").APIKeys.Revoke(ctx, "`+key.ID+`")` {
 		t.Errorf("call for a rotating key: got %q, want Revoke", f.Mend)
 	}
-	if f, ok := found(report, "api-key-without-expiry", keyRef(key)); ok {
-		t.Errorf("findings of a rotating key: got %+v, want no api-key-without-expiry", f)
+	expiring := w.key(w.in, "Expiring", promptrails.ScopeAgentsRead)
+	w.clock.forward(364 * day)
+	must[*promptrails.CreatedAPIKey](t)(w.in.APIKeys.Rotate(t.Context(), expiring.ID, time.Hour))
+	report.Workspaces = append(report.Workspaces, w.access(w.ada, w.options()).Workspaces...)
+	for rule, k := range map[string]*promptrails.CreatedAPIKey{"api-key-without-expiry": key, "api-key-expires": expiring} {
+		if f, ok := found(report, rule, keyRef(k)); ok {
+			t.Errorf("findings of a rotating key: got %+v, want no %s", f, rule)
+		}
 	}
 }
 
