@@ -122,9 +122,18 @@ func TestDiffSkipsGaps(t *testing.T) {
 	w.key(w.in, "Everything", promptrails.ScopeAll)
 	user, _ := w.join("una@example.com", promptrails.RoleUser)
 	before := w.access(w.ada, &review.Options{Now: w.clock.now, VerifyChangelog: true})
+	empty := before.Workspaces[0]
 	before.Workspaces = before.Workspaces[1:]
 	after := w.access(user, w.options())
 	changes := review.Diff(before, after)
+	back := review.Diff(after, before)
+	if got := describe(back); len(got) != 0 || len(back.Resolved)+len(back.Found) != 0 {
+		t.Errorf("Diff in the other direction: got changes %q, found %v, resolved %v; want none", got, back.Found, back.Resolved)
+	}
+	after.Workspaces = append(after.Workspaces, empty)
+	if other := review.Diff(before, after); len(other.Found) != len(empty.Findings) {
+		t.Errorf("findings of a workspace without gaps: got %v, want %v", other.Found, empty.Findings)
+	}
 	if got := describe(changes); len(got) != 0 || len(changes.Resolved)+len(changes.Found) != 0 {
 		t.Errorf("Diff: got changes %q, found %v, resolved %v; want none", got, changes.Found, changes.Resolved)
 	}

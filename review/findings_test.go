@@ -216,6 +216,7 @@ func count(ids []string, id string) (n int) {
 func TestOwnerInactive(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, promptrails.PlanStarter)
+	w.join("joan@example.com", promptrails.RoleAdmin) // who is inactive too
 	grace, member := w.join("grace@example.com", promptrails.RoleAdmin)
 	self := must[*promptrails.Member](t)(w.in.Members.Self(t.Context()))
 	owner := promptrails.ResourceRef{Type: promptrails.ResourceMember, ID: self.ID}

@@ -76,6 +76,14 @@ func TestForecastOfExecutions(t *testing.T) {
 	if f.PerDay != 250 || !f.ReachedAt.Equal(now.Add(day)) {
 		t.Errorf("forecast after half a day: got %+v, want 250 per day, reached at %s", f, now.Add(day))
 	}
+	w.clock.forward(19*day + 12*time.Hour) // 250 are left at 12.5 per day, and 11 days of the period
+	workspace := w.access(w.ada, w.options()).Workspaces[0]
+	if f := forecast(t, workspace.Forecast(), promptrails.LimitMonthlyExecutions); f.PerDay != 12.5 || !f.ReachedAt.IsZero() {
+		t.Errorf("forecast after 20 days: got %+v, want 12.5 per day, never", f)
+	}
+	if f := forecast(t, workspace.Forecast(), promptrails.LimitNotificationChannels); f.Max == nil || *f.Max != 0 || !f.ReachedAt.IsZero() {
+		t.Errorf("forecast of a limit of 0: got %+v, want never", f)
+	}
 }
 
 // What is unlimited, or grows too slowly, is never reached.
