@@ -408,28 +408,32 @@ func TestRateLimit(t *testing.T) {
 	})
 }
 
-// A limit that the server does not end is a gap, not an endless review.
+// A limit that the server does not end, or not soon, is a gap and not an endless
+// review.
 func TestRateLimitThatPersists(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, promptrails.PlanStarter)
-		client := w.through(func(r *http.Request) (*http.Response, error) {
-			if !strings.HasSuffix(r.URL.Path, "/members") {
-				return w.serve(r)
+	for retryAfter, want := range map[string]time.Duration{"": 5 * time.Second, "3600": 0} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, promptrails.PlanStarter)
+			client := w.through(func(r *http.Request) (*http.Response, error) {
+				if !strings.HasSuffix(r.URL.Path, "/members") {
+					return w.serve(r)
+				}
+				response := respond(r, `{"error":{"code":"rate_limited","message":"too many requests"}}`)
+				response.StatusCode = http.StatusTooManyRequests
+				response.Header.Set("Retry-After", retryAfter)
+				return response, nil
+			})
+			start := time.Now()
+			report := w.access(client, w.options())
+			if gaps := report.Workspaces[0].Gaps; len(gaps) != 1 || gaps[0].Code != promptrails.CodeRateLimited {
+				t.Errorf("gaps: got %+v, want members with the code rate_limited", gaps)
 			}
-			response := respond(r, `{"error":{"code":"rate_limited","message":"too many requests"}}`)
-			response.StatusCode = http.StatusTooManyRequests
-			return response, nil
+			if pauses := time.Since(start).Round(time.Second); pauses != want { // of the fake clock
+				t.Errorf("pauses with Retry-After %q: got %s, want %s", retryAfter, pauses, want)
+			}
 		})
-		start := time.Now()
-		report := w.access(client, w.options())
-		if gaps := report.Workspaces[0].Gaps; len(gaps) != 1 || gaps[0].Code != promptrails.CodeRateLimited {
-			t.Errorf("gaps: got %+v, want members with the code rate_limited", gaps)
-		}
-		if pauses := time.Since(start); pauses < 5*time.Second {
-			t.Errorf("pauses without a Retry-After: got %s, want 5 of a second or more", pauses)
-		}
-	})
+	}
 }
 
 // Progress is reported after each workspace, with the number of all of them.
