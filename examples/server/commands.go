@@ -84,7 +84,7 @@ func (p *program) with(ctx context.Context, create bool, f func(*embedded.Servic
 		return fmt.Errorf("%s: there is no file %q", named("dsn"), p.dsn)
 	}
 	// Omit the information of each start.
-	service, err := p.open(ctx, newLogger(p.logFormat, max(p.logLevel, slog.LevelWarn), p.stderr))
+	service, err := p.open(ctx, newLogger(p.logFormat, max(p.logLevel, slog.LevelWarn), p.stderr), nil)
 	if err != nil {
 		return err
 	}

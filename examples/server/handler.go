@@ -13,9 +13,12 @@ import (
 const docsPath = "/docs/"
 
 // newHandler returns the handler of the program: the API of the service, its interactive
-// documentation, and an overview.
-func newHandler(service http.Handler) http.Handler {
+// documentation, an overview, and the metrics unless they are nil.
+func newHandler(service, metrics http.Handler) http.Handler {
 	pages := http.NewServeMux()
+	if metrics != nil {
+		pages.Handle("GET "+metricsPath, metrics)
+	}
 	pages.HandleFunc("GET /{$}", overview)
 	pages.Handle("GET "+docsPath, local(v5emb.New("PromptRails workspaces", "/openapi.json", docsPath)))
 	pages.Handle("/", service)
@@ -47,6 +50,7 @@ var places = []struct{ Path, About string }{
 	{"/api/v1", "the API"},
 	{"/healthz", "200 if the process responds"},
 	{"/readyz", "200 if the database can be used"},
+	{metricsPath, "metrics for Prometheus, unless they have an address of their own"},
 }
 
 var overviewPage = template.Must(template.New("").Parse(`<!DOCTYPE html>

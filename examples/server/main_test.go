@@ -16,14 +16,16 @@ func TestMain(m *testing.M) { processtest.Main(m, main) }
 type running struct {
 	*processtest.Process
 
-	url string
+	url, metrics string
 }
 
 // start starts a server on a free port. Its log is JSON, because it is in a pipe.
 func start(t *testing.T, dir string, args ...string) *running {
 	t.Helper()
-	s := &running{processtest.Start(t, dir, nil, append([]string{"-addr", "127.0.0.1:0"}, args...)...), ""}
-	s.url, _ = s.logs(t, "listening")["url"].(string)
+	s := &running{Process: processtest.Start(t, dir, nil, append([]string{"-addr", "127.0.0.1:0"}, args...)...)}
+	record := s.logs(t, "listening")
+	s.url, _ = record["url"].(string)
+	s.metrics, _ = record["metrics"].(string)
 	return s
 }
 

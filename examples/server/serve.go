@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -13,7 +14,11 @@ import (
 
 // serve serves until ctx is done. It then waits for running requests.
 func (p *program) serve(ctx context.Context) (err error) {
-	service, err := p.open(ctx, p.log)
+	metrics, metricsHandler, err := newMetrics()
+	if err != nil {
+		return err
+	}
+	service, err := p.open(ctx, p.log, metrics)
 	if err != nil {
 		return err
 	}
@@ -22,8 +27,21 @@ func (p *program) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("%s: %w", named("addr"), err)
 	}
-	server := embedded.NewServer(service, "")
-	server.Handler = newHandler(service)
+	server, metricsURL := embedded.NewServer(service, ""), ""
+	if p.metricsAddr == "" {
+		server.Handler = newHandler(service, metricsHandler)
+	} else {
+		server.Handler = newHandler(service, nil)
+		separate := embedded.NewServer(service, "")
+		separate.Handler = http.StripPrefix(metricsPath, metricsHandler)
+		atMetrics, listenErr := (&net.ListenConfig{}).Listen(ctx, "tcp", p.metricsAddr)
+		if listenErr != nil {
+			return errors.Join(fmt.Errorf("%s: %w", named("metrics-addr"), listenErr), listener.Close())
+		}
+		go func() { _ = separate.Serve(atMetrics) }() // until Close
+		defer func() { err = errors.Join(err, separate.Close()) }()
+		metricsURL = "http://" + atMetrics.Addr().String() + metricsPath
+	}
 	scheme := "http"
 	if p.certificate != nil {
 		scheme = "https"
@@ -38,7 +56,7 @@ func (p *program) serve(ctx context.Context) (err error) {
 		}
 	}()
 	url := scheme + "://" + listener.Addr().String()
-	p.log.InfoContext(ctx, "listening", "url", url, "docs", url+docsPath)
+	p.log.InfoContext(ctx, "listening", "url", url, "docs", url+docsPath, "metrics", cmp.Or(metricsURL, url+metricsPath))
 	p.greet(ctx, service)
 	select {
 	case err := <-served:

@@ -217,6 +217,28 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// Prometheus reads metrics of the service and of the process at -addr, or at an address
+// of their own.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	s := start(t, t.TempDir(), "-dsn", "")
+	get(t, http.DefaultClient, s.url+"/api/v1/me", "")
+	got := get(t, http.DefaultClient, s.metrics, "")
+	for _, want := range []string{`http_server_request_duration_seconds_count{`, `http_route="/api/v1/me"`, `http_response_status_code="401"`, "promptrails_database_size_bytes", "go_goroutines"} {
+		if !strings.Contains(got.body, want) {
+			t.Errorf("metrics: got status %d and\n%s\nwant %s in it", got.status, got.body, want)
+		}
+	}
+
+	s = start(t, t.TempDir(), "-dsn", "", "-metrics-addr", "127.0.0.1:0")
+	if got := get(t, http.DefaultClient, s.url+"/metrics", ""); got.status != http.StatusNotFound {
+		t.Errorf("metrics at -addr with -metrics-addr: got status %d, want 404", got.status)
+	}
+	if got := get(t, http.DefaultClient, s.metrics, ""); got.status != http.StatusOK || !strings.Contains(got.body, "promptrails_database_size_bytes") {
+		t.Errorf("metrics at %s: got status %d and\n%s\nwant the metrics", s.metrics, got.status, got.body)
+	}
+}
+
 // The log is text if a setting says so.
 func TestLog(t *testing.T) {
 	t.Parallel()

@@ -16,16 +16,19 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
 
 // settings are the values of the flags.
 type settings struct {
-	addr, tlsCert, tlsKey string
-	trustedProxies        []netip.Prefix
-	corsOrigins           []string
-	grace                 time.Duration
+	addr, metricsAddr string
+	tlsCert, tlsKey   string
+	trustedProxies    []netip.Prefix
+	corsOrigins       []string
+	grace             time.Duration
 
 	dsn, masterKeyFile, defaultPlan string
 	loopbackWebhooks                bool
@@ -65,6 +68,7 @@ func (s *settings) groups() []group {
 	return []group{
 		{"Network", true, func(f *flag.FlagSet) {
 			f.StringVar(&s.addr, "addr", "127.0.0.1:8080", "listen on this `address`")
+			f.StringVar(&s.metricsAddr, "metrics-addr", "", "serve /metrics on this `address` over HTTP, instead of at -addr. Anyone who can connect can read it: set this if -addr is public")
 			f.StringVar(&s.tlsCert, "tls-cert", "", "serve HTTPS with the certificate chain in this `file`, in PEM format")
 			f.StringVar(&s.tlsKey, "tls-key", "", "the `file` with the private key of the certificate")
 			f.Func("trusted-proxies", "trust X-Forwarded-For from these `networks`, such as 10.0.0.0/8,192.0.2.1/32", func(text string) (err error) {
@@ -170,6 +174,11 @@ func (s *settings) complete() (err error) {
 	if _, _, err := net.SplitHostPort(s.addr); err != nil {
 		return usagef("%s: must be a host and a port, such as 127.0.0.1:8080: %w", named("addr"), err)
 	}
+	if s.metricsAddr != "" {
+		if _, _, err := net.SplitHostPort(s.metricsAddr); err != nil {
+			return usagef("%s: must be a host and a port, such as 127.0.0.1:9464: %w", named("metrics-addr"), err)
+		}
+	}
 	if (s.tlsCert == "") != (s.tlsKey == "") {
 		return usagef("%s and %s: set both, or neither", named("tls-cert"), named("tls-key"))
 	}
@@ -240,9 +249,9 @@ func prefixes(text string) (networks []netip.Prefix, err error) {
 
 // open opens the service. Its errors name flags instead of the fields of
 // [embedded.Config].
-func (p *program) open(ctx context.Context, log *slog.Logger) (*embedded.Service, error) {
+func (p *program) open(ctx context.Context, log *slog.Logger, metrics metric.MeterProvider) (*embedded.Service, error) {
 	service, err := embedded.Open(ctx, embedded.Config{
-		DSN: p.dsn, MasterKey: p.masterKey, Logger: log, DefaultPlan: promptrails.PlanID(p.defaultPlan),
+		DSN: p.dsn, MasterKey: p.masterKey, Logger: log, MeterProvider: metrics, DefaultPlan: promptrails.PlanID(p.defaultPlan),
 		TrustedProxies: p.trustedProxies, CORSOrigins: p.corsOrigins, AllowLoopbackWebhooks: p.loopbackWebhooks,
 		Limits: embedded.Limits{
 			Requests: limit(p.maxRequests), Writers: limit(p.maxWriters), ResponseBytes: limit(p.maxResponseBytes), RequestTime: limit(p.requestTime),
