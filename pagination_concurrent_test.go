@@ -352,7 +352,7 @@ func (s *changing) change() {
 }
 
 // If the server reads page 2 after pages 3 and 4, and the list changed in between, the
-// pages do not overlap and have the same total, but an item is on none of them. The
+// pages do not overlap and have the same total, but an item is on no page. The
 // first page shows that the list has changed.
 func TestConcurrentPagesInAnotherOrder(t *testing.T) {
 	t.Parallel()

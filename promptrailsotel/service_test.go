@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// service is a service with its spans and metrics. Its Owner makes none of its own.
+// service is a service with its spans and metrics. Its Owner makes no spans.
 type service struct {
 	*promptrailstest.Server
 	*recorder

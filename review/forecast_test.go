@@ -49,7 +49,7 @@ func TestForecast(t *testing.T) {
 		{promptrails.LimitTeamMembers, 0.1, now.Add(30 * day)},   // 1 more than the owner, 3 are left
 		{promptrails.LimitDataSources, 0.5, now},                 // all 5
 		{promptrails.LimitNotificationChannels, 0, time.Time{}},
-		{promptrails.LimitMonthlyExecutions, 2, time.Time{}}, // 20 in 10 days: the period ends before
+		{promptrails.LimitMonthlyExecutions, 2, time.Time{}}, // 20 in 10 days: not in this period
 	} {
 		f := forecast(t, all, test.limit)
 		if difference := f.ReachedAt.Sub(test.reached).Abs(); difference > time.Second || f.PerDay != test.perDay {

@@ -20,7 +20,7 @@ const (
 )
 
 // gate limits the number of concurrent requests. While the server limits the
-// rate, it makes none.
+// rate, it makes no request.
 type gate struct {
 	places *semaphore.Weighted
 

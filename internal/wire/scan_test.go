@@ -8,8 +8,8 @@ import (
 	"github.com/promptrails-community/promptrails-go/internal/wire"
 )
 
-// A Scanner finds the members that a decoder finds. For invalid JSON, it ends
-// without a panic.
+// A Scanner finds the members that a decoder finds. For invalid JSON, it does
+// not panic.
 func FuzzScan(f *testing.F) {
 	for _, text := range []string{`{}`, `[]`, `{"a":1}`, ` { "a" : [ 1 , {"b":"]\\\""} ] , "c\"":-1.5e3 } `, `[[[]],{},"",null,true]`, `{"a`, `{"a":`, `["\`, `}`, ``, `{"a":"\\"}`} {
 		f.Add(text)
