@@ -38,7 +38,7 @@ type requests struct {
 // record returns a handler that records the requests to next.
 func (rs *requests) record(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		request := newRequest(r)
+		request := newRequest(r) //nolint:contextcheck // the record outlives the request
 		rs.add(request)
 		recorder := &statusRecorder{ResponseWriter: w, requests: rs, request: request}
 		next.ServeHTTP(recorder, r)
