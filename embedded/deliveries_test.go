@@ -285,6 +285,33 @@ func TestUnknownCertificate(t *testing.T) {
 	}
 }
 
+// A service without background work sends no notifications. They are sent when a
+// service with it opens the database.
+func TestNoBackground(t *testing.T) {
+	t.Parallel()
+	hook := newReceiver(t, nil)
+	cfg := embedded.Config{DSN: filepath.Join(t.TempDir(), "workspaces.db"), AllowLoopbackWebhooks: true, NoBackground: true}
+	var ada *person
+	var channel string
+	t.Run("first process", func(t *testing.T) {
+		ada = newServer(t, cfg).owner("ada@example.com", "research")
+		channel, _ = ada.channel(hook.url)
+		for range 20 { // each wakes the dispatcher of a service with background work
+			ada.do("POST", "/notification-channels/"+channel+"/test", "").expect(201)
+		}
+		ada.deliveries(channel, attempted(0))
+	})
+	if n := len(hook.came); n != 0 {
+		t.Errorf("receiver: got %d requests, want 0", n)
+	}
+	cfg.NoBackground = false
+	t.Run("second process", func(t *testing.T) {
+		again := *ada
+		again.s = newServer(t, cfg)
+		again.deliveries(channel, attempted(1))
+	})
+}
+
 // Pending deliveries continue after a restart. Deleting a workspace deletes its
 // pending deliveries.
 func TestDeliveriesSurviveRestart(t *testing.T) {

@@ -104,6 +104,11 @@ type Config struct {
 	// resolver.
 	WebhookResolver *net.Resolver
 
+	// NoBackground disables the work between requests: the service sends no
+	// notifications, and deletes no expired data. Set it in a program that only
+	// administers or checks a database, or opens a copy of one.
+	NoBackground bool
+
 	// AuthenticateUser authenticates users of your own identity provider by
 	// their tokens. Return only email addresses that the provider has verified:
 	// the address identifies the user and accepts invitations. The user is
@@ -188,7 +193,7 @@ func open(ctx context.Context, cfg Config) (_ *Service, err error) {
 		DefaultPlan: cfg.DefaultPlan, AuthenticateUser: cfg.AuthenticateUser, CheckCredential: cfg.CheckCredential,
 		Guard:       notify.Guard{AllowLoopback: cfg.AllowLoopbackWebhooks, Resolver: cfg.WebhookResolver},
 		MaxRequests: cfg.Limits.Requests, Rate: service.Rate{PerSecond: cfg.Limits.Rate, Burst: cfg.Limits.Burst},
-		Telemetry: observed,
+		Telemetry: observed, NoBackground: cfg.NoBackground,
 	})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

@@ -83,8 +83,10 @@ func (p *program) with(ctx context.Context, create bool, f func(*embedded.Servic
 	if _, err := os.Stat(p.dsn); errors.Is(err, fs.ErrNotExist) && !isServer(p.dsn) && !create {
 		return fmt.Errorf("%s: there is no file %q", named("dsn"), p.dsn)
 	}
-	// Omit the information of each start.
-	service, err := p.open(ctx, newLogger(p.logFormat, max(p.logLevel, slog.LevelWarn), p.stderr), nil)
+	service, err := p.open(ctx, embedded.Config{
+		Logger:       newLogger(p.logFormat, max(p.logLevel, slog.LevelWarn), p.stderr), // without the information of each start
+		NoBackground: true,                                                              // a backup that is checked sends no notifications
+	})
 	if err != nil {
 		return err
 	}

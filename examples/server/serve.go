@@ -18,7 +18,7 @@ func (p *program) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	service, err := p.open(ctx, p.log, metrics)
+	service, err := p.open(ctx, embedded.Config{Logger: p.log, MeterProvider: metrics})
 	if err != nil {
 		return err
 	}

@@ -16,8 +16,6 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/otel/metric"
-
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/embedded"
 )
@@ -247,17 +245,16 @@ func prefixes(text string) (networks []netip.Prefix, err error) {
 	return networks, nil
 }
 
-// open opens the service. Its errors name flags instead of the fields of
+// open opens the service with the settings and cfg. Its errors name flags instead of the fields of
 // [embedded.Config].
-func (p *program) open(ctx context.Context, log *slog.Logger, metrics metric.MeterProvider) (*embedded.Service, error) {
-	service, err := embedded.Open(ctx, embedded.Config{
-		DSN: p.dsn, MasterKey: p.masterKey, Logger: log, MeterProvider: metrics, DefaultPlan: promptrails.PlanID(p.defaultPlan),
-		TrustedProxies: p.trustedProxies, CORSOrigins: p.corsOrigins, AllowLoopbackWebhooks: p.loopbackWebhooks,
-		Limits: embedded.Limits{
-			Requests: limit(p.maxRequests), Writers: limit(p.maxWriters), ResponseBytes: limit(p.maxResponseBytes), RequestTime: limit(p.requestTime),
-			Rate: p.rate, Burst: p.burst,
-		},
-	})
+func (p *program) open(ctx context.Context, cfg embedded.Config) (*embedded.Service, error) {
+	cfg.DSN, cfg.MasterKey, cfg.DefaultPlan = p.dsn, p.masterKey, promptrails.PlanID(p.defaultPlan)
+	cfg.TrustedProxies, cfg.CORSOrigins, cfg.AllowLoopbackWebhooks = p.trustedProxies, p.corsOrigins, p.loopbackWebhooks
+	cfg.Limits = embedded.Limits{
+		Requests: limit(p.maxRequests), Writers: limit(p.maxWriters), ResponseBytes: limit(p.maxResponseBytes), RequestTime: limit(p.requestTime),
+		Rate: p.rate, Burst: p.burst,
+	}
+	service, err := embedded.Open(ctx, cfg)
 	if err == nil {
 		return service, nil
 	}

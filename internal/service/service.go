@@ -42,6 +42,8 @@ type Config struct {
 	Rate Rate
 	// Telemetry records deliveries and pruned rows. It may be nil.
 	Telemetry *telemetry.Telemetry
+	// NoBackground disables deliveries and housekeeping.
+	NoBackground bool
 }
 
 // Service is the workspace service. It is safe for concurrent use.
@@ -76,8 +78,10 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	}
 	background, stop := context.WithCancel(telemetry.Detach(ctx))
 	s.stop = stop
-	s.stopped.Go(func() { s.housekeep(background) })
-	s.stopped.Go(func() { s.dispatch(background) })
+	if !cfg.NoBackground {
+		s.stopped.Go(func() { s.housekeep(background) })
+		s.stopped.Go(func() { s.dispatch(background) })
+	}
 	return s, nil
 }
 
