@@ -99,7 +99,13 @@ func (s *settings) groups() []group {
 		}},
 		{"Do this instead of serving; the server can be running meanwhile", false, func(f *flag.FlagSet) {
 			f.BoolVar(&s.check, "check", false, "check the stored data, print the problems on stdout, and exit with 1 if there are any")
-			f.StringVar(&s.backup, "backup", "", "write a copy of the SQLite database to this `file`, which must not exist")
+			f.Func("backup", "write a copy of the SQLite database to this `file`, which must not exist", func(name string) error {
+				if name == "" {
+					return errors.New("must be the name of a file") // an unset variable of a script must not start a server
+				}
+				s.backup = name
+				return nil
+			})
 			f.BoolVar(&s.health, "health", false, "request /readyz of the server at -addr, and exit with 1 if it is not ready")
 		}},
 		{"For token issue", false, func(f *flag.FlagSet) {

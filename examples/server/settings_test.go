@@ -55,6 +55,7 @@ func TestUsageErrors(t *testing.T) {
 		{"", "user add ada", "server: user add: email must be an email address"},
 		{"", "-check -health", "choose one"},
 		{"", "-backup b.db user list", "choose one"},
+		{"", "-backup=", `invalid value "" for flag -backup: must be the name of a file`},
 		{"", "-ttl 1h", "-ttl is only for token issue"},
 		{"", "token issue a@example.com -ttl -1h", "-ttl: must not be negative"},
 		{"", "-addr 8080", "-addr (PROMPTRAILS_ADDR): must be a host and a port"},
