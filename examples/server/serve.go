@@ -33,7 +33,9 @@ func (p *program) serve(ctx context.Context) (err error) {
 	} else {
 		server.Handler = newHandler(service, nil)
 		separate := embedded.NewServer(service, "")
-		separate.Handler = http.StripPrefix(metricsPath, metricsHandler)
+		pages := http.NewServeMux()
+		pages.Handle("GET "+metricsPath, metricsHandler)
+		separate.Handler = pages
 		atMetrics, listenErr := (&net.ListenConfig{}).Listen(ctx, "tcp", p.metricsAddr)
 		if listenErr != nil {
 			return errors.Join(fmt.Errorf("%s: %w", named("metrics-addr"), listenErr), listener.Close())

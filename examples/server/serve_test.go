@@ -237,6 +237,9 @@ func TestMetrics(t *testing.T) {
 	if got := get(t, http.DefaultClient, s.metrics, ""); got.status != http.StatusOK || !strings.Contains(got.body, "promptrails_database_size_bytes") {
 		t.Errorf("metrics at %s: got status %d and\n%s\nwant the metrics", s.metrics, got.status, got.body)
 	}
+	if got := get(t, http.DefaultClient, s.metrics+"x", ""); got.status != http.StatusNotFound {
+		t.Errorf("%sx: got status %d, want 404", s.metrics, got.status)
+	}
 }
 
 // The log is text if a setting says so.
