@@ -2,6 +2,7 @@ package promptrailsotel
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -30,8 +31,11 @@ var counters = []struct {
 // ObserveAuthenticator reports the counts of a as counters, for example
 // promptrails.authenticator.hits, and the number of keys in its cache as
 // promptrails.authenticator.cached_keys, until the returned registration is
-// unregistered. It returns an error if an instrument cannot be created.
+// unregistered. It returns an error if a is nil or an instrument cannot be created.
 func ObserveAuthenticator(a *promptrails.Authenticator, opts ...Option) (metric.Registration, error) {
+	if a == nil {
+		return nil, errors.New("promptrailsotel: the authenticator must not be nil")
+	}
 	c := newConfig(opts)
 	meter := c.meter()
 	var observed []metric.Observable

@@ -306,6 +306,14 @@ func (v verifier) VerifyKey(_ context.Context, key promptrails.Secret) (*promptr
 	return &promptrails.APIKey{ID: "k", WorkspaceID: "w"}, nil
 }
 
+// A nil authenticator is an error, and not a panic when the metrics are collected.
+func TestObserveNilAuthenticator(t *testing.T) {
+	t.Parallel()
+	if registration, err := promptrailsotel.ObserveAuthenticator(nil); registration != nil || err == nil {
+		t.Errorf("ObserveAuthenticator(nil): got %v, %v, want an error", registration, err)
+	}
+}
+
 // ObserveAuthenticator reports the counts of an authenticator.
 func TestObserveAuthenticator(t *testing.T) {
 	t.Parallel()
