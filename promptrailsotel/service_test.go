@@ -4,12 +4,14 @@ import (
 	stdcmp "cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -289,5 +291,45 @@ func TestOneProvider(t *testing.T) {
 		if (spans > 0) != (name == "spans only") || (metrics > 0) != (name == "metrics only") {
 			t.Errorf("%s: got %d spans and %d metrics", name, spans, metrics)
 		}
+	}
+}
+
+// panicking is a log that panics once it is armed.
+type panicking struct {
+	slog.Handler
+	armed *atomic.Bool
+}
+
+func (panicking) Enabled(context.Context, slog.Level) bool { return true }
+
+func (p panicking) Handle(context.Context, slog.Record) error {
+	if p.armed.CompareAndSwap(true, false) {
+		panic("log")
+	}
+	return nil
+}
+
+// The span of a request ends even if the log panics.
+func TestPanickingLog(t *testing.T) {
+	t.Parallel()
+	var armed atomic.Bool
+	s := newService(t, embedded.Config{Logger: slog.New(panicking{slog.DiscardHandler, &armed})})
+	before := len(s.ofKind(trace.SpanKindServer))
+	armed.Store(true)
+	t.Run("request", func(t *testing.T) {
+		defer func() {
+			if recover() == nil {
+				t.Error("ServeHTTP: got no panic, want that of the log")
+			}
+		}()
+		s.Service.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/healthz", http.NoBody))
+	})
+	for attributes, active := range s.points(t, "http.server.active_requests") {
+		if active != 0 {
+			t.Errorf("active requests with %s: got %d, want 0", attributes, active)
+		}
+	}
+	if got := len(s.ofKind(trace.SpanKindServer)); got != before+1 {
+		t.Errorf("spans of requests: got %d, want %d", got, before+1)
 	}
 }

@@ -38,10 +38,10 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer cancel()
 		r = r.WithContext(ctx)
 	}
+	defer func() { span.End(x.outcome(client)) }() // also if the writer or the logger panics
 	a.handler.ServeHTTP(x, r)
 	x.end(r)
 	a.log(client, x, r)
-	span.End(x.outcome(client))
 }
 
 // end completes the outcome, after the response was written.
