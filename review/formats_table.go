@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
@@ -21,10 +22,24 @@ func newTable(w io.Writer) table { return table{tabwriter.NewWriter(w, 0, 0, 2, 
 // must not reach a terminal as its commands.
 func (t table) row(cells ...string) {
 	for i, cell := range cells {
-		quoted := strconv.QuoteToGraphic(cell)
-		cells[i] = strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+		cells[i] = escape(cell)
 	}
 	_, _ = fmt.Fprintln(t, strings.TrimRight(strings.Join(cells, "\t"), "\t")) // a tabwriter writes on Flush
+}
+
+// escape escapes what is not graphic. A backslash remains, so that a name that a message
+// quotes is not escaped twice.
+func escape(cell string) string {
+	var b strings.Builder
+	for i, r := range cell {
+		if _, n := utf8.DecodeRuneInString(cell[i:]); n == 1 && r == utf8.RuneError || !strconv.IsGraphic(r) {
+			quoted := strconv.QuoteToGraphic(cell[i : i+n])
+			b.WriteString(quoted[1 : len(quoted)-1])
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // heading ends a block of columns.

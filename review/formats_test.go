@@ -66,6 +66,12 @@ func TestHostileNames(t *testing.T) {
 	if strings.Contains(table.String(), "\x1b") || !strings.Contains(table.String(), `A\x1b[2J\tB`) {
 		t.Errorf("table: got %q, want the name escaped", table.String())
 	}
+	report.Workspaces[0].Info.Name = `C:\"x"` + "\u202e\xff"
+	table.Reset()
+	ok(t, report.WriteTable(&table))
+	if !strings.Contains(table.String(), `C:\"x"\u202e\xff`) {
+		t.Errorf("table: got %q, want a backslash unchanged, and what is not graphic escaped", table.String())
+	}
 	ok(t, review.WriteFindingsCSV(&findings, report.Findings()))
 	ok(t, review.WriteAccessCSV(&access, each(report)))
 	for name, out := range map[string]*bytes.Buffer{"findings": &findings, "access": &access} {
