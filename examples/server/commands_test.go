@@ -113,6 +113,21 @@ func TestPublish(t *testing.T) {
 	}
 }
 
+// The error says if the database is a folder, or if it cannot be created in its own.
+func TestUnusableFolders(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	processtest.Run(t, dir, nil, "-addr", "127.0.0.1:0", "-dsn", dir).Fails(t, exitFailed, "is a folder, and must be a file")
+	if _, err := os.Stat(dir + ".lock"); err == nil {
+		t.Errorf("%s.lock: got a file, want none", dir)
+	}
+	got := processtest.Run(t, dir, nil, "user", "add", "ada@example.com", "-dsn", filepath.Join("none", "workspaces.db"))
+	got.Fails(t, exitFailed, "the folder of the database must exist, and be writable")
+	if strings.Contains(got.Stderr, "another process") {
+		t.Errorf("stderr: got %q, want it without another process", got.Stderr)
+	}
+}
+
 // A file that is not a database is reported as such, and a database without its key file
 // by the name of that file. No file is changed.
 func TestUnusableFiles(t *testing.T) {

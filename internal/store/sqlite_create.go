@@ -21,13 +21,23 @@ const createWait = time.Minute
 // that is up to date.
 func Lock(ctx context.Context, file string) (release func() error, err error) {
 	nothing := func() error { return nil }
-	if file == "" || IsServer(file) || upToDate(ctx, file) {
+	if file == "" || IsServer(file) {
+		return nothing, nil
+	}
+	if _, err := IsNew(file); err != nil {
+		return nothing, err
+	}
+	if upToDate(ctx, file) {
 		return nothing, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, createWait)
 	defer cancel()
 	lock := flock.New(file+".lock", flock.SetPermissions(0o600))
-	if _, err := lock.TryLockContext(ctx, 10*time.Millisecond); err != nil {
+	_, err = lock.TryLockContext(ctx, 10*time.Millisecond)
+	if _, ok := errors.AsType[*fs.PathError](err); ok { // of the file, and not of the wait
+		return nothing, fmt.Errorf("the folder of the database must exist, and be writable: %w", err)
+	}
+	if err != nil {
 		return nothing, fmt.Errorf("wait for another process that makes the database (%s.lock): %w", file, err)
 	}
 	return lock.Unlock, nil
@@ -45,6 +55,9 @@ func IsNew(file string) (bool, error) {
 	}
 	if err != nil {
 		return false, err
+	}
+	if info.IsDir() {
+		return false, fmt.Errorf("%s is a folder, and must be a file", file)
 	}
 	return info.Size() == 0, nil
 }
