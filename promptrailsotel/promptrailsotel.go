@@ -19,6 +19,8 @@
 package promptrailsotel
 
 import (
+	"cmp"
+
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -38,11 +40,17 @@ type config struct {
 	attributes []attribute.KeyValue
 }
 
-// WithTracerProvider sets the provider of spans. The default is the global one.
-func WithTracerProvider(p trace.TracerProvider) Option { return func(c *config) { c.tracers = p } }
+// WithTracerProvider sets the provider of spans. The default, also for nil, is the
+// global one.
+func WithTracerProvider(p trace.TracerProvider) Option {
+	return func(c *config) { c.tracers = cmp.Or(p, c.tracers) }
+}
 
-// WithMeterProvider sets the provider of metrics. The default is the global one.
-func WithMeterProvider(p metric.MeterProvider) Option { return func(c *config) { c.meters = p } }
+// WithMeterProvider sets the provider of metrics. The default, also for nil, is the
+// global one.
+func WithMeterProvider(p metric.MeterProvider) Option {
+	return func(c *config) { c.meters = cmp.Or(p, c.meters) }
+}
 
 // WithAttributes adds attributes to all spans and metrics. A program with more than
 // one [promptrails.Authenticator] needs them to distinguish their counts.

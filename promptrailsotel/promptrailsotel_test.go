@@ -357,3 +357,11 @@ func TestObserveAuthenticator(t *testing.T) {
 		t.Errorf("metrics after Unregister: got %d, want 0", n)
 	}
 }
+
+// Nil providers are those of the default.
+func TestNilProviders(t *testing.T) {
+	t.Parallel()
+	if _, err := promptrailsotel.NewObserver(promptrailsotel.WithTracerProvider(nil), promptrailsotel.WithMeterProvider(nil)); err != nil {
+		t.Errorf("NewObserver with nil providers: got %v, want no error", err)
+	}
+}

@@ -68,7 +68,7 @@ func Access(ctx context.Context, client *promptrails.Client, opts *Options) (*Re
 	if err != nil {
 		return nil, err
 	}
-	report := &Report{At: r.now()}
+	report := &Report{At: r.now(), Workspaces: []*Workspace{}}
 	for w, err := range r.each(ctx) {
 		if err != nil {
 			return nil, err

@@ -2,6 +2,7 @@ package review
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -62,8 +63,10 @@ type SkippedSection struct {
 // change: the last use of a key, the last activity of a member, and counts of
 // usage. If only the version of an object differs, as when a secret was replaced,
 // the change has the field version. An object that has disappeared was deleted,
-// or is no longer part of a review, such as a key that has expired.
+// or is no longer part of a review, such as a key that has expired. A nil report is
+// one without workspaces.
 func Diff(before, after *Report) *Changes {
+	before, after = cmp.Or(before, new(Report)), cmp.Or(after, new(Report))
 	c := &Changes{Before: before.At, After: after.At}
 	earlier := map[string]*Workspace{}
 	for _, w := range before.Workspaces {

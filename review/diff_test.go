@@ -148,3 +148,15 @@ func TestDiffSkipsGaps(t *testing.T) {
 		t.Errorf("skipped sections: got %v, want %v", skipped, want)
 	}
 }
+
+// The first review has nothing to be compared with.
+func TestDiffWithoutReport(t *testing.T) {
+	t.Parallel()
+	report := &review.Report{Workspaces: []*review.Workspace{{Info: promptrails.Workspace{ID: "w", Slug: "research"}}}}
+	if got := review.Diff(nil, report).Changes; len(got) != 1 || got[0].Kind != review.Added {
+		t.Errorf("Diff(nil, report): got %+v, want one workspace that was added", got)
+	}
+	if got := review.Diff(report, nil).Changes; len(got) != 1 || got[0].Kind != review.Removed {
+		t.Errorf("Diff(report, nil): got %+v, want one workspace that was removed", got)
+	}
+}

@@ -72,8 +72,8 @@ func troubled() *review.Workspace {
 			{ID: "k1", Scopes: promptrails.Scopes{promptrails.ScopeAll}, CreatedBy: "u3", CreatedAt: then},
 			{ID: "k2", Scopes: promptrails.Scopes{promptrails.ScopeMembersWrite}, CreatedBy: "u1", CreatedAt: now, ExpiresAt: now},
 		},
-		Credentials:     []*promptrails.Credential{{ID: "c", Type: "openai"}},
-		CredentialUsage: map[string][]*promptrails.ResourceRef{"c": nil},
+		Credentials:     []*promptrails.Credential{{ID: "c", Type: "openai"}, {ID: "d", Type: "anthropic"}, {ID: "e", Type: "anthropic", IsDefault: true}},
+		CredentialUsage: map[string][]*promptrails.ResourceRef{"c": nil, "d": nil, "e": nil},
 		Channels:        []*promptrails.Channel{{ID: "n"}},
 		Masking:         &promptrails.MaskingSettings{},
 		Usage: &promptrails.Usage{

@@ -8,10 +8,15 @@ import (
 )
 
 // credentialUnused does not report a default, which is used by whatever names no
-// credential of its type.
+// credential of its type. If a type has no default, credentialDefaultMissing
+// proposes one of its credentials instead.
 func credentialUnused(w *Workspace, _ Params) (found []Finding) {
+	withDefault := map[promptrails.CredentialType]bool{}
 	for _, c := range w.Credentials {
-		if usage, known := w.CredentialUsage[c.ID]; !known || len(usage) > 0 || c.IsDefault {
+		withDefault[c.Type] = withDefault[c.Type] || c.IsDefault
+	}
+	for _, c := range w.Credentials {
+		if usage, known := w.CredentialUsage[c.ID]; !known || len(usage) > 0 || c.IsDefault || !withDefault[c.Type] {
 			continue
 		}
 		found = append(found, Finding{

@@ -243,8 +243,11 @@ func list(text string) (items []string) {
 func prefixes(text string) (networks []netip.Prefix, err error) {
 	for _, item := range list(text) {
 		network, err := netip.ParsePrefix(item)
+		if address, addressErr := netip.ParseAddr(item); addressErr == nil {
+			network, err = address.Prefix(address.BitLen())
+		}
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%q is not a network such as 10.0.0.0/8, and not an address", item)
 		}
 		networks = append(networks, network)
 	}
