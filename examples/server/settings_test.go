@@ -70,7 +70,7 @@ func TestUsageErrors(t *testing.T) {
 		{"", "-master-key-file none", "no such file"},
 		{"", "-default-plan gold", `-default-plan (PROMPTRAILS_DEFAULT_PLAN): no plan "gold"`},
 		{"", "-cors-origins example.com", "-cors-origins (PROMPTRAILS_CORS_ORIGINS): "},
-		{"PROMPTRAILS_TRUSTED_PROXIES=10.0.0.1", "", "PROMPTRAILS_TRUSTED_PROXIES: "},
+		{"PROMPTRAILS_TRUSTED_PROXIES=10.0.0.1,proxy", "", `"proxy" is not a network`},
 		{"", "-log-format xml", "-log-format (PROMPTRAILS_LOG_FORMAT): must be auto, text or json"},
 		{"", "-log-level loud", "for flag -log-level"},
 		{"", "-dsn mysql://u:pw@127.0.0.1/x", "-dsn (PROMPTRAILS_DSN): must be the name of a SQLite file, or a URL"},
