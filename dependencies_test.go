@@ -1,7 +1,6 @@
 package promptrails_test
 
 import (
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -17,21 +16,6 @@ func goTool(t *testing.T, args ...string) string {
 		t.Fatalf("go %s: got error %v, want none\n%s", strings.Join(args, " "), err, out)
 	}
 	return string(out)
-}
-
-// The modules of the program examples/server and of promptrailsotel are not those of the
-// root module, so that a program that imports it does not download them.
-func TestRootModuleRequirements(t *testing.T) {
-	t.Parallel()
-	text, err := os.ReadFile("go.mod")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"swaggest", "chromedp", "prometheus", "otel/sdk", "otel/exporters"} {
-		if strings.Contains(string(text), name) {
-			t.Errorf("go.mod: got a module of %s, want it only in a module of its own", name)
-		}
-	}
 }
 
 // The root package links few modules, which have no further dependencies. It
