@@ -19,9 +19,10 @@ import (
 // fields decodes objects to a struct type, several times faster than package json.
 // It knows the usual forms of values only. Package json decodes the others.
 type fields struct {
-	list  []field
-	index map[string]int64 // by the name in quotes
-	first atomic.Int64     // the index of the member that came first in the last object
+	list    []field
+	index   map[string]int64 // by the name in quotes
+	first   atomic.Int64     // the index of the member that came first in the last object
+	retains bool             // the type is textual
 }
 
 type field struct {
@@ -51,11 +52,11 @@ func fieldsOf(t reflect.Type) *fields {
 var allFields sync.Map // from reflect.Type to *fields
 
 func newFields(t reflect.Type) *fields {
-	pointer := reflect.PointerTo(t)
-	if t.Kind() != reflect.Struct || decodesItself(pointer) && !pointer.Implements(reflect.TypeFor[textual]()) {
+	retains := isTextual(t)
+	if t.Kind() != reflect.Struct || decodesItself(t) && !retains {
 		return nil
 	}
-	f := &fields{list: make([]field, 0, t.NumField()), index: map[string]int64{}}
+	f := &fields{list: make([]field, 0, t.NumField()), index: map[string]int64{}, retains: retains}
 	for i := range t.NumField() {
 		member := t.Field(i)
 		name, options, _ := strings.Cut(member.Tag.Get("json"), ",")
@@ -87,7 +88,7 @@ func (f *fields) decode(v reflect.Value, object string) bool {
 	for {
 		name, value, ok := members.Member()
 		if !ok {
-			return true
+			return !f.retains || setText(v, object)
 		}
 		member := guess.Load()
 		if f.list[member].name != name {
@@ -109,12 +110,15 @@ func (f *fields) decode(v reflect.Value, object string) bool {
 }
 
 func setterOf(t reflect.Type) setter {
-	switch pointer := reflect.PointerTo(t); {
+	switch {
 	case t == reflect.TypeFor[time.Time]():
 		return orNull(setTime)
-	case pointer.Implements(reflect.TypeFor[textual]()):
+	case isTextual(t):
+		if f := fieldsOf(t); f != nil {
+			return f.decode
+		}
 		return setText
-	case decodesItself(pointer), t == reflect.TypeFor[time.Duration]():
+	case decodesItself(t), t == reflect.TypeFor[time.Duration]():
 		return decodeValue
 	}
 	switch t.Kind() { //nolint:exhaustive // package json decodes the others
@@ -138,8 +142,11 @@ func setterOf(t reflect.Type) setter {
 	return decodeValue
 }
 
+func isTextual(t reflect.Type) bool { return reflect.PointerTo(t).Implements(reflect.TypeFor[textual]()) }
+
 // decodesItself reports whether a type implements an interface of package json.
 func decodesItself(t reflect.Type) bool {
+	t = reflect.PointerTo(t)
 	return t.Implements(reflect.TypeFor[json.UnmarshalerFrom]()) || t.Implements(reflect.TypeFor[encodingjson.Unmarshaler]()) ||
 		t.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }

@@ -72,14 +72,8 @@ const maxShared = 4 << 10
 // decodeItem decodes value, which is valid JSON, into item, which is zero. The
 // strings of the item are parts of one copy of value, unless it is large.
 func decodeItem[T any](known *fields, item *T, value jsontext.Value) error {
-	if known != nil && len(value) <= maxShared {
-		text := string(value)
-		if known.decode(reflect.ValueOf(item).Elem(), text) {
-			if item, retains := any(item).(textual); retains {
-				item.setText(text)
-			}
-			return nil
-		}
+	if known != nil && len(value) <= maxShared && known.decode(reflect.ValueOf(item).Elem(), string(value)) {
+		return nil
 	}
 	return wire.Decode(value, item)
 }

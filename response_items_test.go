@@ -33,6 +33,14 @@ type callersItem struct {
 	Dash   string         `json:"-"`
 }
 
+type entriesItem struct {
+	ID      string                        `json:"id"`
+	Entry   promptrails.ChangelogEntry    `json:"entry"`
+	Next    *promptrails.ChangelogEntry   `json:"next"`
+	Changes promptrails.Changes           `json:"changes"`
+	List    []*promptrails.ChangelogEntry `json:"list"`
+}
+
 type embeddingItem struct {
 	callersItem
 	Text string `json:"text,omitzero"`
@@ -60,6 +68,7 @@ func TestItemsOfPages(t *testing.T) {
 	t.Run("Resource", testItems[promptrails.Resource])
 	t.Run("UsageEvent", testItems[promptrails.UsageEvent])
 	t.Run("a type of a caller", testItems[callersItem])
+	t.Run("entries of a changelog", testItems[entriesItem])
 	t.Run("an embedded type", testItems[embeddingItem])
 	t.Run("no tags", testItems[untaggedItem])
 	t.Run("a duration", func(t *testing.T) {
