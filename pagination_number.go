@@ -153,8 +153,8 @@ func (w *walk[T]) dropSeen(page *Page[T]) (again int) {
 // endPass reports whether another pass is required. If the pages of a pass did
 // not overlap and the total did not change, the pass has received every item
 // that existed during all of it. If its pages were requested concurrently, the
-// list must also be unchanged after it. Otherwise endPass starts another pass, to find items that moved
-// between pages.
+// list must also be unchanged after it. Otherwise endPass starts another pass,
+// to find items that moved between pages.
 func (w *walk[T]) endPass(ctx context.Context, f *fetched[T]) (more bool, err error) {
 	p := w.pass
 	w.steady = w.steady && !p.moved && (w.total == 0 || w.total == p.total)

@@ -142,7 +142,9 @@ func setterOf(t reflect.Type) setter {
 	return decodeValue
 }
 
-func isTextual(t reflect.Type) bool { return reflect.PointerTo(t).Implements(reflect.TypeFor[textual]()) }
+func isTextual(t reflect.Type) bool {
+	return reflect.PointerTo(t).Implements(reflect.TypeFor[textual]())
+}
 
 // decodesItself reports whether a type implements an interface of package json.
 func decodesItself(t reflect.Type) bool {

@@ -86,7 +86,7 @@ func TestForecastOfExecutions(t *testing.T) {
 	}
 }
 
-// What is unlimited, or grows too slowly, is never reached.
+// A limit is never reached if it is unlimited, or the count grows too slowly.
 func TestForecastOfNever(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, promptrails.PlanEnterprise)

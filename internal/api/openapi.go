@@ -122,27 +122,21 @@ func (op operation) status() int {
 	panic("openapi.yaml: no successful response of " + op.name())
 }
 
-// operationOf finds the operation of a request.
-var operationOf = sync.OnceValue(func() func(*http.Request) (operation, bool) {
-	mux, byPattern := http.NewServeMux(), map[string]operation{}
+// patterns matches requests with the operations.
+var patterns = sync.OnceValue(func() *http.ServeMux {
+	mux := http.NewServeMux()
 	for _, op := range operations() {
-		pattern := op.method + " " + Prefix + op.path
-		mux.HandleFunc(pattern, http.NotFound)
-		byPattern[pattern] = op
+		mux.HandleFunc(op.method+" "+Prefix+op.path, http.NotFound)
 	}
-	return func(r *http.Request) (operation, bool) {
-		_, pattern := mux.Handler(r)
-		op, found := byPattern[pattern]
-		return op, found && isClean(r.URL.Path)
-	}
+	return mux
 })
 
 // PatternOf returns the method and the path template of a request's operation, such as
 // GET /api/v1/members/{id}, or "" if the request matches none.
 func PatternOf(r *http.Request) string {
-	op, found := operationOf()(r)
-	if !found {
+	if !isClean(r.URL.Path) { // the mux would redirect it
 		return ""
 	}
-	return op.method + " " + Prefix + op.path
+	_, pattern := patterns().Handler(r)
+	return pattern
 }

@@ -65,8 +65,8 @@ func (x *Transaction) waited() {
 	x.telemetry.wait.Record(x.ctx, x.wait.Seconds(), x.mode)
 }
 
-// End records the outcome. errorType is the type of the error of the database, or "" if
-// there is none.
+// End records the outcome. errorType is the type of the error of the database, or ""
+// without one.
 func (x *Transaction) End(errorType string) {
 	if x == nil {
 		return
