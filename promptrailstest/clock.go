@@ -1,6 +1,7 @@
 package promptrailstest
 
 import (
+	"math"
 	"sync"
 	"testing"
 	"time"
@@ -36,14 +37,15 @@ func (c *Clock) Now() time.Time {
 // Advance moves the clock forward by d. Keys, invitations and tokens expire with
 // the next request. A webhook that becomes due is sent within a second of real time,
 // signed with the new time: see [promptrails.WebhookVerifier] for a receiver with
-// this clock. A negative d fails the test and has no effect.
+// this clock. A negative d, and one with which the clock would be more than 292 years
+// ahead, fails the test and has no effect.
 func (c *Clock) Advance(d time.Duration) {
 	c.t.Helper()
-	if d < 0 {
-		c.t.Errorf("Clock.Advance: got %s, want 0 or more", d)
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if d < 0 || d > math.MaxInt64-c.ahead {
+		c.t.Errorf("Clock.Advance: got %s, want 0 to %s", d, math.MaxInt64-c.ahead)
+		return
+	}
 	c.ahead += d
 }

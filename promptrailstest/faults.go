@@ -42,8 +42,8 @@ func (s *Server) RateLimitNext(n int, retryAfter time.Duration) {
 	})
 }
 
-// CutNext carries out the next n requests, and closes their connections without a
-// response after their changes are committed. See [Server.FailNext].
+// CutNext carries out the next n requests, and closes their connections in the first
+// byte of the response, after their changes are committed. See [Server.FailNext].
 func (s *Server) CutNext(n int) {
 	s.t.Helper()
 	s.addFault("CutNext", n, func(w http.ResponseWriter, r *http.Request, service http.Handler) {

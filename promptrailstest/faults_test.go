@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -223,12 +224,16 @@ func TestInvalidFaults(t *testing.T) {
 		"RateLimitNext: got -2 requests, want 0 or more":     func() { s.RateLimitNext(-2, 0) },
 		"RateLimitNext: got Retry-After -1s, want 0 or more": func() { s.RateLimitNext(1, -time.Second) },
 		"Latency: got -1s, want 0 or more":                   func() { s.Latency(-time.Second) },
-		"Clock.Advance: got -1s, want 0 or more":             func() { s.Clock.Advance(-time.Second) },
-		`NewKey([no:such]): `:                                func() { s.NewKey("no:such") },
-		`NewMember("a@example.com", "owner"): `:              func() { s.NewMember("a@example.com", promptrails.RoleOwner) },
-		`create the user "owner@example.com": `:              func() { s.NewUser("owner@example.com") },
-		"Client: promptrails: WithAPIKey must not be empty":  func() { s.Client(promptrails.WithAPIKey("")) },
-		"Client: promptrails: WithScopes":                    func() { s.Client(promptrails.WithScopes(promptrails.ScopeAgentsRead)) },
+		"Clock.Advance: got -1s, want 0 to ":                 func() { s.Clock.Advance(-time.Second) },
+		"Clock.Advance: got 301h0m0s, want 0 to 300h0m0s": func() {
+			s.Clock.Advance(math.MaxInt64 - 300*time.Hour)
+			s.Clock.Advance(301 * time.Hour)
+		},
+		`NewKey([no:such]): `:                               func() { s.NewKey("no:such") },
+		`NewMember("a@example.com", "owner"): `:             func() { s.NewMember("a@example.com", promptrails.RoleOwner) },
+		`create the user "owner@example.com": `:             func() { s.NewUser("owner@example.com") },
+		"Client: promptrails: WithAPIKey must not be empty": func() { s.Client(promptrails.WithAPIKey("")) },
+		"Client: promptrails: WithScopes":                   func() { s.Client(promptrails.WithScopes(promptrails.ScopeAgentsRead)) },
 	} {
 		if got := f.of(call); len(got) != 1 || !strings.HasPrefix(got[0], want) {
 			t.Errorf("failures: got %q, want one that begins with %q", got, want)

@@ -14,8 +14,8 @@ import (
 // in which they arrived, including failed ones. It keeps the latest 10,000. The
 // Pattern of a request is its method and the path template of its operation, such as
 // GET /api/v1/members/{id}, or empty if it matches no operation. Its Response has only
-// the status, and is nil if there is none: the request is running, its connection was
-// cut, or its client gave up. Its Header has [redacted] in place of keys and tokens, and
+// the status. It is nil while the request is running, and if its connection was cut or
+// its client gave up. Its Header has [redacted] in place of keys and tokens, and
 // its Body is empty. A request is complete when its client has the response.
 func (s *Server) Requests() []*http.Request {
 	s.requests.mu.Lock()
