@@ -49,7 +49,7 @@ func TestDiff(t *testing.T) {
 	t.Parallel()
 	w, _ := inhabited(t)
 	forever := must[*promptrails.CreatedAPIKey](t)(w.in.APIKeys.Create(t.Context(), &promptrails.CreateAPIKeyParams{Name: "Forever", Scopes: promptrails.Scopes{promptrails.ScopeAgentsRead}}))
-	before := w.access(w.ada, w.options())
+	before := w.access(w.ada, w.optionsAfter(31*day))
 
 	w.clock.forward(day)
 	research := before.Workspaces[1]

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	_ "modernc.org/sqlite" // a test alters a stored changelog
 
@@ -90,7 +91,10 @@ var findings = map[string]struct {
 			w.credential("Default", true)
 			used := w.credential("Used", false)
 			must[*promptrails.Resource](w.t)(w.in.Resources.Create(w.t.Context(), promptrails.KindAgents, map[string]any{"name": "Agent", "credential_id": used.ID}))
-			return promptrails.ResourceRef{Type: promptrails.ResourceCredential, ID: w.credential("Unused", false).ID}
+			ref := promptrails.ResourceRef{Type: promptrails.ResourceCredential, ID: w.credential("Unused", false).ID}
+			w.clock.forward(31 * day)
+			w.credential("New", false) // which is being set up
+			return ref
 		},
 		func(w *world, o promptrails.ResourceRef) error {
 			return w.in.Credentials.Delete(w.t.Context(), o.ID, nil)
@@ -300,6 +304,8 @@ func TestParams(t *testing.T) {
 		t.Errorf("findings with a share of 0.7: got %v, want limit-nearly-reached", rules(report))
 	}
 	key := w.key(w.in, "Key", promptrails.ScopeAgentsRead)
+	w.credential("Default", true)
+	w.credential("Spare", false)
 	w.clock.forward(10 * day)
 	opts.Params.KeyUnused = 9 * day
 	opts.Params.KeyExpires = 356 * day
@@ -307,6 +313,12 @@ func TestParams(t *testing.T) {
 	for _, rule := range []string{"api-key-unused", "api-key-expires"} {
 		if _, ok := found(report, rule, keyRef(key)); !ok {
 			t.Errorf("findings with bounds of 9 and 356 days: got %v, want %s", rules(report), rule)
+		}
+	}
+	for bound, want := range map[time.Duration]bool{0: false, 10 * day: false, 10*day - 1: true} {
+		opts.Params.CredentialUnused = bound
+		if got := rules(w.access(w.ada, opts)); slices.Contains(got, "credential-unused") != want {
+			t.Errorf("findings of a credential of 10 days with a bound of %s: got %v, want credential-unused %t", bound, got, want)
 		}
 	}
 }

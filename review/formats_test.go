@@ -24,7 +24,7 @@ func TestWriteTable(t *testing.T) {
 	t.Parallel()
 	w, _ := inhabited(t)
 	var out strings.Builder
-	ok(t, w.access(w.ada, w.options()).WriteTable(&out))
+	ok(t, w.access(w.ada, w.optionsAfter(31*day)).WriteTable(&out))
 	_, research, _ := strings.Cut(out.String(), "\n\n")
 	want := `The research (research), plan pro
   medium  masking-off        The plan pro has data masking, but it is off: model providers receive personal data.

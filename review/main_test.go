@@ -98,6 +98,12 @@ func (w *world) channel(kind promptrails.ChannelType) *promptrails.Channel {
 // options returns options with the clock of the service.
 func (w *world) options() *review.Options { return &review.Options{Now: w.clock.now} }
 
+// optionsAfter returns options with the clock of the service, moved forward for the
+// review only.
+func (w *world) optionsAfter(d time.Duration) *review.Options {
+	return &review.Options{Now: func() time.Time { return w.clock.now().Add(d) }}
+}
+
 // access reviews all workspaces of a client.
 func (w *world) access(client *promptrails.Client, opts *review.Options) *review.Report {
 	w.t.Helper()

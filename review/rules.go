@@ -21,7 +21,10 @@ type Params struct {
 	KeyUnused     time.Duration // a key is unused after this time; default 90 days
 	KeyExpires    time.Duration // a key is about to expire; default 14 days
 	AdminInactive time.Duration // an admin or owner is inactive after this time; default 90 days
-	LimitShare    float64       // the share of a limit above which it is reported; default 0.8
+	// CredentialUnused is the age above which a credential that no resource refers
+	// to is reported; default 30 days. A younger one may be about to be used.
+	CredentialUnused time.Duration
+	LimitShare       float64 // the share of a limit above which it is reported; default 0.8
 }
 
 const day = 24 * time.Hour
@@ -35,6 +38,9 @@ func (p Params) complete() Params {
 	}
 	if p.AdminInactive == 0 {
 		p.AdminInactive = 90 * day
+	}
+	if p.CredentialUnused == 0 {
+		p.CredentialUnused = 30 * day
 	}
 	if p.LimitShare == 0 {
 		p.LimitShare = 0.8

@@ -10,7 +10,7 @@ import (
 // credentialUnused does not report a default, which is used by whatever names no
 // credential of its type. If a type has no default, credentialDefaultMissing
 // proposes one of its credentials instead.
-func credentialUnused(w *Workspace, _ Params) (found []Finding) {
+func credentialUnused(w *Workspace, p Params) (found []Finding) {
 	withDefault := map[promptrails.CredentialType]bool{}
 	for _, c := range w.Credentials {
 		withDefault[c.Type] = withDefault[c.Type] || c.IsDefault
@@ -18,6 +18,9 @@ func credentialUnused(w *Workspace, _ Params) (found []Finding) {
 	for _, c := range w.Credentials {
 		if usage, known := w.CredentialUsage[c.ID]; !known || len(usage) > 0 || c.IsDefault || !withDefault[c.Type] {
 			continue
+		}
+		if w.ReadAt.Sub(c.CreatedAt) <= p.CredentialUnused {
+			continue // the agent that it is for may not exist yet
 		}
 		found = append(found, Finding{
 			Object:  credentialRef(c),
