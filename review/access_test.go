@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
 	"path"
 	"slices"
@@ -478,6 +479,32 @@ func TestOwnRule(t *testing.T) {
 	if got := rules(w.access(w.ada, opts)); len(got) != 0 {
 		t.Errorf("findings without rules: got %v, want none", got)
 	}
+}
+
+// A review refuses bounds that cannot be meant, and names them.
+func TestInvalidParams(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, promptrails.PlanStarter)
+	stored := troubled()
+	usual := stored.Check(review.DefaultRules(), review.Params{})
+	for field, invalid := range map[string][]review.Params{
+		"Params.KeyUnused":        {{KeyUnused: -1}},
+		"Params.KeyExpires":       {{KeyExpires: -1}},
+		"Params.AdminInactive":    {{AdminInactive: -1}},
+		"Params.CredentialUnused": {{CredentialUnused: -1}},
+		"Params.LimitShare":       {{LimitShare: -0.1}, {LimitShare: 1.1}, {LimitShare: math.NaN()}, {LimitShare: math.Inf(1)}},
+	} {
+		for _, params := range invalid {
+			_, err := review.Access(t.Context(), w.ada, &review.Options{Params: params})
+			if v, ok := errors.AsType[*promptrails.ValidationError](err); !ok || len(v.Fields) != 1 || v.Fields[field] == "" {
+				t.Errorf("Access with %+v: got %v, want a ValidationError of %s", params, err, field)
+			}
+			if diff := cmp.Diff(usual, stored.Check(review.DefaultRules(), params)); diff != "" {
+				t.Errorf("Check with %+v: got other findings than with the default (-default +got):\n%s", params, diff)
+			}
+		}
+	}
+	w.access(w.ada, &review.Options{Params: review.Params{LimitShare: 1}})
 }
 
 func TestInvalidOptions(t *testing.T) {

@@ -46,7 +46,8 @@ func (f *Finding) key() string {
 }
 
 // Check returns the findings of rules in w, most severe first. It makes no
-// requests, so it can be used with a stored review.
+// requests, so it can be used with a stored review. Fields of p that a review
+// refuses have the default, as zero fields have.
 func (w *Workspace) Check(rules []Rule, p Params) []Finding {
 	p = p.complete()
 	var found []Finding

@@ -46,6 +46,9 @@ func newReviewer(client *promptrails.Client, opts *Options, sections func(*Optio
 	if err := checkRules(r.opts.Rules); err != nil {
 		return nil, err
 	}
+	if err := r.opts.Params.check(); err != nil {
+		return nil, err
+	}
 	r.sections, r.gate = sections(&r.opts), newGate(r.opts.Concurrency)
 	return r, nil
 }

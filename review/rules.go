@@ -3,6 +3,8 @@ package review
 import (
 	"slices"
 	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
 // Rule looks for one kind of problem.
@@ -16,7 +18,8 @@ type Rule struct {
 	Check func(*Workspace, Params) []Finding
 }
 
-// Params are the bounds of the default rules. Zero fields have the default.
+// Params are the bounds of the default rules. Zero fields have the default. A
+// review refuses negative times, and a LimitShare that is not between 0 and 1.
 type Params struct {
 	KeyUnused     time.Duration // a key is unused after this time; default 90 days
 	KeyExpires    time.Duration // a key is about to expire; default 14 days
@@ -29,24 +32,44 @@ type Params struct {
 
 const day = 24 * time.Hour
 
+func (p Params) check() error {
+	fields := map[string]string{}
+	for name, d := range map[string]time.Duration{
+		"KeyUnused": p.KeyUnused, "KeyExpires": p.KeyExpires, "AdminInactive": p.AdminInactive, "CredentialUnused": p.CredentialUnused,
+	} {
+		if d < 0 {
+			fields["Params."+name] = "must not be negative"
+		}
+	}
+	if p.LimitShare != 0 && !isShare(p.LimitShare) {
+		fields["Params.LimitShare"] = "must be 0 to 1"
+	}
+	if len(fields) > 0 {
+		return &promptrails.ValidationError{Fields: fields}
+	}
+	return nil
+}
+
+// complete returns p with the default for each field that is zero or invalid.
 func (p Params) complete() Params {
-	if p.KeyUnused == 0 {
-		p.KeyUnused = 90 * day
+	for _, f := range []struct {
+		bound    *time.Duration
+		standard time.Duration
+	}{
+		{&p.KeyUnused, 90 * day}, {&p.KeyExpires, 14 * day}, {&p.AdminInactive, 90 * day}, {&p.CredentialUnused, 30 * day},
+	} {
+		if *f.bound <= 0 {
+			*f.bound = f.standard
+		}
 	}
-	if p.KeyExpires == 0 {
-		p.KeyExpires = 14 * day
-	}
-	if p.AdminInactive == 0 {
-		p.AdminInactive = 90 * day
-	}
-	if p.CredentialUnused == 0 {
-		p.CredentialUnused = 30 * day
-	}
-	if p.LimitShare == 0 {
+	if !isShare(p.LimitShare) {
 		p.LimitShare = 0.8
 	}
 	return p
 }
+
+// isShare is false for NaN.
+func isShare(share float64) bool { return share > 0 && share <= 1 }
 
 // DefaultRules returns the rules of this package. The caller can change the
 // result.
