@@ -167,8 +167,8 @@ func TestGaps(t *testing.T) {
 		gaps   []string
 	}{
 		"a key": {byKey, []string{
-			"members members:read", "invitations members:read", "credentials credentials:read", "channels notifications:read",
-			"masking masking:read", "usage billing:read", "changelog changelog:read",
+			"members members:read", "invitations members:read", "credentials credentials:read", "credential_usage credentials:read",
+			"channels notifications:read", "masking masking:read", "usage billing:read", "changelog changelog:read",
 		}},
 		"a user": {user, []string{"invitations admin", "api_keys admin", "credential_usage admin", "channels admin", "masking admin", "changelog admin"}},
 	} {

@@ -147,6 +147,11 @@ func TestDiffSkipsGaps(t *testing.T) {
 	if !slices.Equal(skipped, want) {
 		t.Errorf("skipped sections: got %v, want %v", skipped, want)
 	}
+	narrow := must[*promptrails.Client](t)(w.Client(promptrails.WithAPIKey(w.key(w.in, "Reviewer", promptrails.ScopeWorkspacesRead).Key.Reveal())))
+	usage := review.SkippedSection{WorkspaceID: w.workspace.ID, Workspace: "research", Section: review.SectionCredentialUsage}
+	if c := review.Diff(before, w.access(narrow, w.options())); !slices.Contains(c.Skipped, usage) {
+		t.Errorf("skipped sections without credentials: got %v, want also their usage", c.Skipped)
+	}
 }
 
 // The first review has nothing to be compared with.

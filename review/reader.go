@@ -175,7 +175,7 @@ type reading struct {
 func (x *reading) section(ctx context.Context, s section) error {
 	err := x.gate.do(ctx, func() error { return s.read(ctx, x) })
 	if err != nil {
-		return x.gap(ctx, s.name, err)
+		return x.gap(ctx, err, s.missing...)
 	}
 	if s.then == nil {
 		return nil
@@ -183,15 +183,17 @@ func (x *reading) section(ctx context.Context, s section) error {
 	return s.then(ctx, x)
 }
 
-// gap records a section that could not be read. It returns err if the following
+// gap records sections that could not be read. It returns err if the following
 // sections cannot be read either.
-func (x *reading) gap(ctx context.Context, name Section, err error) error {
+func (x *reading) gap(ctx context.Context, err error, missing ...Section) error {
 	if ctx.Err() != nil || errors.Is(err, promptrails.ErrUnauthorized) {
 		return err
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.w.Gaps = append(x.w.Gaps, newGap(name, err))
+	for _, name := range missing {
+		x.w.Gaps = append(x.w.Gaps, newGap(name, err))
+	}
 	return nil
 }
 

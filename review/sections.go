@@ -11,11 +11,12 @@ import (
 )
 
 // section reads one part of a workspace. read can be called again after an error.
-// then, which may be nil, makes further requests.
+// then, which may be nil, makes further requests. missing are the sections that are
+// not read if read fails.
 type section struct {
-	name Section
-	read func(context.Context, *reading) error
-	then func(context.Context, *reading) error
+	missing []Section
+	read    func(context.Context, *reading) error
+	then    func(context.Context, *reading) error
 }
 
 var sectionOrder = []Section{
@@ -26,16 +27,16 @@ var sectionOrder = []Section{
 // accessSections returns the sections of [Access].
 func accessSections(opts *Options) []section {
 	sections := []section{
-		{name: SectionMembers, read: readMembers},
-		{name: SectionInvitations, read: readInvitations},
-		{name: SectionAPIKeys, read: readAPIKeys},
-		{name: SectionCredentials, read: readCredentials, then: readCredentialUsage},
-		{name: SectionChannels, read: readChannels},
-		{name: SectionMasking, read: readMasking},
-		{name: SectionUsage, read: readUsage},
+		{missing: []Section{SectionMembers}, read: readMembers},
+		{missing: []Section{SectionInvitations}, read: readInvitations},
+		{missing: []Section{SectionAPIKeys}, read: readAPIKeys},
+		{missing: []Section{SectionCredentials, SectionCredentialUsage}, read: readCredentials, then: readCredentialUsage},
+		{missing: []Section{SectionChannels}, read: readChannels},
+		{missing: []Section{SectionMasking}, read: readMasking},
+		{missing: []Section{SectionUsage}, read: readUsage},
 	}
 	if opts.VerifyChangelog {
-		sections = append(sections, section{name: SectionChangelog, read: func(ctx context.Context, x *reading) error {
+		sections = append(sections, section{missing: []Section{SectionChangelog}, read: func(ctx context.Context, x *reading) error {
 			return verifyChangelog(ctx, x, opts.Heads[x.w.Info.ID])
 		}})
 	}
@@ -43,7 +44,9 @@ func accessSections(opts *Options) []section {
 }
 
 // usageSections returns the only section that [Forecast] requires.
-func usageSections(*Options) []section { return []section{{name: SectionUsage, read: readUsage}} }
+func usageSections(*Options) []section {
+	return []section{{missing: []Section{SectionUsage}, read: readUsage}}
+}
 
 // onePage requests a page when it is needed: the gate counts requests.
 var onePage = promptrails.WithPrefetch(0)
@@ -104,7 +107,7 @@ func readCredentialUsage(ctx context.Context, x *reading) error {
 		}
 	}
 	if err != nil {
-		return x.gap(ctx, SectionCredentialUsage, err)
+		return x.gap(ctx, err, SectionCredentialUsage)
 	}
 	return nil
 }
