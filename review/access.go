@@ -1,6 +1,7 @@
 package review
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"time"
@@ -90,11 +91,23 @@ func Each(ctx context.Context, client *promptrails.Client, opts *Options) iter.S
 	return r.each(ctx)
 }
 
+// all returns the workspaces that are not nil, of a report that may be nil.
+func (r *Report) all() iter.Seq[*Workspace] {
+	return func(yield func(*Workspace) bool) {
+		for _, w := range cmp.Or(r, new(Report)).Workspaces {
+			if w != nil && !yield(w) {
+				return
+			}
+		}
+	}
+}
+
 // Findings returns an iterator over the findings of all workspaces. The findings
-// of a workspace are in order of severity, most severe first.
+// of a workspace are in order of severity, most severe first. A nil report has
+// none.
 func (r *Report) Findings() iter.Seq[Finding] {
 	return func(yield func(Finding) bool) {
-		for _, w := range r.Workspaces {
+		for w := range r.all() {
 			for _, f := range w.Findings {
 				if !yield(f) {
 					return
@@ -105,10 +118,10 @@ func (r *Report) Findings() iter.Seq[Finding] {
 }
 
 // Heads returns the heads of the changelogs that were verified, by workspace id,
-// for [Options.Heads] of the next review.
+// for [Options.Heads] of the next review. A nil report has none.
 func (r *Report) Heads() map[string]*promptrails.ChangelogHead {
 	heads := map[string]*promptrails.ChangelogHead{}
-	for _, w := range r.Workspaces {
+	for w := range r.all() {
 		if w.Changelog != nil && w.Changelog.Head != nil {
 			heads[w.Info.ID] = w.Changelog.Head
 		}

@@ -69,10 +69,10 @@ func Diff(before, after *Report) *Changes {
 	before, after = cmp.Or(before, new(Report)), cmp.Or(after, new(Report))
 	c := &Changes{Before: before.At, After: after.At}
 	earlier := map[string]*Workspace{}
-	for _, w := range before.Workspaces {
+	for w := range before.all() {
 		earlier[w.Info.ID] = w
 	}
-	for _, w := range after.Workspaces {
+	for w := range after.all() {
 		was := earlier[w.Info.ID]
 		delete(earlier, w.Info.ID)
 		if was == nil {
@@ -81,7 +81,7 @@ func Diff(before, after *Report) *Changes {
 			c.compare(was, w)
 		}
 	}
-	for _, w := range before.Workspaces {
+	for w := range before.all() {
 		if earlier[w.Info.ID] != nil {
 			c.add(w, workspaceChange(Removed, w))
 		}

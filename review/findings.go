@@ -2,6 +2,7 @@ package review
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -38,6 +39,14 @@ type Finding struct {
 	// are a client and a context; other variables, such as expiry, are for the
 	// reader to choose.
 	Mend string `json:"mend"`
+}
+
+// orNone returns an iterator without findings in place of nil.
+func orNone(findings iter.Seq[Finding]) iter.Seq[Finding] {
+	if findings == nil {
+		return func(func(Finding) bool) {}
+	}
+	return findings
 }
 
 // key identifies a finding in several reviews.

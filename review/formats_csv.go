@@ -14,7 +14,7 @@ import (
 func WriteFindingsCSV(w io.Writer, findings iter.Seq[Finding]) error {
 	c := csv.NewWriter(w)
 	err := writeRow(c, "severity", "rule", "workspace_id", "workspace", "object_type", "object_id", "object_name", "message", "mend")
-	for f := range findings {
+	for f := range orNone(findings) {
 		if err != nil {
 			break
 		}
@@ -32,8 +32,11 @@ func WriteAccessCSV(w io.Writer, workspaces iter.Seq2[*Workspace, error]) error 
 	if err != nil {
 		return flush(c, err)
 	}
+	if workspaces == nil {
+		workspaces = func(func(*Workspace, error) bool) {}
+	}
 	for workspace, err := range workspaces {
-		if err == nil {
+		if err == nil && workspace != nil {
 			err = workspace.writeAccess(c)
 		}
 		if err != nil {

@@ -26,7 +26,7 @@ func WriteSARIF(w io.Writer, findings iter.Seq[Finding], rules []Rule) error {
 		described.DefaultConfiguration.Level = sarifLevel(rule.Severity)
 		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, described)
 	}
-	for f := range findings {
+	for f := range orNone(findings) {
 		run.Results = append(run.Results, newSARIFResult(&f, rules))
 	}
 	encoder := json.NewEncoder(w)

@@ -51,21 +51,24 @@ func (t table) heading(text string) {
 // WriteTable writes the review as tables for people: for each workspace its
 // findings, its gaps, and who and what has access.
 func (r *Report) WriteTable(w io.Writer) error {
-	for i, workspace := range r.Workspaces {
-		if i > 0 {
-			if _, err := io.WriteString(w, "\n"); err != nil {
-				return err
-			}
+	between := ""
+	for workspace := range r.all() {
+		if _, err := io.WriteString(w, between); err != nil {
+			return err
 		}
 		if err := workspace.WriteTable(w); err != nil {
 			return err
 		}
+		between = "\n"
 	}
 	return nil
 }
 
 // WriteTable writes the review of one workspace as [Report.WriteTable] does.
 func (w *Workspace) WriteTable(out io.Writer) error {
+	if w == nil {
+		return nil
+	}
 	t := newTable(out)
 	t.heading(fmt.Sprintf("%s (%s), plan %s", w.Info.Name, w.Info.Slug, w.Info.Plan))
 	for _, f := range w.Findings {
@@ -139,6 +142,7 @@ func maximum(n *int64) string {
 
 // WriteTable writes the changes as tables for people.
 func (c *Changes) WriteTable(w io.Writer) error {
+	c = cmp.Or(c, new(Changes))
 	t := newTable(w)
 	t.heading(fmt.Sprintf("Changes from %s to %s", date(c.Before), date(c.After)))
 	for _, change := range c.Changes {

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"io"
 	"iter"
 	"regexp"
 	"slices"
@@ -259,6 +260,46 @@ func TestWriteSARIF(t *testing.T) {
 	ok(t, review.WriteSARIF(&out, func(func(review.Finding) bool) {}, nil))
 	if text := out.String(); !strings.Contains(text, `"results": []`) || !strings.Contains(text, `"rules": []`) {
 		t.Errorf("log without findings: got %s, want empty lists", text)
+	}
+}
+
+// A document of nil is like that of a review that found no workspaces, and nil among
+// workspaces is left out.
+func TestWriteNil(t *testing.T) {
+	t.Parallel()
+	none := &review.Report{Workspaces: []*review.Workspace{nil}}
+	for name, test := range map[string]struct{ null, empty func(io.Writer) error }{
+		"table":                {(*review.Report)(nil).WriteTable, none.WriteTable},
+		"table of a workspace": {(*review.Workspace)(nil).WriteTable, none.WriteTable},
+		"changes":              {(*review.Changes)(nil).WriteTable, review.Diff(none, nil).WriteTable},
+		"forecasts": {
+			func(w io.Writer) error { return review.WriteForecasts(w, nil) },
+			func(w io.Writer) error { return review.WriteForecasts(w, []review.LimitForecast{}) },
+		},
+		"findings CSV": {
+			func(w io.Writer) error { return review.WriteFindingsCSV(w, nil) },
+			func(w io.Writer) error { return review.WriteFindingsCSV(w, none.Findings()) },
+		},
+		"access CSV": {
+			func(w io.Writer) error { return review.WriteAccessCSV(w, nil) },
+			func(w io.Writer) error { return review.WriteAccessCSV(w, each(none)) },
+		},
+		"SARIF": {
+			func(w io.Writer) error { return review.WriteSARIF(w, nil, nil) },
+			func(w io.Writer) error {
+				return review.WriteSARIF(w, (*review.Report)(nil).Findings(), []review.Rule{})
+			},
+		},
+	} {
+		var null, empty strings.Builder
+		ok(t, test.null(&null))
+		ok(t, test.empty(&empty))
+		if null.String() != empty.String() {
+			t.Errorf("%s of nil: got %q, want %q", name, &null, &empty)
+		}
+	}
+	if heads := (*review.Report)(nil).Heads(); heads == nil || len(heads) != 0 {
+		t.Errorf("Heads of nil: got %v, want an empty map", heads)
 	}
 }
 
