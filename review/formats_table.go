@@ -48,8 +48,11 @@ func (t table) heading(text string) {
 	_ = t.Flush() // the last Flush returns the same error
 }
 
+const noWorkspaces = "No workspaces were reviewed.\n"
+
 // WriteTable writes the review as tables for people: for each workspace its
-// findings, its gaps, and who and what has access.
+// findings, its gaps, and who and what has access. Without workspaces, it writes a
+// sentence.
 func (r *Report) WriteTable(w io.Writer) error {
 	between := ""
 	for workspace := range r.all() {
@@ -61,13 +64,18 @@ func (r *Report) WriteTable(w io.Writer) error {
 		}
 		between = "\n"
 	}
+	if between == "" {
+		_, err := io.WriteString(w, noWorkspaces)
+		return err
+	}
 	return nil
 }
 
 // WriteTable writes the review of one workspace as [Report.WriteTable] does.
 func (w *Workspace) WriteTable(out io.Writer) error {
 	if w == nil {
-		return nil
+		_, err := io.WriteString(out, noWorkspaces)
+		return err
 	}
 	t := newTable(out)
 	t.heading(fmt.Sprintf("%s (%s), plan %s", w.Info.Name, w.Info.Slug, w.Info.Plan))
@@ -144,7 +152,10 @@ func maximum(n *int64) string {
 func (c *Changes) WriteTable(w io.Writer) error {
 	c = cmp.Or(c, new(Changes))
 	t := newTable(w)
-	t.heading(fmt.Sprintf("Changes from %s to %s", date(c.Before), date(c.After)))
+	t.heading(fmt.Sprintf("Changes from %s to %s", reviewed(c.Before), reviewed(c.After)))
+	if len(c.Changes)+len(c.Found)+len(c.Resolved) == 0 {
+		t.row("  no changes")
+	}
 	for _, change := range c.Changes {
 		t.row("  "+string(change.Kind), change.Workspace, string(change.Object.Type), change.Object.Name, change.describe())
 	}
@@ -158,6 +169,14 @@ func (c *Changes) WriteTable(w io.Writer) error {
 		t.row("  skipped", s.Workspace, string(s.Section))
 	}
 	return t.Flush()
+}
+
+// reviewed returns the date of a review.
+func reviewed(at time.Time) string {
+	if at.IsZero() {
+		return "no review"
+	}
+	return date(at)
 }
 
 func (c *Change) describe() string {
@@ -177,6 +196,10 @@ func orNull(value []byte) string {
 
 // WriteForecasts writes forecasts as a table for people.
 func WriteForecasts(w io.Writer, forecasts []LimitForecast) error {
+	if len(forecasts) == 0 {
+		_, err := io.WriteString(w, "No limits were read.\n")
+		return err
+	}
 	t := newTable(w)
 	t.row("WORKSPACE", "LIMIT", "USED", "PER DAY", "REACHED")
 	for _, f := range forecasts {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -300,6 +301,25 @@ func TestWriteNil(t *testing.T) {
 	}
 	if heads := (*review.Report)(nil).Heads(); heads == nil || len(heads) != 0 {
 		t.Errorf("Heads of nil: got %v, want an empty map", heads)
+	}
+}
+
+// A table without rows has a sentence, so that its reader does not wait for more.
+func TestWriteEmptyTables(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	unread := &review.Changes{Before: at, After: at, Skipped: []review.SkippedSection{{Workspace: "research", Section: review.SectionMembers}}}
+	for want, write := range map[string]func(io.Writer) error{
+		"No workspaces were reviewed.\n":                                                      new(review.Report).WriteTable,
+		"Changes from no review to 2026-01-02\n  no changes\n":                                review.Diff(nil, &review.Report{At: at}).WriteTable,
+		"Changes from 2026-01-02 to 2026-01-02\n  no changes\n  skipped  research  members\n": unread.WriteTable,
+		"No limits were read.\n":                                                              func(w io.Writer) error { return review.WriteForecasts(w, nil) },
+	} {
+		var out strings.Builder
+		ok(t, write(&out))
+		if out.String() != want {
+			t.Errorf("table: got %q, want %q", &out, want)
+		}
 	}
 }
 
