@@ -14,6 +14,7 @@
 // contain no secrets: of a channel's URL only the scheme and host, and no part of
 // the value of a credential. They do contain names and email addresses. [Diff]
 // compares two reports, and [Forecast] estimates when limits will be reached.
+// Other tools read findings as SARIF ([WriteSARIF]), OCSF ([WriteOCSF]) or CSV.
 //
 // The functions and methods that write a report or findings, such as [WriteSARIF],
 // write a document without entries if they are given nil.

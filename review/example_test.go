@@ -1,10 +1,13 @@
 package review_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log"
 	"os"
+	"slices"
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -57,6 +60,42 @@ func ExampleAccess() {
 	//   The API key "Deploy" has the scope *, so whoever has it can do everything in the workspace. Grant only the scopes that it needs.
 	// medium research api-key-without-expiry
 	//   The API key "Deploy" never expires, so it remains valid if it leaks or is forgotten.
+}
+
+// A SIEM receives the findings of each workspace as OCSF events, one a line.
+func ExampleWriteOCSF() {
+	ctx := context.Background()
+	client, workspace, now, done := research(ctx)
+	defer done()
+	_, err := workspace.APIKeys.Create(ctx, &promptrails.CreateAPIKeyParams{
+		Name: "Deploy", Scopes: promptrails.Scopes{promptrails.ScopeAll}, ExpiresAt: now().AddDate(0, 1, 0),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	var events bytes.Buffer
+	for w, err := range review.Each(ctx, client, &review.Options{Now: now}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := review.WriteOCSF(&events, slices.Values(w.Findings), review.DefaultRules(), w.ReadAt); err != nil {
+			log.Fatal(err)
+		}
+	}
+	var event struct {
+		Class    string `json:"class_name"`
+		Severity string `json:"severity"`
+		Time     int64  `json:"time"` // in milliseconds
+		Info     struct {
+			Title string `json:"title"`
+		} `json:"finding_info"`
+	}
+	if err := json.Unmarshal(events.Bytes(), &event); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(event.Class, event.Severity, event.Time, event.Info.Title)
+	// Output: Compliance Finding High 1767323045000 API key with all scopes
 }
 
 // A rule of a company, in addition to the default rules: keys are restricted to

@@ -54,6 +54,12 @@ func (f *Finding) key() string {
 	return strings.Join([]string{f.WorkspaceID, f.Rule, string(f.Object.Type), f.Object.ID}, "\x00")
 }
 
+// fingerprint identifies a finding in the formats of other tools. It must not
+// change, because they compare it with that of earlier reviews.
+func (f *Finding) fingerprint() string {
+	return f.WorkspaceID + "/" + f.Rule + "/" + string(f.Object.Type) + "/" + f.Object.ID
+}
+
 // Check returns the findings of rules in w, most severe first. It makes no
 // requests, so it can be used with a stored review. Fields of p that a review
 // refuses have the default, as zero fields have.

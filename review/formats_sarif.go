@@ -12,6 +12,7 @@ import (
 const (
 	sarifVersion = "2.1.0"
 	sarifSchema  = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+	toolName     = "promptrails-review"
 	toolURL      = "https://github.com/promptrails-community/promptrails-go"
 )
 
@@ -20,7 +21,7 @@ const (
 // rules that were applied: those of [Options.Rules], or [DefaultRules].
 func WriteSARIF(w io.Writer, findings iter.Seq[Finding], rules []Rule) error {
 	run := sarifRun{Results: []sarifResult{}}
-	run.Tool.Driver = sarifDriver{Name: "promptrails-review", Version: promptrails.Version, InformationURI: toolURL, Rules: []sarifRule{}}
+	run.Tool.Driver = sarifDriver{Name: toolName, Version: promptrails.Version, InformationURI: toolURL, Rules: []sarifRule{}}
 	for _, rule := range rules {
 		described := sarifRule{ID: rule.ID, ShortDescription: sarifText{rule.Title}}
 		described.DefaultConfiguration.Level = sarifLevel(rule.Severity)
@@ -37,7 +38,7 @@ func WriteSARIF(w io.Writer, findings iter.Seq[Finding], rules []Rule) error {
 func newSARIFResult(f *Finding, rules []Rule) sarifResult {
 	result := sarifResult{
 		RuleID: f.Rule, Level: sarifLevel(f.Severity), Message: sarifText{f.Message + " To mend it: " + f.Mend},
-		PartialFingerprints: map[string]string{"finding/v1": f.WorkspaceID + "/" + f.Rule + "/" + string(f.Object.Type) + "/" + f.Object.ID},
+		PartialFingerprints: map[string]string{"finding/v1": f.fingerprint()},
 	}
 	if i := slices.IndexFunc(rules, func(r Rule) bool { return r.ID == f.Rule }); i >= 0 {
 		result.RuleIndex = &i

@@ -152,6 +152,7 @@ func TestFormatErrors(t *testing.T) {
 		"findings CSV": func() error { return review.WriteFindingsCSV(broken{failed}, report.Findings()) },
 		"access CSV":   func() error { return review.WriteAccessCSV(broken{failed}, each(report)) },
 		"SARIF":        func() error { return review.WriteSARIF(broken{failed}, report.Findings(), nil) },
+		"OCSF":         func() error { return review.WriteOCSF(broken{failed}, report.Findings(), nil, report.At) },
 	} {
 		if err := write(); !errors.Is(err, failed) {
 			t.Errorf("%s to a writer that fails: got %v, want its error", name, err)
@@ -284,6 +285,10 @@ func TestWriteNil(t *testing.T) {
 		"access CSV": {
 			func(w io.Writer) error { return review.WriteAccessCSV(w, nil) },
 			func(w io.Writer) error { return review.WriteAccessCSV(w, each(none)) },
+		},
+		"OCSF": {
+			func(w io.Writer) error { return review.WriteOCSF(w, nil, nil, time.Now()) },
+			func(w io.Writer) error { return review.WriteOCSF(w, none.Findings(), []review.Rule{}, time.Now()) },
 		},
 		"SARIF": {
 			func(w io.Writer) error { return review.WriteSARIF(w, nil, nil) },
