@@ -128,6 +128,9 @@ func TestWriteOCSF(t *testing.T) {
 	if diff := cmp.Diff(want, written[i]); diff != "" {
 		t.Errorf("event of %s (-want +got):\n%s", w.Findings[i].Rule, diff)
 	}
+	if !strings.Contains(out.String(), "&promptrails.UpdateAPIKeyParams") {
+		t.Errorf("events: got no call with an ampersand, want calls as a person reads them:\n%s", &out)
+	}
 	severities := map[any]any{}
 	for _, event := range written {
 		severities[event["severity_id"]] = event["severity"]
