@@ -103,8 +103,8 @@ func (r *Report) all() iter.Seq[*Workspace] {
 }
 
 // Findings returns an iterator over the findings of all workspaces. The findings
-// of a workspace are in order of severity, most severe first. A nil report has
-// none.
+// of a workspace are in order of severity, most severe first. A nil report
+// has no findings.
 func (r *Report) Findings() iter.Seq[Finding] {
 	return func(yield func(Finding) bool) {
 		for w := range r.all() {
@@ -118,7 +118,7 @@ func (r *Report) Findings() iter.Seq[Finding] {
 }
 
 // Heads returns the heads of the changelogs that were verified, by workspace id,
-// for [Options.Heads] of the next review. A nil report has none.
+// for [Options.Heads] of the next review. A nil report has no heads.
 func (r *Report) Heads() map[string]*promptrails.ChangelogHead {
 	heads := map[string]*promptrails.ChangelogHead{}
 	for w := range r.all() {
