@@ -1,0 +1,52 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/promptrails-community/promptrails-go/review"
+)
+
+// The commands of a review's findings can be run, and mend them.
+func TestMends(t *testing.T) {
+	t.Parallel()
+	for _, rule := range review.DefaultRules() {
+		command, ok := mends[rule.ID]
+		cmd, rest, err := new(app).root().Find(strings.Fields(command))
+		if !ok || err != nil || cmd.HasSubCommands() {
+			t.Errorf("command of %s: got %q, rest %q, error %v; want a command", rule.ID, command, rest, err)
+		}
+	}
+	x := newAdmin(t)
+	f := newFixture(x)
+	x.succeeds("", "keys", "create", "--name", "All", "--scopes", "*", "--no-expiry")
+	x.succeeds("", "channels", "pause", f.channel)
+	x.succeeds("", "masking", "set", "--enabled=false")
+	findings := func() (all []review.Finding) {
+		report, err := review.Access(t.Context(), x.s.Owner, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Collect(report.Findings())
+	}
+	rules := map[string]bool{}
+	for _, found := range findings() {
+		rules[found.Rule] = true
+		if found.Rule == "api-key-expires" {
+			continue // its command waits until the old key is unused; TestRotate tests it
+		}
+		command := strings.NewReplacer("SCOPES", "agents:read", "PLAN", "enterprise").Replace(mend(found))
+		x.succeeds("", append(strings.Fields(command)[1:], "--yes")...)
+	}
+	for _, rule := range []string{"api-key-all-scopes", "api-key-without-expiry", "api-key-expires", "channel-paused", "masking-off", "credential-default-missing"} {
+		if !rules[rule] {
+			t.Errorf("findings: got %v, want %s among them", rules, rule)
+		}
+	}
+	for _, found := range findings() {
+		if found.Rule != "api-key-expires" {
+			t.Errorf("after its command: got the finding %s %q, want none", found.Rule, found.Message)
+		}
+	}
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/promptrails-community/promptrails-go/promptrailstest"
+)
+
+// The scripts run the program as a process, with a server and the token of its owner.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("scripts: got %q, error %v; want some", files, err)
+	}
+	s := promptrailstest.New(t)
+	token, err := os.ReadFile(tokenFile(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{Files: files, Setup: func(e *testscript.Env) error {
+		e.Setenv("SERVER", s.URL)
+		e.Setenv("TOKEN", strings.TrimSpace(string(token)))
+		e.Setenv("NO_COLOR", "")
+		e.Setenv("TERM", "xterm")
+		return nil
+	}})
+}
+
+// The session in README.md is a script. Ids, keys, times and sequences may differ.
+func TestReadme(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, session, _ := strings.Cut(string(readme), "```console\n")
+	session, _, _ = strings.Cut(session, "```")
+	var script strings.Builder
+	commands := 0
+	for part := range strings.SplitSeq("\n"+session, "\n$ ") {
+		command, output, _ := strings.Cut(part, "\n")
+		name, value, isVariable := strings.Cut(strings.TrimPrefix(command, "export "), "=")
+		switch {
+		case command == "":
+		case isVariable && strings.HasPrefix(command, "export "):
+			script.WriteString("env " + name + "=" + value + "\n")
+		default:
+			commands++
+			script.WriteString("exec sh -c " + quote("{ "+command+"; } 2>&1; true") + "\n")
+			script.WriteString("stdout " + quote(`\A`+pattern(strings.TrimSuffix(output, "\n"))+`\n*\z`) + "\n")
+		}
+	}
+	if commands < 10 {
+		t.Fatalf("session: got %d commands, want at least 10", commands)
+	}
+	file := filepath.Join(t.TempDir(), "readme.txtar")
+	if err := os.WriteFile(file, []byte(script.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{Files: []string{file}})
+}
+
+// quote returns text as an argument of a script.
+func quote(text string) string {
+	return "'" + strings.ReplaceAll(text, "'", "''") + "'"
+}
+
+// variable are the parts of the output that differ between two runs.
+var variable = regexp.MustCompile(`[0-9A-Za-z]{27}|pr_live_\S+…\S+|\d{4}-\d{2}-\d{2}(T[0-9:.]+Z| \d{2}:\d{2})?`)
+
+// pattern returns a regular expression of an output on one line of a script.
+func pattern(output string) string {
+	escaped := regexp.QuoteMeta(output)
+	escaped = variable.ReplaceAllString(escaped, `\S+`+`( \d{2}:\d{2})?`)
+	return strings.ReplaceAll(strings.ReplaceAll(escaped, "\n", `\n`), "  ", " +")
+}
