@@ -5,6 +5,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"strings"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
@@ -12,13 +13,15 @@ import (
 const (
 	sarifVersion = "2.1.0"
 	sarifSchema  = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+	sarifResults = `"results":[`
 	toolName     = "promptrails-review"
 	toolURL      = "https://github.com/promptrails-community/promptrails-go"
 )
 
-// WriteSARIF writes findings as a SARIF 2.1.0 log with one run. A finding has a
-// logical location, workspace/type/id, because it is not in a file. rules are the
-// rules that were applied: those of [Options.Rules], or [DefaultRules].
+// WriteSARIF writes findings as a SARIF 2.1.0 log with one run. It holds one of
+// them in memory. A finding has a logical location, workspace/type/id, because it
+// is not in a file. rules are the rules that were applied: those of
+// [Options.Rules], or [DefaultRules].
 func WriteSARIF(w io.Writer, findings iter.Seq[Finding], rules []Rule) error {
 	run := sarifRun{Results: []sarifResult{}}
 	run.Tool.Driver = sarifDriver{Name: toolName, Version: promptrails.Version, InformationURI: toolURL, Rules: []sarifRule{}}
@@ -27,12 +30,27 @@ func WriteSARIF(w io.Writer, findings iter.Seq[Finding], rules []Rule) error {
 		described.DefaultConfiguration.Level = sarifLevel(rule.Severity)
 		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, described)
 	}
-	for f := range orNone(findings) {
-		run.Results = append(run.Results, newSARIFResult(&f, rules))
+	log, err := json.Marshal(sarifLog{Schema: sarifSchema, Version: sarifVersion, Runs: []sarifRun{run}})
+	if err != nil {
+		return err
 	}
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(sarifLog{Schema: sarifSchema, Version: sarifVersion, Runs: []sarifRun{run}})
+	before, after, _ := strings.Cut(string(log), sarifResults) // in a string, its quotes would be escaped
+	if _, err := io.WriteString(w, before+sarifResults); err != nil {
+		return err
+	}
+	separator := "\n"
+	for f := range orNone(findings) {
+		result, err := json.Marshal(newSARIFResult(&f, rules))
+		if err == nil {
+			_, err = io.WriteString(w, separator+string(result))
+		}
+		if err != nil {
+			return err
+		}
+		separator = ",\n"
+	}
+	_, err = io.WriteString(w, after+"\n")
+	return err
 }
 
 func newSARIFResult(f *Finding, rules []Rule) sarifResult {

@@ -260,7 +260,7 @@ func TestWriteSARIF(t *testing.T) {
 	}
 	out.Reset()
 	ok(t, review.WriteSARIF(&out, func(func(review.Finding) bool) {}, nil))
-	if text := out.String(); !strings.Contains(text, `"results": []`) || !strings.Contains(text, `"rules": []`) {
+	if text := out.String(); !strings.Contains(text, `"results":[]`) || !strings.Contains(text, `"rules":[]`) {
 		t.Errorf("log without findings: got %s, want empty lists", text)
 	}
 }
