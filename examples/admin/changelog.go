@@ -91,12 +91,19 @@ func (a *app) tailChangelog() *cobra.Command {
 			}
 			params.After = head.Sequence
 		}
+		t := &table{out: a.stdout, colored: colored(a.stdout)}
+		if !a.json {
+			t.row(titles(entryColumns)...)
+		}
 		for entry, err := range c.Changelog.Tail(ctx, params) {
-			if ctx.Err() != nil {
+			switch {
+			case ctx.Err() != nil:
 				return nil
-			}
-			if err == nil {
-				err = list(a, each([]*promptrails.ChangelogEntry{entry}), entryColumns)
+			case err == nil && a.json:
+				err = a.encode(entry)
+			case err == nil:
+				t.row(cells(entry, entryColumns)...)
+				err = t.flush()
 			}
 			if err != nil {
 				return err
@@ -227,7 +234,11 @@ func readHead(name string) (*promptrails.ChangelogHead, error) {
 		return nil, err
 	}
 	head := new(promptrails.ChangelogHead)
-	if err := json.Unmarshal(content, head); err != nil {
+	err = json.Unmarshal(content, head)
+	if err == nil && head.Hash == "" && head.WorkspaceID == "" {
+		err = errors.New("it has neither a hash nor a workspace")
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%s is not a file of an earlier run: %w", name, err)
 	}
 	return head, nil

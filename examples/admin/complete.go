@@ -39,6 +39,9 @@ func complete(a *app, connect func(context.Context) (*promptrails.Client, error)
 		if names := strings.Fields(cmd.Use)[1:]; len(args) >= max(1, len(names)) {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
+		if a.tokenFile == "-" || a.keyFile == "-" {
+			return nil, cobra.ShellCompDirectiveNoFileComp // stdin is the terminal of the shell
+		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(cmd.Context()), completionTime)
 		defer cancel()
 		defer func() { _ = a.close() }()

@@ -47,10 +47,14 @@ func (a *app) review() *cobra.Command {
 		return r.run(ctx, c, formats[r.format])
 	})
 	validate(cmd, func() error {
-		if a.json {
+		if a.json && !cmd.Flags().Changed("format") {
 			r.format = "json"
 		}
 		switch {
+		case a.json && r.format != "json":
+			return usagef("--json and --format %s: set one of them", r.format)
+		case r.full && r.format != "table" && r.format != "csv":
+			return usagef("--access is for --format table and csv, not %s", r.format)
 		case formats[r.format] == nil:
 			return usagef("--format must be table, json, csv, sarif or ocsf, not %q", r.format)
 		case r.failOn != never && !review.Severity(r.failOn).AtLeast(review.SeverityLow):
@@ -238,6 +242,12 @@ func (a *app) reviewRules() *cobra.Command {
 		})
 		t := &table{out: a.stdout, colored: colored(a.stdout)}
 		for _, rule := range rules {
+			if a.json {
+				if err := a.encode(map[string]string{"severity": string(rule.Severity), "id": rule.ID, "title": rule.Title}); err != nil {
+					return err
+				}
+				continue
+			}
 			t.row(cell{string(rule.Severity), severityColors[rule.Severity]}, cell{text: rule.ID}, cell{text: rule.Title})
 		}
 		return t.flush()
@@ -271,8 +281,12 @@ func readReport(name string) (*review.Report, error) {
 	}
 	defer file.Close()
 	report := new(review.Report)
-	if err := json.NewDecoder(file).Decode(report); err != nil {
+	decoder := json.NewDecoder(file)
+	if err := decoder.Decode(report); err != nil {
 		return nil, fmt.Errorf("%s is not a complete review: %w", name, err)
+	}
+	if report.At.IsZero() || decoder.More() {
+		return nil, fmt.Errorf("%s is not the output of admin review --format json", name)
 	}
 	return report, nil
 }

@@ -29,7 +29,7 @@ var mends = map[string]string{
 // mend returns the command that mends a finding, or "" for a rule of another program.
 func mend(f review.Finding) string {
 	command, ok := mends[f.Rule]
-	if !ok {
+	if !ok || strings.HasPrefix(f.Object.ID, "-") { // it would be a flag
 		return ""
 	}
 	if strings.Contains(f.Mend, "APIKeys.Revoke(") {
