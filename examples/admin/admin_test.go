@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,16 +21,16 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"admin": main
 
 // admin runs the program in this process, with a server and its owner.
 type admin struct {
-	t     testing.TB
-	s     *promptrailstest.Server
-	token string // file
-	pause func(context.Context, time.Duration) error
+	t           testing.TB
+	s           *promptrailstest.Server
+	credentials []string // the flags of the server and the token
+	pause       func(context.Context, time.Duration) error
 }
 
 func newAdmin(t testing.TB) *admin {
 	t.Helper()
 	s := promptrailstest.New(t, promptrailstest.WithPlan(promptrails.PlanEnterprise), promptrailstest.WithConfig(func(cfg *embedded.Config) { cfg.AllowLoopbackWebhooks = true }))
-	return &admin{t: t, s: s, token: tokenFile(t, s), pause: pause}
+	return &admin{t: t, s: s, credentials: []string{"--url", s.URL, "--token-file", tokenFile(t, s)}, pause: pause}
 }
 
 // tokenFile returns a file with an access token of the owner.
@@ -58,6 +59,12 @@ type outcome struct {
 
 func (x *admin) run(ctx context.Context, stdin string, args ...string) outcome {
 	x.t.Helper()
+	return x.runTo(ctx, nil, stdin, args...)
+}
+
+// runTo is like run, with a stdout that is not recorded, unless it is nil.
+func (x *admin) runTo(ctx context.Context, stdout *os.File, stdin string, args ...string) outcome {
+	x.t.Helper()
 	file := func(name string) *os.File {
 		f, err := os.Create(filepath.Join(x.t.TempDir(), name))
 		if err != nil {
@@ -66,12 +73,19 @@ func (x *admin) run(ctx context.Context, stdin string, args ...string) outcome {
 		x.t.Cleanup(func() { _ = f.Close() })
 		return f
 	}
-	a := &app{stdin: strings.NewReader(stdin), stdout: file("stdout"), stderr: file("stderr"), pause: x.pause}
+	a := &app{stdin: strings.NewReader(stdin), stdout: stdout, stderr: file("stderr"), pause: x.pause}
+	if stdout == nil {
+		a.stdout = file("stdout")
+	}
 	root := a.root()
-	root.SetArgs(append([]string{"--url", x.s.URL, "--token-file", x.token}, args...))
+	root.SetArgs(append(slices.Clone(x.credentials), args...))
 	root.SetOut(a.stdout)
 	err := root.ExecuteContext(ctx)
-	return outcome{content(x.t, a.stdout), content(x.t, a.stderr), err}
+	got := outcome{stderr: content(x.t, a.stderr), err: err}
+	if stdout == nil {
+		got.stdout = content(x.t, a.stdout)
+	}
+	return got
 }
 
 func content(t testing.TB, f *os.File) string {

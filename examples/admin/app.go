@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/embedded"
@@ -19,6 +20,8 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr *os.File
 	pause          func(context.Context, time.Duration) error
+	interrupted    <-chan struct{} // closed by Ctrl-C; nil: never
+	stdinRead      bool
 
 	connection
 	json, dryRun, yes bool
@@ -39,6 +42,7 @@ The exit code is 0 for success, 1 for a failure and 2 for invalid arguments. A r
 has more: see admin review --help.`
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return checkFlags(cmd.Flags()) }
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.url, "url", "", "the `URL` of the server (PROMPTRAILS_API_URL)")
 	flags.StringVar(&a.tokenFile, "token-file", "", "a `file` with an access token, or - for stdin (PROMPTRAILS_ACCESS_TOKEN has the token itself)")
@@ -147,6 +151,31 @@ func validate(cmd *cobra.Command, check func() error) *cobra.Command {
 		return check()
 	}
 	return cmd
+}
+
+// checkFlags refuses values that a script makes of an unset variable, which would
+// mean something else: all keys for an empty --status, or stdout for an empty --out.
+func checkFlags(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		value, kind := f.Value.String(), f.Value.Type()
+		switch d, _ := time.ParseDuration(value); {
+		case err != nil || f.Annotations[emptyAllowed] != nil:
+		case kind == "string" && value == "" || kind == "stringSlice" && value == "[]":
+			err = usagef("--%s is empty: set it, or leave it out", f.Name)
+		case kind == "duration" && d <= 0:
+			err = usagef("--%s must be positive, not %s", f.Name, value)
+		}
+	})
+	return err
+}
+
+// emptyAllowed is the annotation of flags that remove something if they are empty.
+const emptyAllowed = "empty-allowed"
+
+func allowEmpty(cmd *cobra.Command, flags ...string) {
+	for _, name := range flags {
+		must(cmd.Flags().SetAnnotation(name, emptyAllowed, []string{}))
+	}
 }
 
 func must(err error) {

@@ -119,3 +119,21 @@ func TestConfirmation(t *testing.T) {
 	}
 	x.succeeds("", "-w", "other", "workspaces", "delete", "--confirm", "other")
 }
+
+// A credential in use is deleted only with --force, also in a dry run.
+func TestDeleteCredentialInUse(t *testing.T) {
+	t.Parallel()
+	x := newAdmin(t)
+	f := newFixture(x)
+	document := map[string]any{"name": "Answers", "credential_id": f.credential}
+	if _, err := x.s.Owner.Resources.Create(t.Context(), promptrails.KindAgents, document); err != nil {
+		t.Fatal(err)
+	}
+	for _, flag := range []string{"--yes", "--dry-run"} {
+		got := x.run(t.Context(), "", "credentials", "delete", f.credential, flag)
+		if got.err == nil || !strings.Contains(got.err.Error(), "1 resource uses the credential") || !strings.Contains(got.err.Error(), "--force") {
+			t.Errorf("credentials delete %s: got stdout %q, error %v; want that it is in use", flag, got.stdout, got.err)
+		}
+	}
+	x.succeeds("", "credentials", "delete", f.credential, "--force", "--yes")
+}

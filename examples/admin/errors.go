@@ -27,15 +27,19 @@ var goOptions = regexp.MustCompile(`With\w+, |; With\w+ allows it`)
 
 // explain returns the text of an error for a person: the problem, and the next step.
 func explain(ctx context.Context, cmd *cobra.Command, err error) string {
-	if ctx.Err() != nil {
-		return "interrupted: " + context.Cause(ctx).Error()
-	}
 	text := strings.ReplaceAll(err.Error(), "promptrails: ", "")
 	if e, ok := errors.AsType[*promptrails.Error](err); ok {
 		text = strings.Replace(text, fmt.Sprintf("%s: %d %s: ", e.Operation, e.Status, e.Code), "", 1)
 		text = strings.Replace(text, "; see details.fields", "", 1) // they follow
 	}
-	text = goOptions.ReplaceAllString(text, "")
+	lines := strings.Split(goOptions.ReplaceAllString(text, ""), "\n") // of joined errors
+	for i, line := range lines {
+		lines[i] = printable(line)
+	}
+	text = strings.Join(lines, "\n")
+	if ctx.Err() != nil { // the text has what remains after the interruption
+		return "interrupted: " + strings.ReplaceAll(text, context.Canceled.Error(), context.Cause(ctx).Error())
+	}
 	if step := nextStep(cmd, err); step != "" {
 		text += "\n" + step
 	}

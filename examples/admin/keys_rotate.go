@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"os/exec"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,6 +40,9 @@ func (a *app) rotateKey() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if err := a.replaceable(ctx, c, key); err != nil {
+			return err
+		}
 		if r.out, err = a.newOutput(file); err != nil {
 			return err
 		}
@@ -55,7 +59,7 @@ func (a *app) rotateKey() *cobra.Command {
 5. It revokes the old key.
 
 If the old key is still in use after --overlap, the command fails. Ctrl-C ends the wait
-earlier. In both cases the old key expires after --overlap.`
+earlier. In both cases the new key remains, and the old one expires after --overlap.`
 	cmd.Example = "  admin keys rotate 3MV… --overlap 24h -- vault kv put secret/worker key=-"
 	cmd.Flags().DurationVar(&r.overlap, "overlap", 24*time.Hour, "the old key remains valid for this `duration`")
 	cmd.Flags().DurationVar(&r.quiet, "quiet", 10*time.Minute, "the old key is unused after this `duration` without a request")
@@ -64,6 +68,8 @@ earlier. In both cases the old key expires after --overlap.`
 		switch {
 		case r.overlap <= 0 || r.quiet < minQuiet:
 			return usagef("--overlap must be positive, and --quiet at least %s", minQuiet)
+		case r.overlap <= r.quiet:
+			return usagef("--overlap %s must be longer than --quiet %s, for which the old key is watched", r.overlap, r.quiet)
 		case cmd.ArgsLenAtDash() >= 0 && file != "":
 			return usagef("--out and a command: set one of them")
 		}
@@ -72,27 +78,56 @@ earlier. In both cases the old key expires after --overlap.`
 	return a.objects(cmd, keySuggestions)
 }
 
+// replaceable returns an error for a key that cannot be replaced, before anything is made.
+func (a *app) replaceable(ctx context.Context, c *promptrails.Client, key *promptrails.APIKey) error {
+	if key.Status != promptrails.APIKeyActive {
+		return fmt.Errorf("%s is %s: only an active key can be replaced. admin keys create makes another one", describeKey(key), key.Status)
+	}
+	if !a.hasKey() {
+		return nil
+	}
+	own, err := c.APIKeys.Current(ctx)
+	if err == nil && own.ID == key.ID {
+		err = usagef("this command itself uses %s, and would wait for its own requests: use another key or an access token", describeKey(key))
+	}
+	return err
+}
+
 func (r *rotation) run(ctx context.Context, old *promptrails.APIKey) error {
-	fresh, err := r.client.APIKeys.Create(ctx, &promptrails.CreateAPIKeyParams{
+	// An interrupted request could leave a key that is not known here.
+	fresh, err := r.client.APIKeys.Create(context.WithoutCancel(ctx), &promptrails.CreateAPIKeyParams{
 		Name: old.Name, Scopes: old.Scopes, AllowedIPs: old.AllowedIPs, AllowedOrigins: old.AllowedOrigins, ExpiresAt: r.expiry(old),
 	})
 	if err != nil {
 		r.out.discard()
 		return err
 	}
-	r.say("created %s…%s (%s)", fresh.Prefix, fresh.Last4, fresh.ID)
+	r.say("created %s…%s (%s), which expires: %s", fresh.Prefix, fresh.Last4, fresh.ID, moment(fresh.ExpiresAt))
 	if err := r.introduce(ctx, fresh); err != nil {
 		return errors.Join(err, r.rollBack(ctx, fresh))
 	}
+	if err := r.retire(ctx, old); err != nil {
+		return fmt.Errorf("%w. The new key %s remains, and may be in use. To revoke the old one: admin keys revoke %s", err, fresh.ID, old.ID)
+	}
+	return nil
+}
+
+// retire revokes the old key after it is no longer used. It does not revoke the new key after
+// an error, because programs may use it.
+func (r *rotation) retire(ctx context.Context, old *promptrails.APIKey) error {
 	end, err := r.limit(ctx, old)
 	if err != nil {
-		return errors.Join(err, r.rollBack(ctx, fresh))
+		return fmt.Errorf("set the expiry of the old key, which may be unchanged: %w", err)
 	}
 	r.say("the old key expires at %s; waiting until it has not been used for %s", moment(end), r.quiet)
-	if err := r.wait(ctx, old.ID); err != nil {
-		return fmt.Errorf("%w; the new key is in use, and the old one expires at %s. To revoke it before: admin keys revoke %s", err, moment(end), old.ID)
+	status, err := r.wait(ctx, old.ID)
+	if err == nil && status != promptrails.APIKeyRevoked {
+		err = r.client.APIKeys.Revoke(ctx, old.ID)
 	}
-	return r.client.APIKeys.Revoke(ctx, old.ID)
+	if err != nil {
+		return fmt.Errorf("%w; the old key expires at %s", err, moment(end))
+	}
+	return nil
 }
 
 // expiry returns the expiry of the new key: as long after now as that of the old key was
@@ -110,14 +145,8 @@ func (r *rotation) introduce(ctx context.Context, fresh *promptrails.CreatedAPIK
 		if err := r.out.write(fresh.Key); err != nil {
 			return err
 		}
-	} else {
-		command := exec.CommandContext(ctx, r.handOver[0], r.handOver[1:]...) //nolint:gosec // the command of the user
-		command.Stdin = strings.NewReader(fresh.Key.Reveal())
-		command.Stdout, command.Stderr = r.app.stderr, r.app.stderr
-		if err := command.Run(); err != nil {
-			return fmt.Errorf("the command %q has failed: %w", r.handOver[0], err)
-		}
-		r.say("handed over to %s", r.handOver[0])
+	} else if err := r.execute(ctx, fresh.Key.Reveal()); err != nil {
+		return fmt.Errorf("the command %q has failed: %w", r.handOver[0], err)
 	}
 	result, err := r.client.APIKeys.Verify(ctx, &promptrails.VerifyAPIKeyParams{Key: fresh.Key})
 	if err == nil && !result.Valid {
@@ -126,12 +155,37 @@ func (r *rotation) introduce(ctx context.Context, fresh *promptrails.CreatedAPIK
 	return err
 }
 
-// rollBack revokes the new key, also after an interruption.
-func (r *rotation) rollBack(ctx context.Context, fresh *promptrails.CreatedAPIKey) error {
-	if err := r.client.APIKeys.Revoke(context.WithoutCancel(ctx), fresh.ID); err != nil {
-		return fmt.Errorf("the new key %s could not be revoked: %w", fresh.ID, err)
+// execute runs the command with the key as its stdin. A command that does not read the
+// key has failed, as the key would be lost.
+func (r *rotation) execute(ctx context.Context, key string) error {
+	stdin, keys, err := os.Pipe()
+	if err != nil {
+		return err
 	}
-	r.say("rolled back: the new key is revoked, and the old one remains as it was")
+	defer stdin.Close()
+	go func() {
+		_, _ = io.WriteString(keys, key)
+		_ = keys.Close()
+	}()
+	command := exec.CommandContext(ctx, r.handOver[0], r.handOver[1:]...) //nolint:gosec // the command of the user
+	command.Stdin, command.Stdout, command.Stderr = stdin, r.app.stderr, r.app.stderr
+	err = command.Run()
+	if rest, failed := io.ReadAll(stdin); err == nil && (failed != nil || len(rest) > 0) {
+		err = errors.New("it did not read the key from its stdin")
+	}
+	if err == nil {
+		r.say("handed over to %s", r.handOver[0])
+	}
+	return err
+}
+
+// rollBack revokes the new key, also after an interruption, and removes its file.
+func (r *rotation) rollBack(ctx context.Context, fresh *promptrails.CreatedAPIKey) error {
+	r.out.discard()
+	if err := r.client.APIKeys.Revoke(context.WithoutCancel(ctx), fresh.ID); err != nil {
+		return fmt.Errorf("the new key could not be revoked: %w. It may be valid, and the old one remains as it was. To revoke the new one: admin keys revoke %s", err, fresh.ID)
+	}
+	r.say("rolled back: the new key is revoked, also where it was stored, and the old one remains as it was")
 	return nil
 }
 
@@ -145,32 +199,37 @@ func (r *rotation) limit(ctx context.Context, old *promptrails.APIKey) (time.Tim
 	return end, err
 }
 
-// wait waits until the last use of the old key has not changed for the quiet time.
-func (r *rotation) wait(ctx context.Context, id string) error {
+// wait waits until the last use of the old key has not changed for the quiet time, or
+// until the key has ended without a use. It returns the status of the key.
+func (r *rotation) wait(ctx context.Context, id string) (promptrails.APIKeyStatus, error) {
 	var last time.Time
 	unchanged := time.Duration(-1) // the first response has no earlier one
 	for waited := time.Duration(0); ; waited += pollKey {
 		key, err := r.client.APIKeys.Get(ctx, id)
 		switch {
 		case err != nil:
-			return err
+			return "", err
 		case unchanged >= 0 && key.LastUsedAt.Equal(last):
 			unchanged += pollKey
 		default:
 			last, unchanged = key.LastUsedAt, 0
 		}
-		if unchanged >= r.quiet {
-			return nil
-		}
-		if waited >= r.overlap || key.Status != promptrails.APIKeyActive {
-			return fmt.Errorf("the old key is still in use: last at %s from %s", moment(last), key.LastUsedIP)
+		ended := key.Status != promptrails.APIKeyActive
+		switch {
+		case key.Status == promptrails.APIKeyRevoked:
+			r.say("the old key was revoked by another person or program")
+			return key.Status, nil
+		case unchanged >= r.quiet || ended && unchanged == waited:
+			return key.Status, nil
+		case ended || waited >= r.overlap:
+			return "", fmt.Errorf("the old key is still in use: last at %s from %s", moment(last), key.LastUsedIP)
 		}
 		if err := r.app.pause(ctx, pollKey); err != nil {
-			return err
+			return "", err
 		}
 	}
 }
 
 func (r *rotation) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(r.app.stderr, format+"\n", args...)
+	_, _ = fmt.Fprintln(r.app.stderr, printable(fmt.Sprintf(format, args...)))
 }

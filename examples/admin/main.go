@@ -28,10 +28,14 @@ const (
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second signal has its default effect
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, pause: pause}
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, pause: pause, interrupted: ctx.Done()}
 	root := a.root()
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)

@@ -90,10 +90,13 @@ var allDetectors = []promptrails.Detector{
 	promptrails.DetectorAPIKey, promptrails.DetectorPrivateKey,
 }
 
+// maxText is the maximum size of a text that is masked, in bytes.
+const maxText = 1 << 20
+
 func (a *app) previewMasking() *cobra.Command {
 	var file string
 	cmd := a.command("preview", "Mask a text from stdin, without storing it", func(ctx context.Context, c *promptrails.Client, _ []string) error {
-		content, err := a.readFile(file)
+		content, err := a.readFile(file, maxText)
 		if err != nil {
 			return err
 		}

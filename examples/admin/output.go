@@ -96,7 +96,27 @@ func fields[T any](out *os.File, item *T, columns []column[T]) error {
 	return t.flush()
 }
 
-func (a *app) encode(value any) error { return json.NewEncoder(a.stdout).Encode(value) }
+func (a *app) encode(value any) error {
+	content, err := json.Marshal(value)
+	if err == nil {
+		_, err = a.stdout.Write(append(content, '\n'))
+		err = written(err)
+	}
+	return err
+}
+
+// outputError is a failure to write a result. The command itself has succeeded.
+type outputError struct{ error }
+
+func (e outputError) Unwrap() error { return e.error }
+
+// written returns the error of a write as an outputError, or nil.
+func written(err error) error {
+	if err != nil {
+		return outputError{err}
+	}
+	return nil
+}
 
 func titles[T any](columns []column[T]) (row []cell) {
 	for _, c := range columns {
@@ -158,7 +178,8 @@ func (t *table) flush() error {
 	}
 	t.rows = nil
 	if t.err == nil {
-		_, t.err = io.WriteString(t.out, b.String())
+		_, err := io.WriteString(t.out, b.String())
+		t.err = written(err)
 	}
 	return t.err
 }

@@ -25,10 +25,36 @@ func TestHostileNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := newAdmin(t)
+	x.credentials = []string{"--url", server.URL, "--key-file", key}
 	for _, args := range [][]string{{"credentials", "list"}, {"workspaces", "list"}, {"channels", "list"}, {"keys", "list"}, {"review", "--fail-on", "never"}} {
-		got := x.run(t.Context(), "", append(args, "--url", server.URL, "--token-file", "", "--key-file", key)...)
+		got := x.run(t.Context(), "", args...)
 		if strings.ContainsAny(got.stdout+got.stderr, "\x1b\u202e\u0007\r") || !strings.Contains(got.stdout, `x\x1b[2J`) {
 			t.Errorf("admin %s: got %q, stderr %q, error %v; want the name escaped", strings.Join(args, " "), got.stdout, got.stderr, got.err)
+		}
+	}
+}
+
+// Neither do they in the texts of changes, of confirmations and of usage.
+func TestHostileTexts(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"data":{"id":"x","name":"n\u001b[2J\r","slug":"s\u001b[2J","email":"e\u001b[2J","plan":"p\u001b[2J","status":"active","role":"r\u001b[2J","key":"k"}}`)
+	}))
+	t.Cleanup(server.Close)
+	x := newAdmin(t)
+	x.credentials[1] = server.URL
+	for _, args := range [][]string{
+		{"channels", "pause", "x"}, {"channels", "pause", "x", "--dry-run"}, {"members", "role", "x", "user", "--dry-run"}, {"keys", "rotate", "x", "--", "false"},
+		{"workspaces", "plan", "pro"}, {"workspaces", "rename", "New"}, {"usage"}, {"credentials", "check", "x"},
+	} {
+		got := x.run(t.Context(), "", append([]string{"-w", "x"}, args...)...)
+		text := got.stdout + got.stderr
+		if got.err != nil {
+			text += got.err.Error()
+		}
+		if strings.ContainsAny(text, "\x1b\r") {
+			t.Errorf("admin %s: got %q, want the names escaped", strings.Join(args, " "), text)
 		}
 	}
 }

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -80,4 +85,57 @@ func pattern(output string) string {
 	escaped := regexp.QuoteMeta(output)
 	escaped = variable.ReplaceAllString(escaped, `\S+`+`( \d{2}:\d{2})?`)
 	return strings.ReplaceAll(strings.ReplaceAll(escaped, "\n", `\n`), "  ", " +")
+}
+
+// process returns the program as a process, with the server and token of x.
+func (x *admin) process(args ...string) *exec.Cmd {
+	x.t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	cmd := exec.CommandContext(x.t.Context(), program)
+	cmd.Args = append(append([]string{"admin"}, x.credentials...), args...) // TestMain runs the program of this name
+	return cmd
+}
+
+// A signal for a closed pipe does not end the program in the middle of a change. An
+// interruption has the same error as another failure.
+func TestSignals(t *testing.T) {
+	t.Parallel()
+	r := newRotated(t, 0)
+	cmd := r.process("keys", "rotate", r.old)
+	var stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = closedPipe(t), &stderr
+	if err := cmd.Run(); cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(stderr.String(), "rolled back") {
+		t.Errorf("keys rotate to a closed pipe: got %v, stderr %q; want exit code 1, and a rollback", err, &stderr)
+	}
+	if runtime.GOOS == "windows" {
+		return // processes do not get other signals
+	}
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		cmd := r.process("keys", "rotate", r.old, "--", "cat")
+		text := new(strings.Builder)
+		reader, writer, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd.Stderr = writer
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		_ = writer.Close()
+		for lines := bufio.NewScanner(reader); lines.Scan(); {
+			text.WriteString(lines.Text() + "\n")
+			if strings.Contains(lines.Text(), "waiting until") {
+				if err := cmd.Process.Signal(signal); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		_ = reader.Close()
+		if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(text.String(), "interrupted: ") || !strings.Contains(text.String(), "admin keys revoke "+r.old) {
+			t.Errorf("%s during keys rotate: got %v, stderr %q; want exit code 1, and how to revoke the old key", signal, err, text)
+		}
+	}
 }

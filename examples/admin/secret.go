@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -13,18 +15,15 @@ import (
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
-// maxSecret is the maximum size of a secret, in bytes.
-const maxSecret = 65536
+// maxSecret is the maximum size of a file with a secret, in bytes.
+const maxSecret = 65536 + 2 // and a newline
 
 // readSecret reads a secret from a file, or from stdin for "-". At a terminal, what is
 // typed is not shown. A newline at the end is not part of the secret.
 func (a *app) readSecret(name string) (promptrails.Secret, error) {
-	text, err := a.readFile(name)
+	text, err := a.readSecretText(name)
 	if err != nil {
 		return promptrails.Secret{}, err
-	}
-	if len(text) > maxSecret+2 {
-		return promptrails.Secret{}, fmt.Errorf("the secret in %s has more than %d bytes", source(name), maxSecret)
 	}
 	text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
 	if len(text) == 0 {
@@ -33,22 +32,58 @@ func (a *app) readSecret(name string) (promptrails.Secret, error) {
 	return promptrails.NewSecret(string(text)), nil
 }
 
-func (a *app) readFile(name string) ([]byte, error) {
+func (a *app) readSecretText(name string) (text []byte, err error) {
+	terminal, ok := a.stdin.(*os.File)
+	if name != "-" || !ok || !isTerminal(terminal) {
+		return a.readFile(name, maxSecret)
+	}
+	err = a.prompt(terminal, "Secret (not shown): ", func() (err error) {
+		text, err = term.ReadPassword(int(terminal.Fd()))
+		_, _ = fmt.Fprintln(a.stderr)
+		return err
+	})
+	return text, err
+}
+
+// prompt calls read, which waits for a person. After an interruption it
+// returns, and the terminal is as before.
+func (a *app) prompt(terminal *os.File, text string, read func() error) error {
+	state, err := term.GetState(int(terminal.Fd()))
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprint(a.stderr, text)
+	done := make(chan error, 1)
+	go func() { done <- read() }()
+	select {
+	case err = <-done:
+		return err
+	case <-a.interrupted:
+		_, _ = fmt.Fprintln(a.stderr)
+		return errors.Join(context.Canceled, term.Restore(int(terminal.Fd()), state))
+	}
+}
+
+// readFile reads a file of at most so many bytes, or stdin for "-", which can be read once.
+func (a *app) readFile(name string, most int64) (text []byte, err error) {
+	in := a.stdin
 	if name != "-" {
 		file, err := os.Open(name) //nolint:gosec // the file named by the user
 		if err != nil {
 			return nil, err
 		}
 		defer file.Close()
-		return io.ReadAll(io.LimitReader(file, maxSecret+3))
+		in = file
+	} else if a.stdinRead {
+		return nil, usagef("stdin cannot be read twice: name a file in place of one -")
+	} else {
+		a.stdinRead = true
 	}
-	if terminal, ok := a.stdin.(*os.File); ok && isTerminal(terminal) {
-		_, _ = fmt.Fprint(a.stderr, "Secret (not shown): ")
-		text, err := term.ReadPassword(int(terminal.Fd()))
-		_, _ = fmt.Fprintln(a.stderr)
-		return text, err
+	text, err = io.ReadAll(io.LimitReader(in, most+1))
+	if int64(len(text)) > most {
+		return nil, fmt.Errorf("%s has more than %d bytes", source(name), most)
 	}
-	return io.ReadAll(io.LimitReader(a.stdin, maxSecret+3))
+	return text, err
 }
 
 func source(name string) string {
@@ -68,8 +103,12 @@ type output struct {
 // newOutput creates a file that only its owner can read, and that must not exist. An
 // empty name is stdout.
 func (a *app) newOutput(name string) (*output, error) {
-	if name == "" || a.dryRun {
-		return &output{app: a}, nil
+	if err := a.lasting(); err != nil || name == "" {
+		return &output{app: a}, err
+	}
+	if _, err := os.Lstat(name); a.dryRun && errors.Is(err, os.ErrNotExist) {
+		_, err = os.Stat(filepath.Dir(name))
+		return &output{app: a}, err
 	}
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the file named by the user
 	if errors.Is(err, os.ErrExist) {
@@ -91,10 +130,13 @@ func (o *output) write(secret promptrails.Secret) error {
 	if err == nil {
 		err = o.file.Sync()
 	}
-	return errors.Join(err, o.file.Close())
+	if err = errors.Join(err, o.file.Close()); err != nil {
+		o.discard()
+	}
+	return err
 }
 
-// discard removes a file without a secret.
+// discard removes a file without a secret that can be used.
 func (o *output) discard() {
 	if o.file != nil {
 		_ = o.file.Close()
@@ -121,19 +163,34 @@ func mint[T any](a *app, change, file string, columns []column[T], do func() (*T
 			out.discard()
 			return err
 		}
-		if a.json && file == "" {
-			return a.encode(minted{secret.Reveal(), item})
-		}
-		if secret.IsZero() { // a channel to Slack has no secret
+		result := minted{Item: item}
+		switch {
+		case secret.IsZero(): // a channel to Slack has no secret
 			out.discard()
-		} else if err := out.write(secret); err != nil {
-			return fmt.Errorf("%w; the secret is lost: replace it", err)
+		case a.json && file == "":
+			result.Secret = secret.Reveal()
+		default:
+			err = lost(out.write(secret))
 		}
-		if a.json {
-			return a.encode(minted{Item: item})
+		if a.json && err == nil {
+			err = a.encode(result)
+			if result.Secret != "" {
+				err = lost(err)
+			}
 		}
-		return fields(a.stderr, item, columns)
+		if !a.json || err != nil { // after an error, this identifies what to replace
+			_ = fields(a.stderr, item, columns)
+		}
+		return err
 	})
+}
+
+// lost returns the error of a write of a secret, which cannot be read again.
+func lost(err error) error {
+	if err != nil {
+		err = outputError{fmt.Errorf("%w; the secret is lost: replace it", err)}
+	}
+	return err
 }
 
 // secretFlag adds the flag for the file of a secret that is shown only once.
