@@ -124,6 +124,7 @@ func (a *app) updateCredential() *cobra.Command {
 	flags.StringVar(&description, "description", "", "a `text` for people")
 	flags.BoolVar(&isDefault, "default", false, "make it the default of its type; --default=false for none")
 	flags.StringVar(&file, "value-file", "", "the `file` with a new value, or - for stdin")
+	allowEmpty(cmd, "description")
 	requireAny(cmd, "name", "description", "default", "value-file")
 	return a.objects(cmd, credentialSuggestions)
 }
@@ -135,10 +136,14 @@ func (a *app) checkCredential() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return show(a, check, []column[promptrails.CredentialCheck]{
+			err = show(a, check, []column[promptrails.CredentialCheck]{
 				{"VALID", func(c *promptrails.CredentialCheck) cell { return validity(c.IsValid) }},
 				text("REASON", func(c *promptrails.CredentialCheck) string { return c.Reason }),
 			})
+			if err == nil && check.IsValid != nil && !*check.IsValid {
+				err = fmt.Errorf("the credential is not valid: %s", check.Reason)
+			}
+			return err
 		})
 	})
 	return a.objects(cmd, credentialSuggestions)
@@ -172,6 +177,13 @@ func (a *app) deleteCredential() *cobra.Command {
 		used, err := c.Credentials.Usage(ctx, credential.ID)
 		if err != nil {
 			return err
+		}
+		if len(used) > 0 && !params.Force {
+			uses := plural(len(used), "resource") + " use"
+			if len(used) == 1 {
+				uses += "s"
+			}
+			return fmt.Errorf("%s the credential %q. %s", uses, credential.Name, steps[promptrails.CodeInUse])
 		}
 		return a.destroy(fmt.Sprintf("delete the credential %q of type %s, which %d resources use", credential.Name, credential.Type, len(used)), func() error {
 			return c.Credentials.Delete(ctx, credential.ID, params)

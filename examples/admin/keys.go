@@ -114,7 +114,7 @@ func (a *app) createKey() *cobra.Command {
 	secretFlag(cmd, &file, "key")
 	require(cmd, "name", "scopes")
 	return validate(cmd, func() error {
-		if (f.expiresIn > 0) == f.noExpiry {
+		if (f.expiresIn != 0) == f.noExpiry {
 			return usagef("set either --expires-in, such as 2160h, or --no-expiry")
 		}
 		return nil
@@ -138,12 +138,12 @@ func (a *app) updateKey() *cobra.Command {
 			params.Scopes = new(f.parsedScopes())
 		}
 		if changed("allowed-ips") {
-			params.AllowedIPs = &f.ips
+			params.AllowedIPs = orNull(f.ips)
 		}
 		if changed("allowed-origins") {
-			params.AllowedOrigins = &f.origins
+			params.AllowedOrigins = orNull(f.origins)
 		}
-		if changed("expires-in") || changed("no-expiry") {
+		if f.expiresIn > 0 || f.noExpiry {
 			params.ExpiresAt = new(f.expiry())
 		}
 		return a.change("change "+describeKey(key), func() error {
@@ -157,12 +157,24 @@ func (a *app) updateKey() *cobra.Command {
 	f.add(cmd)
 	requireAny(cmd, "name", "scopes", "allowed-ips", "allowed-origins", "expires-in", "no-expiry")
 	validate(cmd, func() error {
-		if cmd.Flags().Changed("expires-in") && (f.noExpiry || f.expiresIn <= 0) {
-			return usagef("--expires-in must be positive, and cannot be combined with --no-expiry")
+		if f.expiresIn != 0 && f.noExpiry || cmd.Flags().Changed("no-expiry") && !f.noExpiry {
+			return usagef("set either --expires-in, such as 2160h, or --no-expiry")
 		}
 		return nil
 	})
+	cmd.Long = capital(cmd.Short) + `.
+
+An empty --allowed-ips or --allowed-origins removes the restriction.`
+	allowEmpty(cmd, "allowed-ips", "allowed-origins")
 	return a.objects(cmd, keySuggestions)
+}
+
+// orNull returns the value of a list, which is null for no restriction.
+func orNull(list []string) *[]string {
+	if len(list) == 0 {
+		list = nil
+	}
+	return &list
 }
 
 func (a *app) verifyKey() *cobra.Command {

@@ -39,12 +39,19 @@ func (a *app) listMembers() *cobra.Command {
 func (a *app) setRole() *cobra.Command {
 	params := &promptrails.UpdateMemberParams{}
 	cmd := a.command("role MEMBER ROLE", "Change the role of a member to admin or user", func(ctx context.Context, c *promptrails.Client, args []string) error {
+		role := promptrails.Role(args[1])
+		switch role {
+		case promptrails.RoleAdmin, promptrails.RoleUser:
+			params.Role = &role
+		case promptrails.RoleOwner:
+			return usagef("a workspace has a single owner: admin workspaces transfer makes a member the owner")
+		default:
+			return usagef("ROLE must be admin or user, not %q", role)
+		}
 		member, err := findMember(ctx, c, args[0])
 		if err != nil {
 			return err
 		}
-		role := promptrails.Role(args[1])
-		params.Role = &role
 		return a.change(fmt.Sprintf("change the role of %s from %s to %s", member.Email, member.Role, role)+alsoRevoke(params.RevokeAPIKeys), func() error {
 			_, err := c.Members.Update(ctx, member.ID, params)
 			return err

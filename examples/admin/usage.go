@@ -14,7 +14,7 @@ import (
 
 func (a *app) usage() *cobra.Command {
 	return a.global("usage", "Show how much of each plan limit is used, and when it will be reached", func(ctx context.Context, c *promptrails.Client, _ []string) error {
-		if a.workspace != "" {
+		if a.workspaceName() != "" {
 			w, err := a.target(ctx, c)
 			if err != nil {
 				return err
@@ -47,7 +47,7 @@ func (a *app) usageOf(ctx context.Context, c *promptrails.Client, w *promptrails
 		}
 		return nil
 	}
-	_, _ = fmt.Fprintf(a.stdout, "%s (%s), plan %s, period until %s\n", printable(w.Name), printable(w.Slug), w.Plan, moment(usage.PeriodEnd))
+	_, _ = fmt.Fprintf(a.stdout, "%s (%s), plan %s, period until %s\n", printable(w.Name), printable(w.Slug), printable(string(w.Plan)), moment(usage.PeriodEnd))
 	t := &table{out: a.stdout, colored: colored(a.stdout)}
 	for _, f := range forecasts {
 		amount, filled := fmt.Sprintf("%d", f.Used), cell{}

@@ -98,7 +98,7 @@ func (a *app) deleteWorkspace() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if confirmed != w.Slug && !a.dryRun {
+		if confirmed != w.Slug && (confirmed != "" || !a.dryRun) {
 			return usagef("--confirm %q is not the slug of the workspace, %q", confirmed, w.Slug)
 		}
 		return a.change(fmt.Sprintf("delete the workspace %s (%q, %d members) and everything in it", w.Slug, w.Name, w.MemberCount), func() error {
