@@ -10,6 +10,9 @@ import (
 	"syscall"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // change makes a change, which text describes as a command: "rename the workspace
@@ -40,6 +43,17 @@ func (a *app) change(text string, do func() error) error {
 	}
 	_, _ = fmt.Fprintf(a.stderr, "%s: done\n", capital(text))
 	return nil
+}
+
+// settings returns the flags of a command that are set, as the text of a change.
+func settings(cmd *cobra.Command) string {
+	var set []string
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Changed {
+			set = append(set, f.Name+" "+f.Value.String())
+		}
+	})
+	return strings.Join(set, ", ")
 }
 
 // destroy is like change, for a change that cannot be undone: it asks for confirmation

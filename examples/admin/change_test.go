@@ -82,6 +82,10 @@ func TestDryRun(t *testing.T) {
 			t.Errorf("admin %s --dry-run: got %q, want no secret", command, out)
 		}
 	}
+	out := x.succeeds("", "keys", "update", f.key, "--scopes", "agents:read,members:read", "--no-expiry", "--dry-run")
+	if want := "no-expiry true, scopes [agents:read,members:read]\n"; !strings.HasSuffix(out, want) {
+		t.Errorf("keys update --dry-run: got %q, want %q at its end", out, want)
+	}
 	for _, r := range x.s.Requests()[before:] {
 		if r.Method != http.MethodGet {
 			t.Errorf("request: got %s %s, want only GET", r.Method, r.URL.Path)

@@ -111,7 +111,7 @@ func (a *app) updateCredential() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.change(fmt.Sprintf("change the credential %q", credential.Name), func() error {
+		return a.change(fmt.Sprintf("change the credential %q: %s", credential.Name, settings(cmd)), func() error {
 			updated, err := c.Credentials.Update(ctx, credential.ID, params)
 			if err != nil {
 				return err

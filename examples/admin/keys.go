@@ -146,7 +146,7 @@ func (a *app) updateKey() *cobra.Command {
 		if f.expiresIn > 0 || f.noExpiry {
 			params.ExpiresAt = new(f.expiry())
 		}
-		return a.change("change "+describeKey(key), func() error {
+		return a.change("change "+describeKey(key)+": "+settings(cmd), func() error {
 			updated, err := c.APIKeys.Update(ctx, key.ID, params)
 			if err != nil {
 				return err

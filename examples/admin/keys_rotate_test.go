@@ -171,7 +171,7 @@ func TestRotateKeepsTheNewKey(t *testing.T) {
 		},
 		"Ctrl-C while the expiry is set": func(r *rotated) context.Context {
 			ctx, cancel := context.WithCancel(r.t.Context())
-			r.fault = func(w http.ResponseWriter, q *http.Request) bool {
+			r.fault = func(_ http.ResponseWriter, q *http.Request) bool {
 				if q.Method == http.MethodPatch {
 					r.service.ServeHTTP(httptest.NewRecorder(), q)
 					cancel()

@@ -45,8 +45,14 @@ func TestHostileTexts(t *testing.T) {
 	x := newAdmin(t)
 	x.credentials[1] = server.URL
 	for _, args := range [][]string{
-		{"channels", "pause", "x"}, {"channels", "pause", "x", "--dry-run"}, {"members", "role", "x", "user", "--dry-run"}, {"keys", "rotate", "x", "--", "false"},
-		{"workspaces", "plan", "pro"}, {"workspaces", "rename", "New"}, {"usage"}, {"credentials", "check", "x"},
+		{"channels", "pause", "x"},
+		{"channels", "pause", "x", "--dry-run"},
+		{"members", "role", "x", "user", "--dry-run"},
+		{"keys", "rotate", "x", "--", "false"},
+		{"workspaces", "plan", "pro"},
+		{"workspaces", "rename", "New"},
+		{"usage"},
+		{"credentials", "check", "x"},
 	} {
 		got := x.run(t.Context(), "", append([]string{"-w", "x"}, args...)...)
 		text := got.stdout + got.stderr

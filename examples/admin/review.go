@@ -117,6 +117,9 @@ func (r *access) run(ctx context.Context, c *promptrails.Client, write writer) e
 	if err != nil {
 		return err
 	}
+	if r.read == 0 {
+		return errors.New("the access token or API key sees no workspace, so nothing was reviewed. admin workspaces list shows those that it sees")
+	}
 	for _, severity := range severities {
 		if r.failOn != never && r.found[severity] > 0 && severity.AtLeast(review.Severity(r.failOn)) {
 			return exit{exitFindings}

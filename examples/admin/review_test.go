@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -48,5 +49,21 @@ func TestMends(t *testing.T) {
 		if found.Rule != "api-key-expires" {
 			t.Errorf("after its command: got the finding %s %q, want none", found.Rule, found.Message)
 		}
+	}
+}
+
+// A review of no workspace is not a success: the token may have lost its access.
+func TestReviewOfNothing(t *testing.T) {
+	t.Parallel()
+	x := newAdmin(t)
+	user, err := x.s.Service.CreateUser(t.Context(), "stranger@example.com", "Stranger")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(x.credentials[3], []byte(user.AccessToken.Reveal()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := x.run(t.Context(), "", "review", "--fail-on", "never"); got.err == nil || !strings.Contains(got.err.Error(), "nothing was reviewed") {
+		t.Errorf("review: got stdout %q, error %v; want that nothing was reviewed", got.stdout, got.err)
 	}
 }
