@@ -39,7 +39,7 @@ func TestHostileTexts(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"data":{"id":"x","name":"n\u001b[2J\r","slug":"s\u001b[2J","email":"e\u001b[2J","plan":"p\u001b[2J","status":"active","role":"r\u001b[2J","key":"k"}}`)
+		_, _ = io.WriteString(w, `{"data":{"id":"x","name":"n\u001b[2J\r","slug":"s\u001b[2J","email":"e\u001b[2J","plan":"p\u001b[2J","status":"active","role":"r\u001b[2J","key":"pr_live_k","prefix":"p\u001b[2J","last4":"l","period_end":"2026-01-01T00:00:00Z","limits":[],"usage":{}}}`)
 	}))
 	t.Cleanup(server.Close)
 	x := newAdmin(t)
