@@ -32,17 +32,21 @@ func (a *app) readSecret(name string) (promptrails.Secret, error) {
 	return promptrails.NewSecret(string(text)), nil
 }
 
-func (a *app) readSecretText(name string) (text []byte, err error) {
+func (a *app) readSecretText(name string) ([]byte, error) {
 	terminal, ok := a.stdin.(*os.File)
 	if name != "-" || !ok || !isTerminal(terminal) {
 		return a.readFile(name, maxSecret)
 	}
-	err = a.prompt(terminal, "Secret (not shown): ", func() (err error) {
-		text, err = term.ReadPassword(int(terminal.Fd()))
+	var typed []byte // also written after an interruption
+	err := a.prompt(terminal, "Secret (not shown): ", func() (err error) {
+		typed, err = term.ReadPassword(int(terminal.Fd()))
 		_, _ = fmt.Fprintln(a.stderr)
 		return err
 	})
-	return text, err
+	if err != nil {
+		return nil, err
+	}
+	return typed, nil
 }
 
 // prompt calls read, which waits for a person. After an interruption it
