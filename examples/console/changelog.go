@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+)
+
+// verifyAtMost is the number of entries that a request verifies. The next one continues.
+const verifyAtMost = 20_000
+
+type changelogView struct {
+	Filter    promptrails.ListChangelogParams
+	Since     string
+	Until     string
+	Resources []promptrails.ResourceType
+	Actions   []promptrails.ChangelogAction
+	Actors    []promptrails.ActorType
+	Filtered  bool
+	Items     []*entry
+	Pager     pager
+	Verified  *verified // nil: not verified in this session
+}
+
+// verified is how far a changelog is verified in this session.
+type verified struct {
+	Head     promptrails.ChangelogHead
+	At       time.Time
+	Complete bool   // up to the newest entry at that time
+	Broken   string // why it does not verify; empty: it does
+}
+
+// entry is an entry of the changelog, as it is shown.
+type entry struct {
+	*promptrails.ChangelogEntry
+	Fields   []fieldChange
+	Verified bool
+}
+
+// fieldChange is a value before and after a change.
+type fieldChange struct {
+	Name, From, To string // From or To is empty if there is no value
+}
+
+var (
+	actions       = []promptrails.ChangelogAction{promptrails.ActionCreated, promptrails.ActionUpdated, promptrails.ActionDeleted}
+	actors        = []promptrails.ActorType{promptrails.ActorUser, promptrails.ActorAPIKey, promptrails.ActorSystem}
+	resourceTypes = []promptrails.ResourceType{
+		promptrails.ResourceWorkspace, promptrails.ResourceMember, promptrails.ResourceInvitation, promptrails.ResourceCredential, promptrails.ResourceAPIKey,
+		promptrails.ResourceNotificationChannel, promptrails.ResourceDataMasking, promptrails.ResourceMaskingOverride, promptrails.ResourceSubscription, promptrails.ResourceBalance,
+		promptrails.ResourceAgent, promptrails.ResourcePrompt, promptrails.ResourceDataSource, promptrails.ResourceMCPTool, promptrails.ResourceMemory, promptrails.ResourceGuardrail,
+		promptrails.ResourceTrigger, promptrails.ResourceScore, promptrails.ResourceApproval, promptrails.ResourceApp, promptrails.ResourceChatSession,
+	}
+)
+
+// changelog lists the changes that the filters select, newest first.
+func (c *console) changelog(v *visit) error {
+	query := v.URL.Query()
+	view := &changelogView{Resources: resourceTypes, Actions: actions, Actors: actors, Since: query.Get("since"), Until: query.Get("until")}
+	view.Filter = promptrails.ListChangelogParams{
+		ListOptions: listOptions(v), ResourceType: promptrails.ResourceType(query.Get("resource_type")), ResourceID: query.Get("resource_id"),
+		Action: promptrails.ChangelogAction(query.Get("action")), ActorType: promptrails.ActorType(query.Get("actor_type")), ActorID: query.Get("actor_id"),
+	}
+	view.Filter.Page = 0 // this list has cursors only
+	var err error
+	if view.Filter.Since, err = date(query, "since"); err != nil {
+		return err
+	}
+	if view.Filter.Until, err = date(query, "until"); err != nil {
+		return err
+	}
+	if !view.Filter.Until.IsZero() {
+		view.Filter.Until = view.Filter.Until.AddDate(0, 0, 1) // the whole day
+	}
+	list, err := v.client.Changelog.List(v.Context(), &view.Filter)
+	if err != nil {
+		return err
+	}
+	if seen, ok := c.sessions.Get(v.Context(), sessionVerified+v.Workspace.ID).(verified); ok {
+		view.Verified = &seen
+	}
+	for _, e := range list.Items {
+		view.Items = append(view.Items, newEntry(e, view.Verified))
+	}
+	for _, name := range []string{"resource_type", "resource_id", "action", "actor_type", "actor_id", "since", "until"} {
+		view.Filtered = view.Filtered || query.Get(name) != ""
+	}
+	view.Pager = pages(v, list)
+	return v.render("changelog", "Changelog", view)
+}
+
+func newEntry(e *promptrails.ChangelogEntry, seen *verified) *entry {
+	shown := &entry{ChangelogEntry: e}
+	for name, change := range e.Changes.All() {
+		shown.Fields = append(shown.Fields, fieldChange{name, readable(change.From), readable(change.To)})
+	}
+	shown.Verified = seen != nil && e.Sequence <= seen.Head.Sequence && isIntact(e)
+	return shown
+}
+
+// isIntact reports whether an entry has the hash of its content. That it is in the chain is
+// shown by the verification of all entries.
+func isIntact(e *promptrails.ChangelogEntry) bool {
+	before := &promptrails.ChangelogHead{WorkspaceID: e.WorkspaceID, Sequence: e.Sequence, Hash: e.Hash}
+	_, err := promptrails.VerifyChangelog(one(e), before)
+	return err == nil
+}
+
+func one(e *promptrails.ChangelogEntry) iter.Seq2[*promptrails.ChangelogEntry, error] {
+	return func(yield func(*promptrails.ChangelogEntry, error) bool) { yield(e, nil) }
+}
+
+// readable returns a value for people: a text without quotes, and other JSON as it is.
+func readable(value json.RawMessage) string {
+	if len(value) == 0 || bytes.Equal(value, []byte("null")) {
+		return ""
+	}
+	var text string
+	if json.Unmarshal(value, &text) == nil {
+		return text
+	}
+	return string(value)
+}
+
+// verifyChangelog verifies the hash chain from where the session has verified it to the
+// newest entry, or the first part of that.
+func (c *console) verifyChangelog(v *visit) (*next, error) {
+	key := sessionVerified + v.Workspace.ID
+	seen, _ := c.sessions.Get(v.Context(), key).(verified)
+	from := &promptrails.ChangelogHead{WorkspaceID: v.Workspace.ID}
+	if seen.Head.Sequence > 0 && seen.Broken == "" {
+		from = &seen.Head
+	}
+	newest, err := v.client.Changelog.Head(v.Context())
+	if err != nil {
+		return nil, err
+	}
+	last := min(newest.Sequence, from.Sequence+verifyAtMost)
+	entries := v.client.Changelog.All(v.Context(), &promptrails.ListChangelogParams{
+		ListOptions: promptrails.ListOptions{Limit: 100}, Order: promptrails.OrderAscending, SequenceFrom: max(1, from.Sequence), SequenceTo: max(1, last),
+	}, promptrails.WithPrefetch(4))
+	head, err := promptrails.VerifyChangelog(entries, from)
+	result, message := verified{At: c.now()}, ""
+	switch broken, isBroken := errors.AsType[*promptrails.ChainError](err); {
+	case isBroken:
+		result.Broken, message = fmt.Sprintf("entry %d: %s", broken.Sequence, broken.Reason), "The changelog does not verify."
+	case err != nil:
+		return nil, err
+	case head.Sequence == newest.Sequence && head.Hash != newest.Hash:
+		result.Broken, message = "the newest entry differs from the head", "The changelog does not verify."
+	case head.Sequence < last:
+		result.Broken, message = fmt.Sprintf("entries after %d are missing", head.Sequence), "The changelog does not verify."
+	default:
+		result.Head, result.Complete = *head, head.Sequence == newest.Sequence
+		message = fmt.Sprintf("Entries 1 to %d are verified.", head.Sequence)
+	}
+	c.sessions.Put(v.Context(), key, result)
+	return then(v.path("changelog"), message), nil
+}
+
+// Newest returns the entry that the head names, for people who keep it.
+func (v *verified) Newest() string { return fmt.Sprintf("%d %s", v.Head.Sequence, v.Head.Hash) }
+
+// IsSecret reports whether a change is of a secret, which the changelog does not show.
+func (f fieldChange) IsSecret() bool { return slices.Contains([]string{f.From, f.To}, "[redacted]") }

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+)
+
+// problem is an error for people: the reason, and how to continue.
+type problem struct {
+	Status    int
+	Title     string
+	Message   string
+	Help      string            // what to do
+	Fields    map[string]string // by the name of the field
+	RequestID string            // for the people who operate the API
+	Upgrade   bool              // a larger plan helps
+}
+
+// The errors of this program, besides those of the API.
+var (
+	errNoPage      = errors.New("no such page")
+	errCrossOrigin = errors.New("a form of another site")
+	errNotSample   = errors.New("not a session of the sample data")
+)
+
+// describe returns the problem of an error.
+func describe(err error) *problem {
+	p := describeStatus(err)
+	if e, ok := errors.AsType[*promptrails.Error](err); ok {
+		p.RequestID = e.RequestID
+		describeCode(p, e)
+	}
+	if e, ok := errors.AsType[*promptrails.ValidationError](err); ok {
+		p.Fields = e.Fields
+	}
+	switch e, _ := errors.AsType[*promptrails.QuotaError](err); {
+	case e != nil:
+		p.Message = fmt.Sprintf("The %s plan includes %d %s, and %d are in use.", e.Plan, e.Max, label(string(e.Limit)), e.Used)
+		p.Help, p.Upgrade = "Remove one that is not needed, or change to a larger plan.", true
+	}
+	switch e, _ := errors.AsType[*promptrails.FeatureError](err); {
+	case e != nil:
+		p.Message = fmt.Sprintf("The %s plan does not include %s.", e.Plan, label(string(e.Feature)))
+		if len(e.AvailableIn) > 0 {
+			p.Help, p.Upgrade = "Change to the plan "+join(e.AvailableIn, " or ")+".", true
+		}
+	}
+	switch e, _ := errors.AsType[*promptrails.RoleError](err); {
+	case e != nil:
+		p.Message = fmt.Sprintf("This needs the role %s, and yours is %s.", e.Required, e.Role)
+		p.Help = "Ask an admin of the workspace."
+	}
+	switch e, _ := errors.AsType[*promptrails.ScopeError](err); {
+	case e != nil:
+		p.Message = fmt.Sprintf("This needs the scope %s, which the API key lacks.", e.Required)
+		p.Help = "Log in with another key, or as a person."
+	}
+	return p
+}
+
+// describeStatus returns the problem of an error by its kind.
+func describeStatus(err error) *problem {
+	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+	switch {
+	case errors.Is(err, errCrossOrigin):
+		return &problem{Status: http.StatusForbidden, Title: "Not sent from this console", Message: "The form came from another site, and was refused.", Help: "Open the page in this console and send its form."}
+	case errors.Is(err, errNoPage):
+		return &problem{Status: http.StatusNotFound, Title: "Page not found", Message: "The console has no page at this address."}
+	case errors.Is(err, errNotSample):
+		return &problem{Status: http.StatusForbidden, Title: "Not allowed", Message: "Only a session of the sample data can switch between people.", Help: "Log out, and log in as the other person."}
+	case tooLarge:
+		return &problem{Status: http.StatusRequestEntityTooLarge, Title: "Too large", Message: "The form is larger than the console accepts.", Help: "Go back, and enter less text."}
+	case errors.Is(err, errLoggedOut), errors.Is(err, promptrails.ErrUnauthorized):
+		return &problem{Status: http.StatusUnauthorized, Title: "Log in", Message: "The token is not valid, or has expired."}
+	case errors.Is(err, promptrails.ErrValidation):
+		return &problem{Status: http.StatusUnprocessableEntity, Title: "Not valid", Message: "Correct the values and send the form again."}
+	case errors.Is(err, promptrails.ErrForbidden):
+		return &problem{Status: http.StatusForbidden, Title: "Not allowed", Message: "Your role does not permit this."}
+	case errors.Is(err, promptrails.ErrNotFound):
+		return &problem{Status: http.StatusNotFound, Title: "Not found", Message: "It does not exist, or you are not a member of its workspace.", Help: "It may have been deleted since the page was shown."}
+	case errors.Is(err, promptrails.ErrPreconditionFailed):
+		return &problem{Status: http.StatusConflict, Title: "Changed meanwhile", Message: "Someone else has changed it since this page was shown.", Help: "Compare the values, and send the form again to replace them."}
+	case errors.Is(err, promptrails.ErrQuotaExceeded):
+		return &problem{Status: http.StatusPaymentRequired, Title: "Limit reached", Message: "A limit of the plan is reached."}
+	case errors.Is(err, promptrails.ErrRateLimited):
+		p := &problem{Status: http.StatusTooManyRequests, Title: "Too many requests", Message: "The API limits the rate of requests.", Help: "Wait a moment and try again."}
+		if e, ok := errors.AsType[*promptrails.RateLimitError](err); ok && e.RetryAfter > 0 {
+			p.Help = fmt.Sprintf("Try again in %s.", e.RetryAfter.Round(time.Second))
+		}
+		return p
+	case errors.Is(err, promptrails.ErrConflict), errors.Is(err, promptrails.ErrGone):
+		return &problem{Status: http.StatusConflict, Title: "Not possible now", Message: "The state of the object does not permit this."}
+	case errors.Is(err, promptrails.ErrUnavailable):
+		return &problem{Status: http.StatusServiceUnavailable, Title: "The API does not respond", Message: "The change may have been made or not.", Help: "Send the form again: it is not made twice."}
+	case errors.Is(err, promptrails.ErrServer):
+		return &problem{Status: http.StatusBadGateway, Title: "The API failed", Message: "The API reports an internal error."}
+	}
+	return &problem{Status: http.StatusInternalServerError, Title: "Internal error", Message: "The console failed. Its log has the reason."}
+}
+
+// describeCode adds to a problem what the code and the details of the API report.
+func describeCode(p *problem, e *promptrails.Error) {
+	at := func(field, message string) { p.Fields, p.Message = map[string]string{field: message}, sentence(message) }
+	switch e.Code {
+	case promptrails.CodeSlugTaken:
+		at("slug", "is taken by another workspace, or was less than 30 days ago")
+	case promptrails.CodeAlreadyMember:
+		at("email", "belongs to a member of this workspace")
+	case promptrails.CodeAlreadyInvited:
+		at("email", "has a pending invitation; send that again instead")
+	case promptrails.CodeOwnerRequired:
+		p.Message, p.Help = "A workspace needs an owner.", "Transfer the ownership to another member first."
+	case promptrails.CodeInUse:
+		p.Message, p.Help = "It is in use: "+join(usedBy(e.Details), ", ")+".", "Change these first, or confirm that it is deleted nevertheless."
+	case promptrails.CodeOverLimit:
+		p.Message, p.Help = "More is in use than the plan includes.", "Remove what exceeds the limits of the plan, or choose a larger one. "+sentence(e.Message)
+	case promptrails.CodeInvitationExpired, promptrails.CodeInvitationRevoked:
+		p.Message, p.Help = sentence(e.Message), "Ask an admin of the workspace for a new invitation."
+	case promptrails.CodeIdempotencyKeyReused:
+		p.Message, p.Help = "This form was sent before, with other values.", "The first values apply. Open the page again for another change."
+	case promptrails.CodeIdempotencyAnswerGone:
+		p.Message, p.Help = "This form was sent before. The secret that it made is not shown again.", "Open the page again, and make a new one."
+	default:
+		if p.Status < http.StatusInternalServerError && e.Message != "" {
+			p.Message = sentence(e.Message)
+		}
+	}
+}
+
+// usedBy returns the objects that refer to the one that was not deleted.
+func usedBy(details json.RawMessage) (names []string) {
+	var d struct {
+		UsedBy []promptrails.ResourceRef `json:"used_by"`
+	}
+	_ = json.Unmarshal(details, &d)
+	for _, ref := range d.UsedBy {
+		names = append(names, label(string(ref.Type))+" "+ref.Name+" "+ref.ID)
+	}
+	return names
+}
+
+// sentence makes a sentence of a message of the API.
+func sentence(message string) string {
+	if message == "" {
+		return ""
+	}
+	return strings.ToUpper(message[:1]) + message[1:] + "."
+}
+
+// join joins names.
+func join[S ~string](names []S, separator string) string {
+	texts := make([]string, len(names))
+	for i, name := range names {
+		texts[i] = string(name)
+	}
+	return strings.Join(texts, separator)
+}
+
+// failure is the data of the page about an error.
+type failure struct {
+	*problem
+	Back, BackText string
+}
+
+// fail writes the page about an error. A session that the API no longer accepts leads to
+// the login, and from there back to the page.
+func (c *console) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) {
+	p := describe(err)
+	switch {
+	case p.Status == http.StatusUnauthorized:
+		_ = c.sessions.Destroy(r.Context())
+		query := url.Values{"next": {returnPath(r)}}
+		if !errors.Is(err, errLoggedOut) {
+			query.Set("expired", "1")
+		}
+		http.Redirect(w, r, "/login?"+query.Encode(), http.StatusSeeOther)
+		return
+	case p.Status == http.StatusServiceUnavailable && r.Method != http.MethodPost:
+		p.Message, p.Help = "The page could not be read.", "Try again in a moment."
+		w.Header().Set("Retry-After", "10")
+	case p.Status == http.StatusInternalServerError:
+		c.log.ErrorContext(r.Context(), "request failed", "route", r.Pattern, "error", err)
+	}
+	if v == nil {
+		v = &visit{Request: r, w: w, c: c}
+	}
+	view := &failure{p, "/workspaces", "All workspaces"}
+	if v.Workspace != nil {
+		view.Back, view.BackText = v.path(), "Overview of the workspace"
+	}
+	c.write(w, r, p.Status, "failure", &shown{visit: v, Title: p.Title, Screen: "failure", View: view})
+}
+
+// returnPath returns the page to return to after a login: the page of the request, or that
+// of the form.
+func returnPath(r *http.Request) string {
+	if r.Method == http.MethodGet {
+		return r.URL.RequestURI()
+	}
+	parts := strings.Split(r.URL.EscapedPath(), "/")
+	return strings.Join(parts[:min(4, len(parts))], "/")
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/gob"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
+)
+
+// The values of a session. They are in the memory of this process; the cookie has only a
+// random id.
+const (
+	sessionToken    = "token"      // the access token or API key
+	sessionName     = "name"       // of the person or key
+	sessionEmail    = "email"      // of the person
+	sessionSample   = "sample"     // logged in by a link; may switch between the sample people
+	sessionFlash    = "flash "     // and a path: the message that its page shows one time
+	sessionVerified = "verified "  // and a workspace: how far its changelog is verified
+	cookieName      = "console_id" // not session, which is the default of other programs on this host
+)
+
+func init() {
+	gob.Register(flash{})
+	gob.Register(verified{})
+}
+
+func newSessions(https bool) *scs.SessionManager {
+	sessions := scs.New()
+	sessions.Lifetime, sessions.IdleTimeout = 12*time.Hour, time.Hour
+	sessions.HashTokenInStore = true
+	sessions.Cookie.Name, sessions.Cookie.Persist, sessions.Cookie.Secure = cookieName, false, https
+	sessions.Cookie.HttpOnly, sessions.Cookie.SameSite = true, http.SameSiteLaxMode
+	return sessions
+}
+
+// flash is the message about a change, on the page that is shown after it. A secret, such
+// as a new API key, is shown one time and is in no URL.
+type flash struct {
+	Message     string
+	SecretLabel string
+	Secret      string
+}
+
+// putFlash keeps a flash for the next page at path. A page in another tab does not take it.
+func (c *console) putFlash(ctx context.Context, path string, f flash) {
+	c.sessions.Put(ctx, sessionFlash+path, f)
+}
+
+func (c *console) takeFlash(ctx context.Context, path string) *flash {
+	if f, ok := c.sessions.Pop(ctx, sessionFlash+path).(flash); ok {
+		return &f
+	}
+	return nil
+}
+
+// client returns a client of the person who has logged in, or false. Each request has a
+// client of its own, so that the tokens of two people never meet.
+func (c *console) client(ctx context.Context) (*promptrails.Client, bool) {
+	token := c.sessions.GetString(ctx, sessionToken)
+	if token == "" {
+		return nil, false
+	}
+	client, err := c.connect(authentication(token))
+	return client, err == nil
+}
+
+// authentication returns the option for an access token or an API key, which begins with
+// pr_.
+func authentication(token string) promptrails.Option {
+	if isAPIKey(token) {
+		return promptrails.WithAPIKey(token)
+	}
+	return promptrails.WithAccessToken(token)
+}
+
+func isAPIKey(token string) bool { return strings.HasPrefix(token, "pr_") }
+
+// logIn begins a session with a token that the API accepts. The session has a new id, so
+// that an id from before the login cannot be used.
+func (c *console) logIn(ctx context.Context, token string, sample bool) error {
+	client, err := c.connect(authentication(token))
+	if err != nil {
+		return err
+	}
+	name, email, err := whoIs(ctx, client, token)
+	if err != nil {
+		return err
+	}
+	if err := c.sessions.Clear(ctx); err != nil {
+		return err
+	}
+	if err := c.sessions.RenewToken(ctx); err != nil {
+		return err
+	}
+	c.sessions.Put(ctx, sessionToken, token)
+	c.sessions.Put(ctx, sessionName, name)
+	c.sessions.Put(ctx, sessionEmail, email)
+	c.sessions.Put(ctx, sessionSample, sample)
+	return nil
+}
+
+func whoIs(ctx context.Context, client *promptrails.Client, token string) (name, email string, err error) {
+	if isAPIKey(token) {
+		key, err := client.APIKeys.Current(ctx)
+		if err != nil {
+			return "", "", err
+		}
+		return "API key " + key.Name, "", nil
+	}
+	me, err := client.Me(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	return me.Name, me.Email, nil
+}
+
+// loginLinks has one link at a time that logs in without a token. When it is used, the next
+// one is announced.
+type loginLinks struct {
+	announce func(path string)
+
+	mu   sync.Mutex
+	hash [sha256.Size]byte // of the secret; zero: no link
+}
+
+const loginPath = "/login/"
+
+// renew replaces the link.
+func (l *loginLinks) renew() {
+	secret := rand.Text()
+	l.mu.Lock()
+	l.hash = sha256.Sum256([]byte(secret))
+	l.mu.Unlock()
+	l.announce(loginPath + secret)
+}
+
+// valid reports whether a link can be used.
+func (l *loginLinks) valid(secret string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.equal(secret)
+}
+
+func (l *loginLinks) equal(secret string) bool {
+	hash := sha256.Sum256([]byte(secret))
+	return subtle.ConstantTimeCompare(l.hash[:], hash[:]) == 1 && l.hash != [sha256.Size]byte{}
+}
+
+// use reports whether a link could be used, and makes it invalid.
+func (l *loginLinks) use(secret string) bool {
+	l.mu.Lock()
+	ok := l.equal(secret)
+	if ok {
+		l.hash = [sha256.Size]byte{}
+	}
+	l.mu.Unlock()
+	if ok {
+		l.renew()
+	}
+	return ok
+}
