@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -98,7 +99,9 @@ func (c *console) changelog(v *visit) error {
 func newEntry(e *promptrails.ChangelogEntry, seen *verified) *entry {
 	shown := &entry{ChangelogEntry: e}
 	for name, change := range e.Changes.All() {
-		shown.Fields = append(shown.Fields, fieldChange{name, readable(change.From), readable(change.To)})
+		if f := (fieldChange{name, readable(change.From), readable(change.To)}); f.From != f.To || f.IsSecret() {
+			shown.Fields = append(shown.Fields, f)
+		}
 	}
 	shown.Verified = seen != nil && e.Sequence <= seen.Head.Sequence && isIntact(e)
 	return shown
@@ -116,14 +119,21 @@ func one(e *promptrails.ChangelogEntry) iter.Seq2[*promptrails.ChangelogEntry, e
 	return func(yield func(*promptrails.ChangelogEntry, error) bool) { yield(e, nil) }
 }
 
-// readable returns a value for people: a text without quotes, and other JSON as it is.
+// readable returns a value for people: a text without quotes, a list with commas, and other
+// JSON as it is.
 func readable(value json.RawMessage) string {
-	if len(value) == 0 || bytes.Equal(value, []byte("null")) {
-		return ""
-	}
 	var text string
-	if json.Unmarshal(value, &text) == nil {
+	var list []string
+	switch {
+	case len(value) == 0 || bytes.Equal(value, []byte("null")):
+		return ""
+	case json.Unmarshal(value, &text) == nil:
+		if at, err := time.Parse(time.RFC3339, text); err == nil {
+			return at.UTC().Format("2 Jan 2006, 15:04:05 UTC")
+		}
 		return text
+	case json.Unmarshal(value, &list) == nil:
+		return strings.Join(list, ", ")
 	}
 	return string(value)
 }

@@ -12,6 +12,7 @@ type maskingView struct {
 	*promptrails.MaskingSettings
 	Names     []promptrails.Detector // of the settings, in order
 	Overrides []*promptrails.MaskingOverride
+	Agents    map[string]string // names of agents by id
 	Pager     pager
 	Report    *promptrails.MaskingReport // nil: may not be read
 	Counts    []detectorCount
@@ -37,6 +38,11 @@ func (c *console) masking(v *visit) (err error) {
 		return err
 	}
 	view.Overrides, view.Pager = overrides.Items, pages(v, overrides)
+	if len(view.Overrides) > 0 && v.MayRead(promptrails.ScopeAgentsRead) {
+		if view.Agents, err = agentNames(v); err != nil {
+			return err
+		}
+	}
 	if v.MayRead(promptrails.ScopeTracesRead) {
 		if view.Report, err = v.client.Masking.Report(v.Context(), nil); err != nil {
 			return err
@@ -51,6 +57,19 @@ func (c *console) masking(v *visit) (err error) {
 		}
 	}
 	return v.render("masking", "Data Masking", view)
+}
+
+// agentNames returns the names of the newest hundred agents.
+func agentNames(v *visit) (map[string]string, error) {
+	list, err := v.client.Resources.List(v.Context(), promptrails.KindAgents, &promptrails.ListResourcesParams{ListOptions: promptrails.ListOptions{Limit: 100}})
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]string{}
+	for _, agent := range list.Items {
+		names[agent.ID] = agent.Name
+	}
+	return names, nil
 }
 
 func (c *console) updateMasking(v *visit) (*next, error) {

@@ -107,9 +107,9 @@ func micros(amount int64, currency string) string {
 	if amount < 0 {
 		sign, amount = "−", -amount
 	}
-	fraction := strings.TrimRight(fmt.Sprintf("%06d", amount%1_000_000), "0")
-	for len(fraction) < 2 {
-		fraction += "0"
+	fraction := fmt.Sprintf("%06d", amount%1_000_000)
+	if amount%10_000 == 0 { // whole cents
+		fraction = fraction[:2]
 	}
 	return fmt.Sprintf("%s%s %s.%s", sign, currency, grouped(fmt.Sprint(amount/1_000_000)), fraction)
 }

@@ -45,10 +45,17 @@ var noNames = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, 
 	return nil, errors.New("the sample service looks up no names")
 }}
 
+// onlyWarnings drops the lines that the service logs for each request.
+type onlyWarnings struct{ slog.Handler }
+
+func (h onlyWarnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
+}
+
 // openSample starts a service and makes its data.
 func openSample(ctx context.Context, log *slog.Logger) (_ *sample, err error) {
 	at := &clock{}
-	service, err := embedded.Open(ctx, embedded.Config{Now: at.Now, Logger: log, AllowLoopbackWebhooks: true, WebhookResolver: noNames})
+	service, err := embedded.Open(ctx, embedded.Config{Now: at.Now, Logger: slog.New(onlyWarnings{log.Handler()}), AllowLoopbackWebhooks: true, WebhookResolver: noNames})
 	if err != nil {
 		return nil, err
 	}
@@ -131,6 +138,7 @@ func (m *maker) company(ctx context.Context) error {
 		if i < 2 {
 			role = promptrails.RoleAdmin
 		}
+		m.clock.set(53.5 - float64(i)/2)
 		if err := m.join(ctx, robotics, name, role); err != nil {
 			return err
 		}
@@ -197,7 +205,11 @@ func (m *maker) join(ctx context.Context, w *promptrails.Client, name string, ro
 	if err != nil {
 		return err
 	}
-	_, err = m.users[name].Invitations.Accept(ctx, invitation.Token)
+	member, err := m.users[name].Invitations.Accept(ctx, invitation.Token)
+	if err != nil {
+		return err
+	}
+	_, err = m.users[name].InWorkspace(member.WorkspaceID).Members.Self(ctx) // the member was active
 	return err
 }
 
@@ -271,6 +283,9 @@ func (m *maker) work(ctx context.Context, w *promptrails.Client, agents []string
 				return err
 			}
 		}
+		if _, err := w.Billing.Subscription(ctx); err != nil { // also issues the invoice of a new period
+			return err
+		}
 		if err := also(day); err != nil {
 			return err
 		}
@@ -280,7 +295,7 @@ func (m *maker) work(ctx context.Context, w *promptrails.Client, agents []string
 
 // labs makes a workspace in which the seats are used up.
 func (m *maker) labs(ctx context.Context, w *promptrails.Client) error {
-	for _, name := range []string{"grace", "jonas", "sofia", "tomasz"} {
+	for _, name := range []string{"grace", "jonas", "sofia", "tomasz"} { // with Ada, all five seats
 		if err := m.join(ctx, w, name, promptrails.RoleUser); err != nil {
 			return err
 		}
