@@ -52,12 +52,14 @@ func (c *console) apiKeys(v *visit) error {
 	if err != nil {
 		return err
 	}
-	view.Items, view.Pager = list.Items, pages(v, list)
+	view.Items, view.Pager = list.Items, pages(v, v.path("api-keys"), list)
 	return v.render("api-keys", "API Keys", view)
 }
 
 // Soon reports whether a time is within two weeks, or was.
-func (s *shown) Soon(t time.Time) bool { return !t.IsZero() && t.Before(s.c.now().Add(14*24*time.Hour)) }
+func (s *shown) Soon(t time.Time) bool {
+	return !t.IsZero() && t.Before(s.c.now().Add(14*24*time.Hour))
+}
 
 func (c *console) createAPIKey(v *visit) (*next, error) {
 	expires, err := date(v.PostForm, "expires_at")
@@ -122,12 +124,6 @@ func (k *apiKeyView) Origins() string { return strings.Join(k.AllowedOrigins, "\
 
 func (c *console) updateAPIKey(v *visit) (*next, error) {
 	ips, origins := words(v.PostFormValue("allowed_ips")), words(v.PostFormValue("allowed_origins"))
-	if len(ips) == 0 {
-		ips = nil // any address; an empty list is refused
-	}
-	if len(origins) == 0 {
-		origins = nil
-	}
 	params := &promptrails.UpdateAPIKeyParams{Name: new(v.PostFormValue("name")), Scopes: new(v.scopesOfForm()), AllowedIPs: &ips, AllowedOrigins: &origins}
 	if v.PostFormValue("expires_at") != v.PostFormValue("expires_before") { // else it keeps the time of the day
 		expires, err := date(v.PostForm, "expires_at")

@@ -178,7 +178,7 @@ func (b *billingView) readAccount(v *visit, now time.Time) (err error) {
 	if err != nil {
 		return err
 	}
-	b.Invoices, b.Pager = invoices.Items, pages(v, invoices)
+	b.Invoices, b.Pager = invoices.Items, pages(v, v.path("billing"), invoices)
 	if b.Balance, err = v.client.Billing.Balance(ctx); err != nil {
 		return err
 	}

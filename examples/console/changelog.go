@@ -92,7 +92,7 @@ func (c *console) changelog(v *visit) error {
 	for _, name := range []string{"resource_type", "resource_id", "action", "actor_type", "actor_id", "since", "until"} {
 		view.Filtered = view.Filtered || query.Get(name) != ""
 	}
-	view.Pager = pages(v, list)
+	view.Pager = pages(v, v.path("changelog"), list)
 	return v.render("changelog", "Changelog", view)
 }
 

@@ -30,7 +30,7 @@ func (c *console) credentials(v *visit) error {
 	if err != nil {
 		return err
 	}
-	view.Items, view.Pager = list.Items, pages(v, list)
+	view.Items, view.Pager = list.Items, pages(v, v.path("credentials"), list)
 	return v.render("credentials", "Credentials", view)
 }
 

@@ -140,9 +140,12 @@ func (v *visit) secret(name string) promptrails.Secret {
 	return promptrails.NewSecret(v.PostFormValue(name))
 }
 
-// words returns the values of a field that are separated by spaces, commas or lines.
+// words returns the values of a field that are separated by spaces, commas or lines, or nil.
 func words(text string) []string {
-	return strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" ,\t\r\n", r) })
+	if all := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" ,\t\r\n", r) }); len(all) > 0 {
+		return all
+	}
+	return nil
 }
 
 const dateLayout = "2006-01-02"
@@ -173,8 +176,8 @@ type pager struct {
 	Total       int // 0: not known
 }
 
-// pages returns the pager of a list. The links keep the filters of this page.
-func pages[T any](v *visit, page *promptrails.Page[T]) pager {
+// pages returns the pager of a list on the page at path. The links keep its filters.
+func pages[T any](v *visit, path string, page *promptrails.Page[T]) pager {
 	link := func(name, value string) string {
 		query := url.Values{}
 		for key, values := range v.URL.Query() {
@@ -185,7 +188,7 @@ func pages[T any](v *visit, page *promptrails.Page[T]) pager {
 		if name != "" {
 			query.Set(name, value)
 		}
-		return strings.TrimSuffix(v.URL.Path+"?"+query.Encode(), "?")
+		return strings.TrimSuffix(path+"?"+query.Encode(), "?")
 	}
 	p := pager{Shown: len(page.Items), Total: page.Meta.Total}
 	if v.URL.Query().Has("after") || v.URL.Query().Has("page") {

@@ -143,7 +143,9 @@ func serve(ctx context.Context, s *settings, stdout io.Writer, log *slog.Logger)
 	}
 	fmt.Fprintf(stdout, "The console is at %s\n", url)
 	if c.sample != nil {
-		c.links.announce = func(path string) { fmt.Fprintf(stdout, "Log in with this link, which works one time: %s%s\n", url, path) }
+		c.links.announce = func(path string) {
+			fmt.Fprintf(stdout, "Log in with this link, which works one time: %s%s\n", url, path)
+		}
 		c.links.renew()
 	}
 	server := c.server()

@@ -37,7 +37,7 @@ func (c *console) masking(v *visit) (err error) {
 	if err != nil {
 		return err
 	}
-	view.Overrides, view.Pager = overrides.Items, pages(v, overrides)
+	view.Overrides, view.Pager = overrides.Items, pages(v, v.path("masking"), overrides)
 	if len(view.Overrides) > 0 && v.MayRead(promptrails.ScopeAgentsRead) {
 		if view.Agents, err = agentNames(v); err != nil {
 			return err

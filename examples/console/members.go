@@ -24,7 +24,7 @@ func (c *console) members(v *visit) error {
 	if err != nil {
 		return err
 	}
-	view.Items, view.Pager = list.Items, pages(v, list)
+	view.Items, view.Pager = list.Items, pages(v, v.path("members"), list)
 	if v.MayRead(promptrails.ScopeBillingRead) {
 		usage, err := v.client.Billing.Usage(v.Context())
 		if err != nil {

@@ -17,7 +17,7 @@ func (c *console) channels(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.render("channels", "Notifications", &channelsView{list.Items, pages(v, list), promptrails.EventTypes()})
+	return v.render("channels", "Notifications", &channelsView{list.Items, pages(v, v.path("notifications"), list), promptrails.EventTypes()})
 }
 
 func (v *visit) eventsOfForm() (events []promptrails.EventType) {
@@ -67,7 +67,7 @@ func (c *console) channel(v *visit) (err error) {
 	if err != nil {
 		return err
 	}
-	view.Deliveries, view.Pager = list.Items, pages(v, list)
+	view.Deliveries, view.Pager = list.Items, pages(v, v.path("notifications", view.ID), list)
 	return v.render("channel", view.Name, view)
 }
 

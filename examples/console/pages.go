@@ -35,9 +35,12 @@ func parsePages() map[string]*template.Template {
 
 // functions are the functions of templates.
 var functions = template.FuncMap{
-	"field":    newField,
-	"label":    func(name any) string { return label(fmt.Sprint(name)) },
-	"title":    func(name any) string { text := label(fmt.Sprint(name)); return strings.ToUpper(text[:min(1, len(text))]) + text[min(1, len(text)):] },
+	"field": newField,
+	"label": func(name any) string { return label(fmt.Sprint(name)) },
+	"title": func(name any) string {
+		text := label(fmt.Sprint(name))
+		return strings.ToUpper(text[:min(1, len(text))]) + text[min(1, len(text)):]
+	},
 	"when":     when,
 	"day":      func(t time.Time) template.HTML { return timeElement(t, "2 Jan 2006") },
 	"isodate":  isoDate,
@@ -70,7 +73,8 @@ func isoDate(t time.Time) string {
 // names are the names of values of the API that need more than spaces.
 var names = map[string]string{
 	string(promptrails.LimitMonthlyExecutions): "executions a month", string(promptrails.LimitTeamMembers): "members", string(promptrails.LimitActiveAgents): "active agents",
-	"api_key": "API key", "mcp_tool": "MCP tool", "mcp_tools": "MCP tools", "llm": "language models", "sso": "single sign-on",
+	"allowed_ips": "addresses", "allowed_origins": "origins", "expires_at": "expires", "confirm_slug": "slug of the workspace", "url": "URL", "ip": "IP",
+	"api_key": "API key", "api_keys": "API keys", "mcp_tool": "MCP tool", "mcp_tools": "MCP tools", "llm": "language models", "sso": "single sign-on",
 	string(promptrails.DetectorEmail): "email address", string(promptrails.DetectorPhone): "phone number", string(promptrails.DetectorCreditCard): "credit card",
 	string(promptrails.DetectorIBAN): "IBAN", string(promptrails.DetectorUSSSN): "US social security number", string(promptrails.DetectorTCKimlik): "Turkish identity number",
 	string(promptrails.DetectorIPv4): "IPv4 address", string(promptrails.DetectorIPv6): "IPv6 address", string(promptrails.DetectorJWT): "JSON web token",

@@ -38,7 +38,10 @@ func describe(err error) *problem {
 		describeCode(p, e)
 	}
 	if e, ok := errors.AsType[*promptrails.ValidationError](err); ok {
-		p.Fields = e.Fields
+		p.Fields = map[string]string{}
+		for name, reason := range e.Fields {
+			p.Fields[name] = strings.TrimPrefix(reason, name+" ") // the page has the label of the field before it
+		}
 	}
 	switch e, _ := errors.AsType[*promptrails.QuotaError](err); {
 	case e != nil:
@@ -107,7 +110,9 @@ func describeStatus(err error) *problem {
 
 // describeCode adds to a problem what the code and the details of the API report.
 func describeCode(p *problem, e *promptrails.Error) {
-	at := func(field, message string) { p.Fields, p.Message = map[string]string{field: message}, sentence(message) }
+	at := func(field, message string) {
+		p.Fields, p.Message = map[string]string{field: message}, sentence(message)
+	}
 	switch e.Code {
 	case promptrails.CodeSlugTaken:
 		at("slug", "is taken by another workspace, or was less than 30 days ago")
@@ -120,17 +125,15 @@ func describeCode(p *problem, e *promptrails.Error) {
 	case promptrails.CodeInUse:
 		p.Message, p.Help = "It is in use: "+join(usedBy(e.Details), ", ")+".", "Change these first, or confirm that it is deleted nevertheless."
 	case promptrails.CodeOverLimit:
-		p.Message, p.Help = "More is in use than the plan includes.", "Remove what exceeds the limits of the plan, or choose a larger one. "+sentence(e.Message)
+		p.Message, p.Help = "The plan includes less than is in use: "+join(exceeded(e.Details), ", ")+".", "Remove some of it, or choose a larger plan."
 	case promptrails.CodeInvitationExpired, promptrails.CodeInvitationRevoked:
 		p.Message, p.Help = sentence(e.Message), "Ask an admin of the workspace for a new invitation."
 	case promptrails.CodeIdempotencyKeyReused:
 		p.Message, p.Help = "This form was sent before, with other values.", "The first values apply. Open the page again for another change."
 	case promptrails.CodeIdempotencyAnswerGone:
 		p.Message, p.Help = "This form was sent before. The secret that it made is not shown again.", "Open the page again, and make a new one."
-	default:
-		if p.Status < http.StatusInternalServerError && e.Message != "" {
-			p.Message = sentence(e.Message)
-		}
+	case promptrails.CodeInvalidState, promptrails.CodeForbidden:
+		p.Message = sentence(e.Message)
 	}
 }
 
@@ -144,6 +147,20 @@ func usedBy(details json.RawMessage) (names []string) {
 		names = append(names, label(string(ref.Type))+" "+ref.Name+" "+ref.ID)
 	}
 	return names
+}
+
+// exceeded returns the limits that prevent a change of the plan.
+func exceeded(details json.RawMessage) (limits []string) {
+	var d struct {
+		Limits []promptrails.UsageLimit `json:"limits"`
+	}
+	_ = json.Unmarshal(details, &d)
+	for _, l := range d.Limits {
+		if name := label(string(l.Key)); l.Max != nil {
+			limits = append(limits, fmt.Sprintf("%s %d of %d", name, l.Used, *l.Max))
+		}
+	}
+	return limits
 }
 
 // sentence makes a sentence of a message of the API.

@@ -231,8 +231,11 @@ func (m *maker) product(ctx context.Context, w *promptrails.Client) (agents []st
 		}
 		credentials[c.Name] = made.ID
 	}
-	for name, credential := range map[string]string{"Support assistant": "OpenAI production", "Invoice reader": "Anthropic", "Fleet planner": "OpenAI production"} {
-		agent, err := w.Resources.Create(ctx, promptrails.KindAgents, map[string]any{"name": name, "credential_id": credentials[credential]})
+	if _, err := w.Credentials.CheckConnection(ctx, credentials["OpenAI evaluation"]); err != nil { // it is not a key of OpenAI
+		return nil, err
+	}
+	for _, a := range []struct{ name, credential string }{{"Support assistant", "OpenAI production"}, {"Invoice reader", "Anthropic"}, {"Fleet planner", "OpenAI production"}} {
+		agent, err := w.Resources.Create(ctx, promptrails.KindAgents, map[string]any{"name": a.name, "credential_id": credentials[a.credential]})
 		if err != nil {
 			return nil, err
 		}
@@ -244,7 +247,7 @@ func (m *maker) product(ctx context.Context, w *promptrails.Client) (agents []st
 	if _, err := w.Masking.Update(ctx, &promptrails.UpdateMaskingParams{Enabled: new(true), Detectors: map[promptrails.Detector]bool{promptrails.DetectorIPv4: false}}); err != nil {
 		return nil, err
 	}
-	if _, err := w.Masking.SetOverride(ctx, agents[0], &promptrails.SetMaskingOverrideParams{Enabled: new(true)}); err != nil {
+	if _, err := w.Masking.SetOverride(ctx, agents[0], &promptrails.SetMaskingOverrideParams{Enabled: new(true), Detectors: map[promptrails.Detector]bool{promptrails.DetectorPhone: false}}); err != nil {
 		return nil, err
 	}
 	_, err = w.Billing.TopUp(ctx, promptrails.Money{Amount: 25_00, Currency: "USD"})
@@ -279,6 +282,9 @@ func (m *maker) work(ctx context.Context, w *promptrails.Client, agents []string
 				break
 			}
 			input := fmt.Sprintf("Where is order %d? Reply to customer%d@example.com.", 4000+day*10+i, day)
+			if i%3 == 0 {
+				input += " Or call +1 415 555 0132."
+			}
 			if _, err := people[i%len(people)].Resources.Execute(ctx, agents[i%len(agents)], &promptrails.ExecuteParams{Input: input}); err != nil {
 				return err
 			}

@@ -20,7 +20,7 @@ func (c *console) workspaces(v *visit) error {
 	if err != nil {
 		return err
 	}
-	view.Items, view.Pager = list.Items, pages(v, list)
+	view.Items, view.Pager = list.Items, pages(v, "/workspaces", list)
 	return v.render("workspaces", "Workspaces", view)
 }
 
