@@ -79,9 +79,6 @@ func (c *console) billing(v *visit) (err error) {
 		return err
 	}
 	view.Limits = c.forecast(v, view.Usage)
-	if view.Plans, err = plans(v); err != nil {
-		return err
-	}
 	if v.MayRead(promptrails.ScopeExecutionsRead) {
 		if err := view.readExecutions(v, c.now()); err != nil {
 			return err
@@ -91,6 +88,9 @@ func (c *console) billing(v *visit) (err error) {
 		if err := view.readAccount(v, c.now()); err != nil {
 			return err
 		}
+	}
+	if view.Plans, err = plans(v); err != nil {
+		return err
 	}
 	return v.render("billing", "Billing", view)
 }
@@ -174,6 +174,7 @@ func (b *billingView) readAccount(v *visit, now time.Time) (err error) {
 	if b.Subscription, err = v.client.Billing.Subscription(ctx); err != nil {
 		return err
 	}
+	v.Workspace.Plan = b.Subscription.Plan // an API key may not know it
 	invoices, err := v.client.Billing.ListInvoices(ctx, &promptrails.ListInvoicesParams{ListOptions: listOptions(v)})
 	if err != nil {
 		return err

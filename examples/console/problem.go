@@ -40,28 +40,24 @@ func describe(err error) *problem {
 	if e, ok := errors.AsType[*promptrails.ValidationError](err); ok {
 		p.Fields = map[string]string{}
 		for name, reason := range e.Fields {
-			p.Fields[name] = strings.TrimPrefix(reason, name+" ") // the page has the label of the field before it
+			p.Fields[name[strings.LastIndexByte(name, '.')+1:]] = reason // amount.amount is the field amount
 		}
 	}
-	switch e, _ := errors.AsType[*promptrails.QuotaError](err); {
-	case e != nil:
+	if e, ok := errors.AsType[*promptrails.QuotaError](err); ok {
 		p.Message = fmt.Sprintf("The %s plan includes %d %s, and %d are in use.", e.Plan, e.Max, label(string(e.Limit)), e.Used)
 		p.Help, p.Upgrade = "Remove one that is not needed, or change to a larger plan.", true
 	}
-	switch e, _ := errors.AsType[*promptrails.FeatureError](err); {
-	case e != nil:
+	if e, ok := errors.AsType[*promptrails.FeatureError](err); ok {
 		p.Message = fmt.Sprintf("The %s plan does not include %s.", e.Plan, label(string(e.Feature)))
 		if len(e.AvailableIn) > 0 {
 			p.Help, p.Upgrade = "Change to the plan "+join(e.AvailableIn, " or ")+".", true
 		}
 	}
-	switch e, _ := errors.AsType[*promptrails.RoleError](err); {
-	case e != nil:
+	if e, ok := errors.AsType[*promptrails.RoleError](err); ok {
 		p.Message = fmt.Sprintf("This needs the role %s, and yours is %s.", e.Required, e.Role)
 		p.Help = "Ask an admin of the workspace."
 	}
-	switch e, _ := errors.AsType[*promptrails.ScopeError](err); {
-	case e != nil:
+	if e, ok := errors.AsType[*promptrails.ScopeError](err); ok {
 		p.Message = fmt.Sprintf("This needs the scope %s, which the API key lacks.", e.Required)
 		p.Help = "Log in with another key, or as a person."
 	}
@@ -101,7 +97,7 @@ func describeStatus(err error) *problem {
 	case errors.Is(err, promptrails.ErrConflict), errors.Is(err, promptrails.ErrGone):
 		return &problem{Status: http.StatusConflict, Title: "Not possible now", Message: "The state of the object does not permit this."}
 	case errors.Is(err, promptrails.ErrUnavailable):
-		return &problem{Status: http.StatusServiceUnavailable, Title: "The API does not respond", Message: "The change may have been made or not.", Help: "Send the form again: it is not made twice."}
+		return &problem{Status: http.StatusServiceUnavailable, Title: "The API does not respond", Message: "The change may have been made or not.", Help: "Look whether it was made, or send the same form again."}
 	case errors.Is(err, promptrails.ErrServer):
 		return &problem{Status: http.StatusBadGateway, Title: "The API failed", Message: "The API reports an internal error."}
 	}
@@ -110,8 +106,8 @@ func describeStatus(err error) *problem {
 
 // describeCode adds to a problem what the code and the details of the API report.
 func describeCode(p *problem, e *promptrails.Error) {
-	at := func(field, message string) {
-		p.Fields, p.Message = map[string]string{field: message}, sentence(message)
+	at := func(field, reason string) {
+		p.Title, p.Message, p.Fields = "Not valid", "Correct the value and send the form again.", map[string]string{field: reason}
 	}
 	switch e.Code {
 	case promptrails.CodeSlugTaken:
@@ -152,13 +148,14 @@ func usedBy(details json.RawMessage) (names []string) {
 // exceeded returns the limits that prevent a change of the plan.
 func exceeded(details json.RawMessage) (limits []string) {
 	var d struct {
-		Limits []promptrails.UsageLimit `json:"limits"`
+		Limits []struct {
+			Limit     string
+			Used, Max int64
+		} `json:"limits"`
 	}
 	_ = json.Unmarshal(details, &d)
 	for _, l := range d.Limits {
-		if name := label(string(l.Key)); l.Max != nil {
-			limits = append(limits, fmt.Sprintf("%s %d of %d", name, l.Used, *l.Max))
-		}
+		limits = append(limits, fmt.Sprintf("%s %d of %d", label(l.Limit), l.Used, l.Max))
 	}
 	return limits
 }

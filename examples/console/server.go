@@ -78,7 +78,7 @@ func (c *console) handler() http.Handler {
 
 	refuse := http.NewCrossOriginProtection()
 	refuse.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.fail(w, r, nil, errCrossOrigin) }))
-	return c.secure(c.logged(http.MaxBytesHandler(c.sessions.LoadAndSave(refuse.Handler(mux)), maxBody)))
+	return c.secure(http.MaxBytesHandler(c.sessions.LoadAndSave(c.logged(refuse.Handler(mux))), maxBody))
 }
 
 // routes registers the screens. A GET shows a page. A POST makes a change and then redirects

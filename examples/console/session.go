@@ -38,6 +38,9 @@ func newSessions(https bool) *scs.SessionManager {
 	sessions.Lifetime, sessions.IdleTimeout = 12*time.Hour, time.Hour
 	sessions.HashTokenInStore = true
 	sessions.Cookie.Name, sessions.Cookie.Persist, sessions.Cookie.Secure = cookieName, false, https
+	if https {
+		sessions.Cookie.Name = "__Host-" + cookieName // no other host can set it
+	}
 	sessions.Cookie.HttpOnly, sessions.Cookie.SameSite = true, http.SameSiteLaxMode
 	return sessions
 }

@@ -16,6 +16,10 @@ type workspacesView struct {
 // workspaces lists the workspaces of the person.
 func (c *console) workspaces(v *visit) error {
 	view := &workspacesView{Query: v.URL.Query().Get("q")}
+	if !v.MayRead(promptrails.ScopeWorkspacesRead) { // a key, which knows only the id of its workspace
+		view.Items = v.Workspaces
+		return v.render("workspaces", "Workspaces", view)
+	}
 	list, err := v.client.Workspaces.List(v.Context(), &promptrails.ListWorkspacesParams{ListOptions: listOptions(v), Query: view.Query})
 	if err != nil {
 		return err
