@@ -119,7 +119,7 @@ func describeCode(p *problem, e *promptrails.Error) {
 	case promptrails.CodeOwnerRequired:
 		p.Message, p.Help = "A workspace needs an owner.", "Transfer the ownership to another member first."
 	case promptrails.CodeInUse:
-		p.Message, p.Help = "It is in use: "+join(usedBy(e.Details), ", ")+".", "Change these first, or confirm that it is deleted nevertheless."
+		p.Message, p.Help = "Agents or data sources use it.", "Change these first, or confirm that it is deleted nevertheless."
 	case promptrails.CodeOverLimit:
 		p.Message, p.Help = "The plan includes less than is in use: "+join(exceeded(e.Details), ", ")+".", "Remove some of it, or choose a larger plan."
 	case promptrails.CodeInvitationExpired, promptrails.CodeInvitationRevoked:
@@ -131,18 +131,6 @@ func describeCode(p *problem, e *promptrails.Error) {
 	case promptrails.CodeInvalidState, promptrails.CodeForbidden:
 		p.Message = sentence(e.Message)
 	}
-}
-
-// usedBy returns the objects that refer to the one that was not deleted.
-func usedBy(details json.RawMessage) (names []string) {
-	var d struct {
-		UsedBy []promptrails.ResourceRef `json:"used_by"`
-	}
-	_ = json.Unmarshal(details, &d)
-	for _, ref := range d.UsedBy {
-		names = append(names, label(string(ref.Type))+" "+ref.Name+" "+ref.ID)
-	}
-	return names
 }
 
 // exceeded returns the limits that prevent a change of the plan.

@@ -190,6 +190,18 @@ func (v *visit) render(name, title string, view any) error {
 	return nil
 }
 
+// SwitchTo returns the path of the same screen in another workspace, or of its overview if the
+// person cannot see that screen there.
+func (s *shown) SwitchTo(w *promptrails.Workspace) string {
+	there := access{role: w.Role, key: s.key, scopes: s.scopes}
+	for _, screen := range screens {
+		if screen.Path == s.Screen && (screen.Members || there.May(screen.Scope)) {
+			return s.Root(w.ID, screen.Path)
+		}
+	}
+	return s.Root(w.ID, "")
+}
+
 // access is the permissions of a person in a workspace, or of an API key. Screens use it to
 // show only the changes that are possible; the server decides.
 type access struct {

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/promptrails-community/promptrails-go/internal/processtest"
+)
+
+func TestMain(m *testing.M) { processtest.Main(m, main) }
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	processtest.CheckUsage(t, "-addr", "-url", "-tls-cert", "-tls-key", "-https", "-log-level")
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"-tls-cert", "x"}, "-tls-cert and -tls-key belong together"},
+		{[]string{"-addr", "0.0.0.0:8080"}, "other machines would send access tokens without encryption"},
+		{[]string{"-addr", ":8080"}, "other machines would send access tokens without encryption"},
+		{[]string{"-url", "http://192.0.2.1"}, "-url: "},
+		{[]string{"-log-level", "loud"}, "-log-level"},
+	} {
+		processtest.Run(t, t.TempDir(), nil, c.args...).Fails(t, exitUsage, c.want)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	processtest.Run(t, t.TempDir(), nil, "-url", "https://192.0.2.1", "-addr", listener.Addr().String()).Fails(t, exitFailed, "-addr: ")
+}
+
+// The program prints a link that logs in, and ends after a signal.
+func TestProcess(t *testing.T) {
+	t.Parallel()
+	process := processtest.Start(t, t.TempDir(), nil, "-addr", "127.0.0.1:0")
+	_, link, found := strings.Cut(process.Until(t, "Log in with this link"), "one time: ")
+	base, path, _ := strings.Cut(strings.TrimPrefix(link, "http://"), "/")
+	if !found {
+		t.Fatalf("output: got no link")
+	}
+	b := newBrowser(t, "http://"+base)
+	b.get(t, "/"+path).shows(t, 200, "Ada Okafor", "Grace Lindqvist", "Mei Tanaka", "Noor Haddad")
+	b.post(t, "/"+path, url.Values{"person": {"ada@example.com"}}).redirects(t, "/workspaces")
+	process.Until(t, "Log in with this link") // the next one
+	b.get(t, "/workspaces").shows(t, http.StatusOK, "Halden Robotics", "Halden Labs", "Ada&#39;s Sandbox")
+	process.Signal(t, syscall.SIGTERM)
+	process.End(t, 0)
+}
