@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,14 +111,7 @@ func (c *console) apiKey(v *visit) (err error) {
 }
 
 // Grants reports whether the key names a scope.
-func (k *apiKeyView) Grants(scope promptrails.Scope) bool {
-	for _, s := range k.Scopes {
-		if s == scope {
-			return true
-		}
-	}
-	return false
-}
+func (k *apiKeyView) Grants(scope promptrails.Scope) bool { return slices.Contains(k.Scopes, scope) }
 
 func (k *apiKeyView) IPs() string     { return strings.Join(k.AllowedIPs, "\n") }
 func (k *apiKeyView) Origins() string { return strings.Join(k.AllowedOrigins, "\n") }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -45,9 +46,9 @@ func (s *series) add(at time.Time, value float64) {
 // how much is left now.
 func (s *series) left(now float64) *series {
 	l := &series{"left", s.From, make([]float64, len(s.Values))}
-	for i := len(s.Values) - 1; i >= 0; i-- {
+	for i, v := range slices.Backward(s.Values) {
 		l.Values[i] = now
-		now += s.Values[i]
+		now += v
 	}
 	return l
 }
@@ -83,8 +84,8 @@ type seriesRow struct {
 
 // Rows returns the rows of the table, newest first.
 func (s *series) Rows() (rows []seriesRow) {
-	for i := len(s.Values) - 1; i >= 0; i-- {
-		rows = append(rows, seriesRow{s.From.AddDate(0, 0, i), number(s.Values[i])})
+	for i, v := range slices.Backward(s.Values) {
+		rows = append(rows, seriesRow{s.From.AddDate(0, 0, i), number(v)})
 	}
 	return rows
 }
@@ -133,7 +134,7 @@ func (c *console) chart(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "image/svg+xml")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox") // the image has style attributes
-	_, _ = w.Write(image)
+	_, _ = w.Write(image)                                                                                                       //nolint:gosec // of numbers and dates only
 }
 
 // draw returns the chart as SVG: bars of counts, and lines of amounts that are left.
@@ -151,7 +152,7 @@ func (s *series) draw(dark bool) ([]byte, error) {
 		o := charts.NewBarChartOptionWithData([][]float64{s.Values})
 		o.Theme, o.Padding, o.ValueFormatter = theme, padding, format
 		o.CategoryAxis.Labels, o.CategoryAxis.LabelCount = days, labels
-		o.ValueAxis[0].Min = charts.Ptr(0.0)
+		o.ValueAxis[0].Min = new(0.0)
 		err := painter.BarChart(o)
 		if err != nil {
 			return nil, err
@@ -161,8 +162,8 @@ func (s *series) draw(dark bool) ([]byte, error) {
 	o := charts.NewLineChartOptionWithData([][]float64{s.Values})
 	o.Theme, o.Padding, o.ValueFormatter = theme, padding, format
 	o.XAxis.Labels, o.XAxis.LabelCount = days, labels
-	o.YAxis[0].Min = charts.Ptr(min(0, s.Values[len(s.Values)-1]))
-	o.LineStrokeWidth, o.FillArea, o.FillOpacity = line, charts.Ptr(true), 40
+	o.YAxis[0].Min = new(min(0, s.Values[len(s.Values)-1]))
+	o.LineStrokeWidth, o.FillArea, o.FillOpacity = line, new(true), 40
 	o.Symbol.Shape = charts.SymbolNone
 	if err := painter.LineChart(o); err != nil {
 		return nil, err

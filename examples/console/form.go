@@ -29,7 +29,7 @@ type form struct {
 
 // refused returns the form of a request that was refused. If it is not known whether the
 // change was made, the form keeps its key, so that sending it again cannot make it twice.
-func refused(r *http.Request, p *problem, err error) *form {
+func refused(r *http.Request, p *problem) *form {
 	f := &form{ID: r.PostFormValue(formField), Key: newKey(), Problem: p, values: r.PostForm}
 	if p.Status >= http.StatusInternalServerError {
 		f.Key = r.PostFormValue(keyField)

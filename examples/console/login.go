@@ -39,7 +39,7 @@ func (c *console) login(w http.ResponseWriter, r *http.Request) {
 	next := localPath(r.PostFormValue("next"))
 	err := c.logIn(r.Context(), strings.TrimSpace(r.PostFormValue("token")), false)
 	if err == nil {
-		http.Redirect(w, r, next, http.StatusSeeOther)
+		http.Redirect(w, r, next, http.StatusSeeOther) //nolint:gosec // localPath returns a path of this console
 		return
 	}
 	p := describe(err)

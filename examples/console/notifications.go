@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
@@ -73,12 +74,7 @@ func (c *console) channel(v *visit) (err error) {
 
 // Sends reports whether the channel names an event.
 func (c *channelView) Sends(event promptrails.EventType) bool {
-	for _, e := range c.Events {
-		if e == event {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(c.Events, event)
 }
 
 func (c *console) updateChannel(v *visit) (*next, error) {

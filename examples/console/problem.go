@@ -109,7 +109,7 @@ func describeCode(p *problem, e *promptrails.Error) {
 	at := func(field, reason string) {
 		p.Title, p.Message, p.Fields = "Not valid", "Correct the value and send the form again.", map[string]string{field: reason}
 	}
-	switch e.Code {
+	switch e.Code { //nolint:exhaustive // of the other codes, the status is enough
 	case promptrails.CodeSlugTaken:
 		at("slug", "is taken by another workspace, or was less than 30 days ago")
 	case promptrails.CodeAlreadyMember:
@@ -137,8 +137,9 @@ func describeCode(p *problem, e *promptrails.Error) {
 func exceeded(details json.RawMessage) (limits []string) {
 	var d struct {
 		Limits []struct {
-			Limit     string
-			Used, Max int64
+			Limit string `json:"limit"`
+			Used  int64  `json:"used"`
+			Max   int64  `json:"max"`
 		} `json:"limits"`
 	}
 	_ = json.Unmarshal(details, &d)

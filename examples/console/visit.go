@@ -72,7 +72,7 @@ func (c *console) change(p page, a action) http.HandlerFunc {
 		}
 		problem := describe(err)
 		if problem.Status != http.StatusUnauthorized {
-			v.status, v.failed = problem.Status, refused(r, problem, err)
+			v.status, v.failed = problem.Status, refused(r, problem)
 			err = p(v)
 		}
 		if err != nil {
@@ -141,16 +141,17 @@ func (v *visit) enter(ctx context.Context, id string) (err error) {
 	return nil
 }
 
-// path returns a path in the workspace of the visit.
+// path returns a path in the workspace of the visit. Without parts it is its overview.
 func (v *visit) path(parts ...string) string {
-	path := "/workspaces/" + url.PathEscape(v.Workspace.ID)
+	var path strings.Builder
+	path.WriteString("/workspaces/" + url.PathEscape(v.Workspace.ID))
 	for _, part := range parts {
-		path += "/" + url.PathEscape(part)
+		path.WriteString("/" + url.PathEscape(part))
 	}
-	return path
+	return path.String()
 }
 
-// Path is path for templates. Without parts it is the page of the workspace.
+// Path is path for templates.
 func (v *visit) Path(parts ...string) string { return v.path(parts...) }
 
 // Root returns the path of the screen with a name, in another workspace.
