@@ -71,11 +71,12 @@ func (f *form) Checked(name, value string, before bool) bool {
 
 // field is an input with its label, hint and error.
 type field struct {
-	Form                            *form
-	Name, Label, Hint, Type, Value  string
-	Required, Secret, Code, Numeric bool
-	Max                             int
-	Error                           string
+	Form                           *form
+	Name, Label, Hint, Type, Value string
+	List                           string // the id of a datalist with suggestions
+	Required, Secret, Code         bool
+	Max                            int
+	Error                          string
 }
 
 func (f *field) ID() string { return f.Form.ID + "-" + f.Name }
@@ -94,7 +95,7 @@ func (f *field) DescribedBy() string {
 
 // newField returns an input of a form. It has type text. Options change it: required,
 // secret (never filled in again), code (for keys and addresses), a type such as email,
-// hint=text, and value=text, which is the value from before.
+// hint=text, list=id of suggestions, and value=text, which is the value from before.
 func newField(f *form, name, label string, options ...string) (*field, error) {
 	n := &field{Form: f, Name: name, Label: label, Type: "text", Max: 100, Value: f.Value(name)}
 	if f.Problem != nil {
@@ -113,6 +114,8 @@ func newField(f *form, name, label string, options ...string) (*field, error) {
 			n.Type, n.Max = key, max(n.Max, 2048)
 		case "hint":
 			n.Hint = value
+		case "list":
+			n.List = value
 		case "value":
 			n.Value = f.Value(name, value)
 		default:
