@@ -36,7 +36,7 @@ func TestUsage(t *testing.T) {
 	processtest.Run(t, t.TempDir(), nil, "-url", "https://192.0.2.1", "-addr", listener.Addr().String()).Fails(t, exitFailed, "-addr: ")
 }
 
-// The program prints a link that logs in, and ends after a signal.
+// The program prints a link that logs in, and exits after a signal.
 func TestProcess(t *testing.T) {
 	t.Parallel()
 	process := processtest.Start(t, t.TempDir(), nil, "-addr", "127.0.0.1:0")
