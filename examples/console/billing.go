@@ -128,31 +128,23 @@ func plans(v *visit) (all []*planView, err error) {
 	return all, nil
 }
 
-// executionPages is the number of pages of executions that the charts read, of 100 each.
-const executionPages = 10
+// maxExecutions is the number of executions that the charts read.
+const maxExecutions = 1000
 
 // readExecutions makes the charts of the executions in the billing period, and of what is
 // left of their limit.
 func (b *billingView) readExecutions(v *visit, now time.Time) error {
-	options := promptrails.ListOptions{Limit: 100}
 	var times []time.Time
-	for range executionPages {
-		list, err := v.client.Resources.List(v.Context(), promptrails.KindExecutions, &promptrails.ListResourcesParams{ListOptions: options})
+	newestFirst := &promptrails.ListResourcesParams{ListOptions: promptrails.ListOptions{Limit: 100}}
+	for execution, err := range v.client.Resources.All(v.Context(), promptrails.KindExecutions, newestFirst) {
 		if err != nil {
 			return err
 		}
-		for _, execution := range list.Items {
-			if execution.CreatedAt.Before(b.Usage.PeriodStart) {
-				list.Meta.NextCursor = ""
-				break
-			}
-			times = append(times, execution.CreatedAt)
-		}
-		if options.After = list.Meta.NextCursor; options.After == "" {
+		if b.Truncated = len(times) == maxExecutions; b.Truncated || execution.CreatedAt.Before(b.Usage.PeriodStart) {
 			break
 		}
+		times = append(times, execution.CreatedAt)
 	}
-	b.Truncated = options.After != ""
 	first := b.Usage.PeriodStart
 	if b.Truncated {
 		first = times[len(times)-1].Add(24 * time.Hour) // the first whole day

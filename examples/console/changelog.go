@@ -83,9 +83,7 @@ func (c *console) changelog(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if seen, ok := c.sessions.Get(v.Context(), sessionVerified+v.Workspace.ID).(verified); ok {
-		view.Verified = &seen
-	}
+	view.Verified = c.heads.get(v.Context(), v.Workspace.ID)
 	for _, e := range list.Items {
 		view.Items = append(view.Items, newEntry(e, view.Verified))
 	}
@@ -141,10 +139,8 @@ func readable(value json.RawMessage) string {
 // verifyChangelog verifies the hash chain from where the session has verified it to the
 // newest entry, or the first part of that.
 func (c *console) verifyChangelog(v *visit) (*next, error) {
-	key := sessionVerified + v.Workspace.ID
-	seen, _ := c.sessions.Get(v.Context(), key).(verified)
 	from := &promptrails.ChangelogHead{WorkspaceID: v.Workspace.ID}
-	if seen.Head.Sequence > 0 && seen.Broken == "" {
+	if seen := c.heads.get(v.Context(), v.Workspace.ID); seen != nil && seen.Broken == "" {
 		from = &seen.Head
 	}
 	newest, err := v.client.Changelog.Head(v.Context())
@@ -170,7 +166,7 @@ func (c *console) verifyChangelog(v *visit) (*next, error) {
 		result.Head, result.Complete = *head, head.Sequence == newest.Sequence
 		message = fmt.Sprintf("Entries 1 to %d are verified.", head.Sequence)
 	}
-	c.sessions.Put(v.Context(), key, result)
+	c.heads.put(v.Context(), v.Workspace.ID, result)
 	return then(v.path("changelog"), message), nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -28,7 +29,9 @@ func TestLogin(t *testing.T) {
 	if strings.Contains(got.Header.Get("Set-Cookie"), token) {
 		t.Errorf("cookie: got %q, want no token", got.Header.Get("Set-Cookie"))
 	}
-	b.get(t, s.root+"/members").shows(t, 200, "Members").hides(t, token)
+	if got := b.get(t, s.root+"/members").shows(t, 200, "Members").hides(t, token); got.Header.Get("Set-Cookie") != "" {
+		t.Errorf("Set-Cookie of a page: got %q, want none: a page must not store a session that a logout removes meanwhile", got.Header.Get("Set-Cookie"))
+	}
 
 	b.post(t, "/logout", nil).redirects(t, "/login")
 	b.get(t, "/workspaces").redirects(t, "/login?next=%2Fworkspaces")
@@ -164,5 +167,32 @@ func TestNoLinks(t *testing.T) {
 	for _, secret := range []string{"x", strings.Repeat("A", 26), "%00"} {
 		newBrowser(t, s.url).get(t, loginPath+secret).shows(t, 404)
 		newBrowser(t, s.url).post(t, loginPath+secret, url.Values{"person": {"x"}}).shows(t, 404)
+	}
+}
+
+// A note that many take at the same time is given to one.
+func TestNotes(t *testing.T) {
+	t.Parallel()
+	c := newConsole(nil, slog.New(slog.DiscardHandler), false)
+	ctx, err := c.sessions.Load(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.flashes.put(ctx, "/a", flash{Message: "made"})
+	if got := c.flashes.take(ctx, "/b"); got != nil {
+		t.Errorf("take of another path: got %+v, want nil", got)
+	}
+	var taken atomic.Int32
+	var group sync.WaitGroup
+	for range 16 {
+		group.Go(func() {
+			if c.flashes.take(ctx, "/a") != nil {
+				taken.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	if taken.Load() != 1 {
+		t.Errorf("16 takes of a note: got it %d times, want 1", taken.Load())
 	}
 }

@@ -4,6 +4,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -52,4 +55,37 @@ func TestProcess(t *testing.T) {
 	b.get(t, "/workspaces").shows(t, http.StatusOK, "Halden Robotics", "Halden Labs", "Ada&#39;s Sandbox")
 	process.Signal(t, syscall.SIGTERM)
 	process.End(t, 0)
+}
+
+var inCode = regexp.MustCompile("`([a-z-]+\\.(?:go|html|js|png))`")
+
+// The README names files that exist.
+func TestReadme(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := inCode.FindAllStringSubmatch(string(readme), -1)
+	if len(names) < 10 {
+		t.Errorf("files in README.md: got %v, want at least 10", names)
+	}
+	for _, name := range names {
+		found := name[1] == "prompts.go" || name[1] == "prompts.html" // of the example
+		for _, dir := range []string{".", "templates", "assets"} {
+			_, err := os.Stat(filepath.Join(dir, name[1]))
+			found = found || err == nil
+		}
+		if !found {
+			t.Errorf("README.md names %s, which does not exist", name[1])
+		}
+	}
+	for _, name := range []string{"visit.render", "v.once()", "then(path, message)", "20,000"} {
+		if !strings.Contains(string(readme), name) {
+			t.Errorf("README.md: got no %q", name)
+		}
+	}
+	if verifyAtMost != 20_000 {
+		t.Errorf("entries of a verification: got %d, want the 20,000 of README.md", verifyAtMost)
+	}
 }

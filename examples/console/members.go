@@ -26,24 +26,34 @@ func (c *console) members(v *visit) error {
 	}
 	view.Items, view.Pager = list.Items, pages(v, v.path("members"), list)
 	if v.MayRead(promptrails.ScopeBillingRead) {
-		usage, err := v.client.Billing.Usage(v.Context())
-		if err != nil {
+		if view.Seats, err = seats(v); err != nil {
 			return err
-		}
-		for _, l := range limits(usage) {
-			if l.Key() == promptrails.LimitTeamMembers {
-				view.Seats = &l
-			}
 		}
 	}
 	if v.May(promptrails.ScopeMembersRead) {
 		pending, err := v.client.Invitations.List(v.Context(), &promptrails.ListInvitationsParams{ListOptions: promptrails.ListOptions{Limit: 50}, Status: promptrails.InvitationPending})
-		if err != nil {
+		if optional(err) != nil {
 			return err
 		}
-		view.Invitations, view.More = pending.Items, pending.Meta.NextCursor != "" || pending.Meta.Pages > 1
+		if pending != nil {
+			view.Invitations, view.More = pending.Items, pending.Meta.NextCursor != "" || pending.Meta.Pages > 1
+		}
 	}
 	return v.render("members", "Members", view)
+}
+
+// seats returns how many members the plan includes, or nil if that is not known.
+func seats(v *visit) (*limitView, error) {
+	usage, err := v.client.Billing.Usage(v.Context())
+	if err != nil {
+		return nil, optional(err)
+	}
+	for _, l := range limits(usage) {
+		if l.Key() == promptrails.LimitTeamMembers {
+			return &l, nil
+		}
+	}
+	return nil, nil //nolint:nilnil // a server without this limit
 }
 
 // MayChange reports whether the person can change the role of a member: it must be below

@@ -166,6 +166,15 @@ func join[S ~string](names []S, separator string) string {
 	return strings.Join(texts, separator)
 }
 
+// optional returns nil for the error of a part of the API that the server does not have, so
+// that the page is shown without that part.
+func optional(err error) error {
+	if errors.Is(err, promptrails.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
 // failure is the data of the page about an error.
 type failure struct {
 	*problem

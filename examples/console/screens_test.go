@@ -197,7 +197,9 @@ func TestChangelog(t *testing.T) {
 	b.post(t, page+"/verify", sentKey("verify", "k")).redirects(t, page) // continues
 
 	network.from, network.to = `"Name 20"`, `"Other 2"`
-	b.get(t, page).shows(t, 200, "Other 2").shows(t, 200, `title="verified"`)
+	if got := b.get(t, page).shows(t, 200, "<ins>Other 2</ins>"); strings.Count(got.body, `title="verified"`) != 18 {
+		t.Errorf("entries with a mark, of which two were altered: got %d of 20, want 18", strings.Count(got.body, `title="verified"`))
+	}
 	fresh := s.as(t, s.token(t, s.Owner))
 	fresh.post(t, page+"/verify", sentKey("verify", "k")).redirects(t, page)
 	fresh.get(t, page).shows(t, 200, "The changelog does not verify", "not intact").hides(t, `title="verified"`)
@@ -273,4 +275,29 @@ func TestErrorPages(t *testing.T) {
 	b.post(t, "/login", url.Values{"token": {"pat_x"}}).shows(t, 503, "The API does not respond")
 	s.Up()
 	b.get(t, s.root+"/members").shows(t, 200)
+}
+
+// missing is a server that has only a part of the API.
+type missing struct{}
+
+func (missing) RoundTrip(r *http.Request) (*http.Response, error) {
+	for _, path := range []string{"/billing/", "/changelog", "/invitations"} {
+		if strings.Contains(r.URL.Path, path) {
+			return &http.Response{
+				StatusCode: http.StatusNotFound, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(`{"message":"Not Found"}`)), Request: r,
+			}, nil
+		}
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// A server that lacks a part of the API has the other screens.
+func TestPartOfTheAPI(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, promptrails.PlanStarter, promptrails.WithHTTPClient(&http.Client{Transport: missing{}}))
+	b := s.owner(t)
+	b.get(t, s.root).shows(t, 200, s.Workspace.Slug).hides(t, "Latest changes", "Limits of the plan")
+	b.get(t, s.root+"/members").shows(t, 200, "There are no pending invitations.").hides(t, "seats used")
+	b.get(t, s.root+"/changelog").shows(t, 404, "Not found")
+	b.get(t, s.root+"/billing").shows(t, 404, "Not found")
 }

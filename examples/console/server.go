@@ -25,6 +25,8 @@ var assets embed.FS
 type console struct {
 	connect  connectFunc
 	sessions *scs.SessionManager
+	flashes  notes[flash]    // by the path of the page, so that another tab does not take one
+	heads    notes[verified] // by the workspace
 	pages    map[string]*template.Template
 	log      *slog.Logger
 	https    bool
@@ -35,8 +37,10 @@ type console struct {
 }
 
 func newConsole(connect connectFunc, log *slog.Logger, https bool) *console {
+	sessions := newSessions(https)
 	return &console{
-		connect: connect, sessions: newSessions(https), pages: parsePages(), log: log, https: https, now: time.Now,
+		connect: connect, sessions: sessions, pages: parsePages(), log: log, https: https, now: time.Now,
+		flashes: newNotes[flash](sessions, 1000, 10*time.Minute), heads: newNotes[verified](sessions, 10_000, sessions.Lifetime),
 		links: &loginLinks{announce: func(string) {}},
 	}
 }

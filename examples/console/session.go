@@ -5,13 +5,13 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/gob"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
+	"github.com/hashicorp/golang-lru/v2/expirable"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
@@ -19,23 +19,19 @@ import (
 // The values of a session. They are in the memory of this process; the cookie has only a
 // random id.
 const (
-	sessionToken    = "token"      // the access token or API key
-	sessionName     = "name"       // of the person or key
-	sessionEmail    = "email"      // of the person
-	sessionSample   = "sample"     // logged in by a link; may switch between the sample people
-	sessionFlash    = "flash "     // and a path: the message that its page shows one time
-	sessionVerified = "verified "  // and a workspace: how far its changelog is verified
-	cookieName      = "console_id" // not session, which is the default of other programs on this host
+	sessionToken  = "token"      // the access token or API key
+	sessionName   = "name"       // of the person or key
+	sessionEmail  = "email"      // of the person
+	sessionSample = "sample"     // logged in by a link; may switch between the sample people
+	cookieName    = "console_id" // not session, which is the default of other programs on this host
 )
 
-func init() {
-	gob.Register(flash{})
-	gob.Register(verified{})
-}
-
+// newSessions returns the sessions. Only a login and a logout write to one: a page that
+// writes could store the session again that a logout has removed meanwhile. For the same
+// reason, there is no timeout by inactivity.
 func newSessions(https bool) *scs.SessionManager {
 	sessions := scs.New()
-	sessions.Lifetime, sessions.IdleTimeout = 12*time.Hour, time.Hour
+	sessions.Lifetime = 8 * time.Hour
 	sessions.HashTokenInStore = true
 	sessions.Cookie.Name, sessions.Cookie.Persist, sessions.Cookie.Secure = cookieName, false, https
 	if https {
@@ -45,24 +41,47 @@ func newSessions(https bool) *scs.SessionManager {
 	return sessions
 }
 
+// notes are values of sessions that pages write, by the session and a name. The oldest are
+// dropped.
+type notes[T any] struct {
+	sessions *scs.SessionManager
+	values   *expirable.LRU[string, T]
+}
+
+func newNotes[T any](sessions *scs.SessionManager, limit int, ttl time.Duration) notes[T] {
+	return notes[T]{sessions, expirable.NewLRU[string, T](limit, nil, ttl)}
+}
+
+func (n notes[T]) key(ctx context.Context, name string) string {
+	return n.sessions.Token(ctx) + " " + name
+}
+
+func (n notes[T]) put(ctx context.Context, name string, value T) {
+	n.values.Add(n.key(ctx, name), value)
+}
+
+// get returns a value, or nil.
+func (n notes[T]) get(ctx context.Context, name string) *T {
+	if value, ok := n.values.Get(n.key(ctx, name)); ok {
+		return &value
+	}
+	return nil
+}
+
+// take returns and removes a value. Of several that take it at the same time, one gets it.
+func (n notes[T]) take(ctx context.Context, name string) *T {
+	if value := n.get(ctx, name); value != nil && n.values.Remove(n.key(ctx, name)) {
+		return value
+	}
+	return nil
+}
+
 // flash is the message about a change, on the page that is shown after it. A secret, such
 // as a new API key, is shown one time and is in no URL.
 type flash struct {
 	Message     string
 	SecretLabel string
 	Secret      string
-}
-
-// putFlash keeps a flash for the next page at path. A page in another tab does not take it.
-func (c *console) putFlash(ctx context.Context, path string, f flash) {
-	c.sessions.Put(ctx, sessionFlash+path, f)
-}
-
-func (c *console) takeFlash(ctx context.Context, path string) *flash {
-	if f, ok := c.sessions.Pop(ctx, sessionFlash+path).(flash); ok {
-		return &f
-	}
-	return nil
 }
 
 // client returns a client of the person who has logged in, or false. Each request has a

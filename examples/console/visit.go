@@ -66,7 +66,7 @@ func (c *console) change(p page, a action) http.HandlerFunc {
 		}
 		n, err := a(v)
 		if err == nil {
-			c.putFlash(r.Context(), n.path, n.flash)
+			c.flashes.put(r.Context(), n.path, n.flash)
 			http.Redirect(w, r, n.path, http.StatusSeeOther)
 			return
 		}
@@ -187,7 +187,11 @@ func (v *visit) render(name, title string, view any) error {
 	if !ok {
 		screen = name
 	}
-	v.c.write(v.w, v.Request, v.status, name, &shown{v, title, screen, v.c.takeFlash(v.Context(), v.URL.Path), view})
+	var message *flash
+	if v.Method == http.MethodGet { // a HEAD shows nothing
+		message = v.c.flashes.take(v.Context(), v.URL.Path)
+	}
+	v.c.write(v.w, v.Request, v.status, name, &shown{v, title, screen, message, view})
 	return nil
 }
 

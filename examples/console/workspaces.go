@@ -88,17 +88,21 @@ type overviewView struct {
 func (c *console) overview(v *visit) (err error) {
 	view := &overviewView{}
 	if v.MayRead(promptrails.ScopeBillingRead) {
-		if view.Usage, err = v.client.Billing.Usage(v.Context()); err != nil {
+		if view.Usage, err = v.client.Billing.Usage(v.Context()); optional(err) != nil {
 			return err
 		}
-		view.Limits = c.forecast(v, view.Usage)
+		if view.Usage != nil {
+			view.Limits = c.forecast(v, view.Usage)
+		}
 	}
 	if v.May(promptrails.ScopeChangelogRead) {
 		list, err := v.client.Changelog.List(v.Context(), &promptrails.ListChangelogParams{ListOptions: promptrails.ListOptions{Limit: 6}})
-		if err != nil {
+		if optional(err) != nil {
 			return err
 		}
-		view.Changes = list.Items
+		if list != nil {
+			view.Changes = list.Items
+		}
 	}
 	return v.render("overview", v.Workspace.Name, view)
 }
