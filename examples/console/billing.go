@@ -18,7 +18,7 @@ type billingView struct {
 	Limits    []limitView
 	Plans     []*planView
 	Charts    []*series // of executions
-	Truncated bool      // the charts begin after the period, since it has too many executions
+	Truncated bool      // there are too many executions for a chart of the whole period
 
 	// For admins.
 	Subscription *promptrails.Subscription
@@ -148,6 +148,9 @@ func (b *billingView) readExecutions(v *visit, now time.Time) error {
 	first := b.Usage.PeriodStart
 	if b.Truncated {
 		first = times[len(times)-1].Add(24 * time.Hour) // the first whole day
+		if first.After(now) {
+			return nil
+		}
 	}
 	perDay := newSeries("executions", first, now)
 	for _, at := range times {

@@ -48,6 +48,7 @@ func TestRoles(t *testing.T) {
 	owner.get(t, s.root+"/members").shows(t, 200, "Invite a member", "Save the role of admin@example.com", "Remove admin@example.com")
 	admin.get(t, s.root+"/members").shows(t, 200, "Invite a member", "Save the role of user@example.com", ">you<").hides(t, "Save the role of admin@example.com", "Remove admin@example.com")
 	user.get(t, s.root+"/members").shows(t, 200, "admin@example.com", "for admins").hides(t, "Invite a member", "Remove", "Pending invitations")
+	owner.get(t, s.root+"/members").hides(t, "Save the role of "+ownerAddress(t, s), "Remove "+ownerAddress(t, s))
 	owner.get(t, s.root+"/settings").shows(t, 200, "Delete the workspace", "admin@example.com")
 	admin.get(t, s.root+"/settings").shows(t, 200, "Leave the workspace").hides(t, "Delete the workspace")
 	user.get(t, s.root+"/billing").shows(t, 200, "Admins can change the plan", "Executions a day").hides(t, "Change to", "Invoices")
@@ -59,6 +60,16 @@ func TestRoles(t *testing.T) {
 	user.post(t, s.root+"/billing/plan", sentKey("plan-free", "k", "plan", "free")).shows(t, 403, "Plans")
 	user.post(t, s.root+"/settings/leave", sentKey("leave", "k")).redirects(t, "/workspaces")
 	user.get(t, s.root).shows(t, 404)
+}
+
+// ownerAddress returns the address of the owner.
+func ownerAddress(t *testing.T, s *site) string {
+	t.Helper()
+	me, err := s.Owner.Me(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return me.Email
 }
 
 func TestMembers(t *testing.T) {
@@ -123,6 +134,16 @@ func TestAPIKeys(t *testing.T) {
 	b.get(t, s.root+"/api-keys?status=active").shows(t, 200, "Build", "soon")
 	b.post(t, page, sentKey("edit", "k4", "name", "Deploy", "scopes", "agents:read", "version", "1", "expires_at", soon, "expires_before", soon)).redirects(t, page)
 	b.get(t, page).shows(t, 200, "Deploy", "Addresses</dt><dd>any").hides(t, "192.0.2.1")
+	kept := time.Date(2100, 1, 2, 3, 4, 5, 0, time.UTC)
+	id := page[strings.LastIndexByte(page, '/')+1:]
+	if _, err := s.Owner.APIKeys.Update(t.Context(), id, &promptrails.UpdateAPIKeyParams{ExpiresAt: &kept}); err != nil {
+		t.Fatal(err)
+	}
+	day := kept.Format(dateLayout)
+	b.post(t, page, sentKey("edit", "k9", "name", "Deploy", "scopes", "agents:read", "expires_at", day, "expires_before", day)).redirects(t, page)
+	if key, err := s.Owner.APIKeys.Get(t.Context(), id); err != nil || !key.ExpiresAt.Equal(kept) {
+		t.Errorf("expiry after a change of the name: got %v, error %v; want %v", key, err, kept)
+	}
 	b.post(t, page+"/rotate", sentKey("rotate", "k5", "overlap_hours", "1000")).shows(t, 422, "must be 0 to 168 hours")
 	next := b.post(t, page+"/rotate", sentKey("rotate", "k6", "overlap_hours", "24")).Header.Get("Location")
 	b.get(t, next).shows(t, 200, "This key replaces the previous one.")
@@ -176,7 +197,13 @@ func TestChangelog(t *testing.T) {
 	page := s.root + "/changelog"
 	first := b.get(t, page).shows(t, 200, "<del>Name 28</del> → <ins>Name 29</ins>", "Next page").hides(t, "✓", "First page", "<ins>Name 3</ins>")
 	nextPage := strings.ReplaceAll(first.value(t, `class="button" href="`, `"`), "&amp;", "&")
-	b.get(t, nextPage).shows(t, 200, "First page", "<ins>Name 3</ins>").hides(t, "Next page")
+	b.get(t, nextPage).shows(t, 200, `href="`+page+`">First page`, "<ins>Name 3</ins>").hides(t, "Next page")
+	filtered := b.get(t, page+"?action=updated").value(t, `class="button" href="`+page+`?`, `"`)
+	if !strings.Contains(filtered, "action=updated") {
+		t.Errorf("link to the next page: got %q, want the filter in it", filtered)
+	}
+	today := s.Clock.Now().UTC().Format(dateLayout)
+	b.get(t, page+"?action=created&since="+today+"&until="+today).shows(t, 200, ">created<") // both days are included
 	b.get(t, page+"?resource_type=api_key").shows(t, 200, "No entry matches.", "Show all")
 	b.get(t, page+"?since=2000-01-01&until=2000-01-02").shows(t, 200, "No entry matches.", `value="2000-01-01"`)
 	b.get(t, page+"?action=created&actor_type=user").shows(t, 200, ">created<").hides(t, ">updated<")
@@ -253,6 +280,38 @@ func TestBilling(t *testing.T) {
 	}
 	s.NewMember("grace@example.com", promptrails.RoleUser)
 	b.post(t, page+"/plan", sentKey("plan-free", "k3", "plan", "free")).shows(t, 409, "The plan includes less than is in use: members 2 of 1.")
+}
+
+// The charts read a bounded number of executions.
+func TestManyExecutions(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, promptrails.PlanStarter)
+	s.console.now = s.Clock.Now
+	agent, err := s.Owner.Resources.Create(t.Context(), promptrails.KindAgents, map[string]any{"name": "Scout"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range maxExecutions + 150 {
+		if _, err := s.Owner.Resources.Execute(t.Context(), agent.ID, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := s.owner(t)
+	b.get(t, s.root+"/billing").shows(t, 200, "There are too many executions for a chart.", "1,150 of 10,000")
+	reads := 0
+	for _, r := range s.Requests() {
+		if r.Pattern == "GET /api/v1/executions" {
+			reads++
+		}
+	}
+	if limit := maxExecutions/100 + 2; reads > limit {
+		t.Errorf("pages of executions: got %d, want at most %d", reads, limit)
+	}
+	s.Clock.Advance(48 * time.Hour)
+	if _, err := s.Owner.Resources.Execute(t.Context(), agent.ID, nil); err != nil {
+		t.Fatal(err)
+	}
+	b.get(t, s.root+"/billing").shows(t, 200, "There are many executions. The charts show the latest.", "highest 1, last 1")
 }
 
 func TestErrorPages(t *testing.T) {

@@ -146,23 +146,29 @@ func whoIs(ctx context.Context, client *promptrails.Client, token string) (name,
 }
 
 // loginLinks has one link at a time that logs in without a token. When it is used, the next
-// one is announced.
+// one is announced. The zero value has no link.
 type loginLinks struct {
 	announce func(path string)
 
 	mu   sync.Mutex
-	hash [sha256.Size]byte // of the secret; zero: no link
+	hash [sha256.Size]byte // of the secret
 }
 
 const loginPath = "/login/"
 
 // renew replaces the link.
 func (l *loginLinks) renew() {
-	secret := rand.Text()
 	l.mu.Lock()
-	l.hash = sha256.Sum256([]byte(secret))
+	secret := l.replace()
 	l.mu.Unlock()
 	l.announce(loginPath + secret)
+}
+
+// replace replaces the secret. The caller holds mu.
+func (l *loginLinks) replace() (secret string) {
+	secret = rand.Text()
+	l.hash = sha256.Sum256([]byte(secret))
+	return secret
 }
 
 // valid reports whether a link can be used.
@@ -174,19 +180,19 @@ func (l *loginLinks) valid(secret string) bool {
 
 func (l *loginLinks) equal(secret string) bool {
 	hash := sha256.Sum256([]byte(secret))
-	return subtle.ConstantTimeCompare(l.hash[:], hash[:]) == 1 && l.hash != [sha256.Size]byte{}
+	return subtle.ConstantTimeCompare(l.hash[:], hash[:]) == 1
 }
 
-// use reports whether a link could be used, and makes it invalid.
+// use reports whether a link could be used, and replaces it.
 func (l *loginLinks) use(secret string) bool {
 	l.mu.Lock()
-	ok := l.equal(secret)
+	ok, next := l.equal(secret), ""
 	if ok {
-		l.hash = [sha256.Size]byte{}
+		next = l.replace()
 	}
 	l.mu.Unlock()
 	if ok {
-		l.renew()
+		l.announce(loginPath + next)
 	}
 	return ok
 }
