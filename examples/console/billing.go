@@ -128,9 +128,6 @@ func plans(v *visit) (all []*planView, err error) {
 	return all, nil
 }
 
-// maxExecutions is the number of executions that the charts read.
-const maxExecutions = 1000
-
 // readExecutions makes the charts of the executions in the billing period, and of what is
 // left of their limit.
 func (b *billingView) readExecutions(v *visit, now time.Time) error {
@@ -140,7 +137,7 @@ func (b *billingView) readExecutions(v *visit, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		if b.Truncated = len(times) == maxExecutions; b.Truncated || execution.CreatedAt.Before(b.Usage.PeriodStart) {
+		if b.Truncated = len(times) == v.c.maxExecutions; b.Truncated || execution.CreatedAt.Before(b.Usage.PeriodStart) {
 			break
 		}
 		times = append(times, execution.CreatedAt)

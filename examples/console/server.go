@@ -32,6 +32,8 @@ type console struct {
 	https    bool
 	now      func() time.Time
 
+	maxExecutions int // that the charts of a page read
+
 	sample *sample // nil: a server that -url names
 	links  *loginLinks
 }
@@ -41,7 +43,7 @@ func newConsole(connect connectFunc, log *slog.Logger, https bool) *console {
 	return &console{
 		connect: connect, sessions: sessions, pages: parsePages(), log: log, https: https, now: time.Now,
 		flashes: newNotes[flash](sessions, 1000, 10*time.Minute), heads: newNotes[verified](sessions, 10_000, sessions.Lifetime),
-		links: &loginLinks{announce: func(string) {}},
+		maxExecutions: 1000, links: &loginLinks{announce: func(string) {}},
 	}
 }
 
