@@ -176,11 +176,7 @@ func (m *maker) company(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := m.recent(ctx, robotics); err != nil {
-		return err
-	}
-	m.clock.set(0)
-	return nil
+	return m.recent(ctx, robotics)
 }
 
 func lower(name string) string { return string(name[0]|0x20) + name[1:] }
@@ -315,7 +311,7 @@ func (m *maker) labs(ctx context.Context, w *promptrails.Client) error {
 	return err
 }
 
-// recent makes the changes of the last day: keys, channels and an invitation.
+// recent makes the changes of today: keys, channels and an invitation.
 func (m *maker) recent(ctx context.Context, w *promptrails.Client) error {
 	m.clock.set(0.03)
 	if err := m.keys(ctx, w); err != nil {
@@ -324,6 +320,7 @@ func (m *maker) recent(ctx context.Context, w *promptrails.Client) error {
 	if _, err := w.Billing.TopUp(ctx, promptrails.Money{Amount: 20_00, Currency: "USD"}); err != nil {
 		return err
 	}
+	m.clock.set(0) // deliveries are sent at once
 	for _, c := range []promptrails.CreateChannelParams{
 		{Name: "Operations", Type: promptrails.ChannelWebhook, URL: promptrails.NewSecret(m.hooks + "/hooks")},
 		{Name: "Old dashboard", Type: promptrails.ChannelWebhook, URL: promptrails.NewSecret(m.hooks + "/retired"), Events: []promptrails.EventType{promptrails.EventUsageThreshold}},
