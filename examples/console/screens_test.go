@@ -329,6 +329,11 @@ func TestErrorPages(t *testing.T) {
 	if got := b.get(t, s.root+"/members").shows(t, 503, "The page could not be read."); got.Header.Get("Retry-After") == "" {
 		t.Errorf("Retry-After of a 503: got none")
 	}
+	s.Latency(time.Minute)
+	s.console.requestTime = 50 * time.Millisecond
+	b.get(t, s.root+"/members").shows(t, 503, "The page could not be read.")
+	s.Latency(0)
+	s.console.requestTime = time.Minute
 	s.Down()
 	b.get(t, s.root+"/members").shows(t, 503, "The API does not respond")
 	b.post(t, "/login", url.Values{"token": {"pat_x"}}).shows(t, 503, "The API does not respond")

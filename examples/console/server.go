@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"embed"
 	"html/template"
 	"log/slog"
@@ -32,7 +33,8 @@ type console struct {
 	https    bool
 	now      func() time.Time
 
-	maxExecutions int // that the charts of a page read
+	requestTime   time.Duration // of a page, with all its calls of the API
+	maxExecutions int           // that the charts of a page read
 
 	sample *sample // nil: a server that -url names
 	links  *loginLinks
@@ -43,7 +45,7 @@ func newConsole(connect connectFunc, log *slog.Logger, https bool) *console {
 	return &console{
 		connect: connect, sessions: sessions, pages: parsePages(), log: log, https: https, now: time.Now,
 		flashes: newNotes[flash](sessions, 1000, 10*time.Minute), heads: newNotes[verified](sessions, 10_000, sessions.Lifetime),
-		maxExecutions: 1000, links: &loginLinks{announce: func(string) {}},
+		requestTime: 30 * time.Second, maxExecutions: 1000, links: &loginLinks{announce: func(string) {}},
 	}
 }
 
@@ -57,7 +59,7 @@ func (c *console) server() *http.Server {
 		Handler:           c.handler(),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      2 * time.Minute, // the client of the API repeats requests during an outage
+		WriteTimeout:      c.requestTime + time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
@@ -84,7 +86,7 @@ func (c *console) handler() http.Handler {
 
 	refuse := http.NewCrossOriginProtection()
 	refuse.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.fail(w, r, nil, errCrossOrigin) }))
-	return c.secure(http.MaxBytesHandler(c.sessions.LoadAndSave(c.logged(refuse.Handler(mux))), maxBody))
+	return c.secure(http.MaxBytesHandler(c.sessions.LoadAndSave(c.bounded(c.logged(refuse.Handler(mux)))), maxBody))
 }
 
 // routes registers the screens. A GET shows a page. A POST makes a change and then redirects
@@ -166,6 +168,17 @@ func (c *console) secure(next http.Handler) http.Handler {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		next.ServeHTTP(w, r)
+	})
+}
+
+// bounded limits the time of a request. The client of the API repeats requests during an
+// outage, and waits if the API limits their rate; it returns an error at once if that would
+// take longer.
+func (c *console) bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), c.requestTime)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
