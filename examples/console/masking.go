@@ -12,12 +12,13 @@ type maskingView struct {
 	*promptrails.MaskingSettings
 	Names     []promptrails.Detector // of the settings, in order
 	Overrides []*promptrails.MaskingOverride
-	Agents    map[string]string // names of agents by id
+	Agents    []*promptrails.Resource // the newest hundred
 	Pager     pager
 	Report    *promptrails.MaskingReport // nil: may not be read
 	Counts    []detectorCount
 
 	Text    string // that was entered for the preview
+	Agent   string // the id of the agent of the preview; empty: the workspace
 	Preview *promptrails.MaskingPreview
 }
 
@@ -38,10 +39,12 @@ func (c *console) masking(v *visit) (err error) {
 		return err
 	}
 	view.Overrides, view.Pager = overrides.Items, pages(v, v.path("masking"), overrides)
-	if len(view.Overrides) > 0 && v.MayRead(promptrails.ScopeAgentsRead) {
-		if view.Agents, err = agentNames(v); err != nil {
+	if v.MayRead(promptrails.ScopeAgentsRead) {
+		agents, err := v.client.Resources.List(v.Context(), promptrails.KindAgents, &promptrails.ListResourcesParams{ListOptions: promptrails.ListOptions{Limit: 100}})
+		if err != nil {
 			return err
 		}
+		view.Agents = agents.Items
 	}
 	if v.MayRead(promptrails.ScopeTracesRead) {
 		if view.Report, err = v.client.Masking.Report(v.Context(), nil); err != nil {
@@ -51,25 +54,22 @@ func (c *console) masking(v *visit) (err error) {
 			view.Counts = append(view.Counts, detectorCount{name, view.Report.Detectors[name]})
 		}
 	}
-	if view.Text = v.PostFormValue("text"); v.Method == http.MethodPost && view.Text != "" {
-		if view.Preview, err = v.client.Masking.Preview(v.Context(), view.Text, nil); err != nil {
+	if view.Text, view.Agent = v.PostFormValue("text"), v.PostFormValue("preview_agent"); v.Method == http.MethodPost && view.Text != "" {
+		if view.Preview, err = v.client.Masking.Preview(v.Context(), view.Text, &promptrails.PreviewMaskingParams{AgentID: view.Agent}); err != nil {
 			return err
 		}
 	}
 	return v.render("masking", "Data Masking", view)
 }
 
-// agentNames returns the names of the newest hundred agents.
-func agentNames(v *visit) (map[string]string, error) {
-	list, err := v.client.Resources.List(v.Context(), promptrails.KindAgents, &promptrails.ListResourcesParams{ListOptions: promptrails.ListOptions{Limit: 100}})
-	if err != nil {
-		return nil, err
+// AgentName returns the name of an agent, or its id.
+func (m *maskingView) AgentName(id string) string {
+	for _, agent := range m.Agents {
+		if agent.ID == id && agent.Name != "" {
+			return agent.Name
+		}
 	}
-	names := map[string]string{}
-	for _, agent := range list.Items {
-		names[agent.ID] = agent.Name
-	}
-	return names, nil
+	return id
 }
 
 func (c *console) updateMasking(v *visit) (*next, error) {
@@ -85,4 +85,23 @@ func (c *console) updateMasking(v *visit) (*next, error) {
 		return nil, err
 	}
 	return then(v.path("masking"), "The settings were saved."), nil
+}
+
+// setAgentMasking gives an agent its own settings, or switches them on or off.
+func (c *console) setAgentMasking(v *visit) (*next, error) {
+	agent := v.PostFormValue("agent")
+	if agent == "" {
+		return nil, invalid("agent", "must be an agent of the workspace")
+	}
+	if _, err := v.client.Masking.SetOverride(v.Context(), agent, &promptrails.SetMaskingOverrideParams{Enabled: new(v.PostFormValue("mask") == "on")}, v.once()); err != nil {
+		return nil, err
+	}
+	return then(v.path("masking"), "The agent now has its own settings."), nil
+}
+
+func (c *console) deleteAgentMasking(v *visit) (*next, error) {
+	if err := v.client.Masking.DeleteOverride(v.Context(), v.PathValue("agent"), v.once()); err != nil {
+		return nil, err
+	}
+	return then(v.path("masking"), "The settings of the workspace apply to the agent again."), nil
 }

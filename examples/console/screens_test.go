@@ -178,10 +178,21 @@ func TestMasking(t *testing.T) {
 	s := newSite(t, promptrails.PlanPro)
 	b := s.owner(t)
 	text := url.Values{"text": {"Mail grace@example.com or call +1 415 555 0132"}}
-	b.post(t, s.root+"/masking/preview", text).shows(t, 200, "Masking is off, so that the text is not changed.")
+	b.post(t, s.root+"/masking/preview", text).shows(t, 200, "No value is masked")
 	b.post(t, s.root+"/masking", sentKey("settings", "k1", "enabled", "1", "detectors", "email")).redirects(t, s.root+"/masking")
 	b.get(t, s.root+"/masking").shows(t, 200, "The settings were saved.", `value="email" checked`, `value="phone">`)
 	b.post(t, s.root+"/masking/preview", text).shows(t, 200, "Mail [PII_EMAIL_", "&#43;1 415 555 0132</pre>", "1 value masked: email address.")
+	agent, err := s.Owner.Resources.Create(t.Context(), promptrails.KindAgents, map[string]any{"name": "Scout"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.post(t, s.root+"/masking/agents", sentKey("agent", "k2", "mask", "off")).shows(t, 422, "must be an agent of the workspace")
+	b.post(t, s.root+"/masking/agents", sentKey("agent", "k3", "agent", agent.ID, "mask", "off")).redirects(t, s.root+"/masking")
+	b.get(t, s.root+"/masking").shows(t, 200, "The agent now has its own settings.", "Remove the settings of Scout", "Of Scout")
+	text.Set("preview_agent", agent.ID)
+	b.post(t, s.root+"/masking/preview", text).shows(t, 200, "No value is masked", `value="`+agent.ID+`" selected`)
+	b.post(t, s.root+"/masking/agents/"+agent.ID+"/delete", sentKey("agent-"+agent.ID, "k4")).redirects(t, s.root+"/masking")
+	b.get(t, s.root+"/masking").shows(t, 200, "The settings of the workspace apply to all agents.")
 }
 
 func TestChangelog(t *testing.T) {

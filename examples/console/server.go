@@ -141,6 +141,8 @@ func (c *console) routes(mux *http.ServeMux) {
 
 	get(w+"/masking", c.masking)
 	post(w+"/masking", c.masking, c.updateMasking)
+	post(w+"/masking/agents", c.masking, c.setAgentMasking)
+	post(w+"/masking/agents/{agent}/delete", c.masking, c.deleteAgentMasking)
 	mux.HandleFunc("POST "+w+"/masking/preview", c.show(c.masking)) // changes nothing; a POST, because a text in a URL would be stored in logs
 
 	get(w+"/changelog", c.changelog)
