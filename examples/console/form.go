@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -91,6 +92,14 @@ func (f *field) DescribedBy() string {
 		ids = append(ids, f.ID()+"-error")
 	}
 	return strings.Join(ids, " ")
+}
+
+// parseForm reads the query and the form of a request.
+func parseForm(r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return errors.Join(errMalformed, err)
+	}
+	return nil
 }
 
 // newField returns an input of a form. It has type text. Options change it: required,

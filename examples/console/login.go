@@ -32,7 +32,7 @@ func (c *console) writeLogin(w http.ResponseWriter, r *http.Request, status int,
 }
 
 func (c *console) login(w http.ResponseWriter, r *http.Request) {
-	if err := r.ParseForm(); err != nil {
+	if err := parseForm(r); err != nil {
 		c.fail(w, r, nil, err)
 		return
 	}
@@ -104,7 +104,7 @@ func (c *console) linkLogin(w http.ResponseWriter, r *http.Request) {
 
 // becomePerson logs in as a person of the sample data.
 func (c *console) becomePerson(w http.ResponseWriter, r *http.Request) {
-	if err := r.ParseForm(); err != nil {
+	if err := parseForm(r); err != nil {
 		c.fail(w, r, nil, err)
 		return
 	}

@@ -143,6 +143,7 @@ func serve(ctx context.Context, s *settings, stdout io.Writer, log *slog.Logger)
 	}
 	fmt.Fprintf(stdout, "The console is at %s\n", url)
 	if c.sample != nil {
+		fmt.Fprintln(stdout, "Its data is a sample, in memory. Press Ctrl+C to stop.")
 		c.links.announce = func(path string) {
 			fmt.Fprintf(stdout, "Log in with this link, which works one time: %s%s\n", url, path)
 		}

@@ -27,6 +27,7 @@ type problem struct {
 var (
 	errNoPage      = errors.New("no such page")
 	errCrossOrigin = errors.New("a form of another site")
+	errMalformed   = errors.New("malformed form")
 	errNotSample   = errors.New("not a session of the sample data")
 )
 
@@ -72,10 +73,12 @@ func describeStatus(err error) *problem {
 		return &problem{Status: http.StatusForbidden, Title: "Not sent from this console", Message: "The form came from another site, and was refused.", Help: "Open the page in this console and send its form."}
 	case errors.Is(err, errNoPage):
 		return &problem{Status: http.StatusNotFound, Title: "Page not found", Message: "The console has no page at this address."}
-	case errors.Is(err, errNotSample):
-		return &problem{Status: http.StatusForbidden, Title: "Not allowed", Message: "Only a session of the sample data can switch between people.", Help: "Log out, and log in as the other person."}
 	case tooLarge:
 		return &problem{Status: http.StatusRequestEntityTooLarge, Title: "Too large", Message: "The form is larger than the console accepts.", Help: "Go back, and enter less text."}
+	case errors.Is(err, errMalformed):
+		return &problem{Status: http.StatusBadRequest, Title: "Not readable", Message: "The address or the form is malformed."}
+	case errors.Is(err, errNotSample):
+		return &problem{Status: http.StatusForbidden, Title: "Not allowed", Message: "Only a session of the sample data can switch between people.", Help: "Log out, and log in as the other person."}
 	case errors.Is(err, errLoggedOut), errors.Is(err, promptrails.ErrUnauthorized):
 		return &problem{Status: http.StatusUnauthorized, Title: "Log in", Message: "The token is not valid, or has expired."}
 	case errors.Is(err, promptrails.ErrValidation):

@@ -286,7 +286,7 @@ func (m *maker) work(ctx context.Context, w *promptrails.Client, agents []string
 				break
 			}
 			input := fmt.Sprintf("Where is order %d? Reply to customer%d@example.com.", 4000+day*10+i, day)
-			if i%3 == 0 {
+			if i%3 == 1 {
 				input += " Or call +1 415 555 0132."
 			}
 			if _, err := people[i%len(people)].Resources.Execute(ctx, agents[i%len(agents)], &promptrails.ExecuteParams{Input: input}); err != nil {

@@ -332,6 +332,7 @@ func TestErrorPages(t *testing.T) {
 	b.get(t, s.root+"/nothing").shows(t, 404, "The console has no page at this address.", "All workspaces")
 	b.get(t, "/workspaces/none/members").shows(t, 404, "Not found", "Request <code>")
 	b.get(t, s.root+"/api-keys/none").shows(t, 404, "Not found", "Overview of the workspace")
+	b.get(t, "/workspaces?q=%zz").shows(t, 400, "The address or the form is malformed.")
 	s.RateLimitNext(1, 7*time.Second)
 	b.get(t, s.root+"/members").shows(t, 429, "The API limits the rate of requests.", "Try again in 7s.")
 	s.FailNext(1, 500)

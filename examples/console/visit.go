@@ -89,7 +89,7 @@ func (c *console) visit(w http.ResponseWriter, r *http.Request) (*visit, error) 
 	if !ok {
 		return nil, errLoggedOut
 	}
-	if err := r.ParseForm(); err != nil {
+	if err := parseForm(r); err != nil {
 		return nil, err
 	}
 	v := &visit{Request: r, w: w, c: c, client: client, status: http.StatusOK}
