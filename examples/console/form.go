@@ -96,8 +96,12 @@ func (f *field) DescribedBy() string {
 
 // parseForm reads the query and the form of a request.
 func parseForm(r *http.Request) error {
-	if err := r.ParseForm(); err != nil {
-		return errors.Join(errMalformed, err)
+	err := r.ParseForm()
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return errTooLarge
+	}
+	if err != nil {
+		return errMalformed
 	}
 	return nil
 }

@@ -27,13 +27,14 @@ type problem struct {
 var (
 	errNoPage      = errors.New("no such page")
 	errCrossOrigin = errors.New("a form of another site")
+	errTooLarge    = errors.New("form too large")
 	errMalformed   = errors.New("malformed form")
 	errNotSample   = errors.New("not a session of the sample data")
 )
 
 // describe returns the problem of an error.
 func describe(err error) *problem {
-	p := describeStatus(err)
+	p := describeKind(err)
 	if e, ok := errors.AsType[*promptrails.Error](err); ok {
 		p.RequestID = e.RequestID
 		describeCode(p, e)
@@ -43,6 +44,9 @@ func describe(err error) *problem {
 		for name, reason := range e.Fields {
 			p.Fields[name[strings.LastIndexByte(name, '.')+1:]] = reason // amount.amount is the field amount
 		}
+	}
+	if e, ok := errors.AsType[*promptrails.RateLimitError](err); ok && e.RetryAfter > 0 {
+		p.Help = fmt.Sprintf("Try again in %s.", e.RetryAfter.Round(time.Second))
 	}
 	if e, ok := errors.AsType[*promptrails.QuotaError](err); ok {
 		p.Message = fmt.Sprintf("The %s plan includes %d %s, and %d are in use.", e.Plan, e.Max, label(string(e.Limit)), e.Used)
@@ -65,44 +69,36 @@ func describe(err error) *problem {
 	return p
 }
 
-// describeStatus returns the problem of an error by its kind.
-func describeStatus(err error) *problem {
-	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
-	switch {
-	case errors.Is(err, errCrossOrigin):
-		return &problem{Status: http.StatusForbidden, Title: "Not sent from this console", Message: "The form came from another site, and was refused.", Help: "Open the page in this console and send its form."}
-	case errors.Is(err, errNoPage):
-		return &problem{Status: http.StatusNotFound, Title: "Page not found", Message: "The console has no page at this address."}
-	case tooLarge:
-		return &problem{Status: http.StatusRequestEntityTooLarge, Title: "Too large", Message: "The form is larger than the console accepts.", Help: "Go back, and enter less text."}
-	case errors.Is(err, errMalformed):
-		return &problem{Status: http.StatusBadRequest, Title: "Not readable", Message: "The address or the form is malformed."}
-	case errors.Is(err, errNotSample):
-		return &problem{Status: http.StatusForbidden, Title: "Not allowed", Message: "Only a session of the sample data can switch between people.", Help: "Log out, and log in as the other person."}
-	case errors.Is(err, errLoggedOut), errors.Is(err, promptrails.ErrUnauthorized):
-		return &problem{Status: http.StatusUnauthorized, Title: "Log in", Message: "The token is not valid, or has expired."}
-	case errors.Is(err, promptrails.ErrValidation):
-		return &problem{Status: http.StatusUnprocessableEntity, Title: "Not valid", Message: "Correct the values and send the form again."}
-	case errors.Is(err, promptrails.ErrForbidden):
-		return &problem{Status: http.StatusForbidden, Title: "Not allowed", Message: "Your role does not permit this."}
-	case errors.Is(err, promptrails.ErrNotFound):
-		return &problem{Status: http.StatusNotFound, Title: "Not found", Message: "It does not exist, or you are not a member of its workspace.", Help: "It may have been deleted since the page was shown."}
-	case errors.Is(err, promptrails.ErrPreconditionFailed):
-		return &problem{Status: http.StatusConflict, Title: "Changed meanwhile", Message: "Someone else has changed it since this page was shown.", Help: "Compare the values, and send the form again to replace them."}
-	case errors.Is(err, promptrails.ErrQuotaExceeded):
-		return &problem{Status: http.StatusPaymentRequired, Title: "Limit reached", Message: "A limit of the plan is reached."}
-	case errors.Is(err, promptrails.ErrRateLimited):
-		p := &problem{Status: http.StatusTooManyRequests, Title: "Too many requests", Message: "The API limits the rate of requests.", Help: "Wait a moment and try again."}
-		if e, ok := errors.AsType[*promptrails.RateLimitError](err); ok && e.RetryAfter > 0 {
-			p.Help = fmt.Sprintf("Try again in %s.", e.RetryAfter.Round(time.Second))
+// kinds are the problems by the kind of the error. The first that matches applies.
+var kinds = []struct {
+	err error
+	problem
+}{
+	{errCrossOrigin, problem{Status: http.StatusForbidden, Title: "Not sent from this console", Message: "The form came from another site, and was refused.", Help: "Open the page in this console and send its form."}},
+	{errNoPage, problem{Status: http.StatusNotFound, Title: "Page not found", Message: "The console has no page at this address."}},
+	{errTooLarge, problem{Status: http.StatusRequestEntityTooLarge, Title: "Too large", Message: "The form is larger than the console accepts.", Help: "Go back, and enter less text."}},
+	{errMalformed, problem{Status: http.StatusBadRequest, Title: "Not readable", Message: "The address or the form is malformed."}},
+	{errNotSample, problem{Status: http.StatusForbidden, Title: "Not allowed", Message: "Only a session of the sample data can switch between people.", Help: "Log out, and log in as the other person."}},
+	{errLoggedOut, problem{Status: http.StatusUnauthorized}}, // leads to the login
+	{promptrails.ErrUnauthorized, problem{Status: http.StatusUnauthorized}},
+	{promptrails.ErrValidation, problem{Status: http.StatusUnprocessableEntity, Title: "Not valid", Message: "Correct the values and send the form again."}},
+	{promptrails.ErrForbidden, problem{Status: http.StatusForbidden, Title: "Not allowed", Message: "Your role does not permit this."}},
+	{promptrails.ErrNotFound, problem{Status: http.StatusNotFound, Title: "Not found", Message: "It does not exist, or you are not a member of its workspace.", Help: "It may have been deleted since the page was shown."}},
+	{promptrails.ErrPreconditionFailed, problem{Status: http.StatusConflict, Title: "Changed meanwhile", Message: "Someone else has changed it since this page was shown.", Help: "Compare the values, and send the form again to replace them."}},
+	{promptrails.ErrQuotaExceeded, problem{Status: http.StatusPaymentRequired, Title: "Limit reached", Message: "A limit of the plan is reached."}},
+	{promptrails.ErrRateLimited, problem{Status: http.StatusTooManyRequests, Title: "Too many requests", Message: "The API limits the rate of requests.", Help: "Wait a moment and try again."}},
+	{promptrails.ErrConflict, problem{Status: http.StatusConflict, Title: "Not possible now", Message: "The state of the object does not permit this."}},
+	{promptrails.ErrGone, problem{Status: http.StatusConflict, Title: "Not possible now", Message: "The state of the object does not permit this."}},
+	{promptrails.ErrUnavailable, problem{Status: http.StatusServiceUnavailable, Title: "The API does not respond", Message: "The change may have been made or not.", Help: "Look whether it was made, or send the same form again."}},
+	{promptrails.ErrServer, problem{Status: http.StatusBadGateway, Title: "The API failed", Message: "The API reports an internal error."}},
+}
+
+// describeKind returns the problem of an error by its kind.
+func describeKind(err error) *problem {
+	for _, kind := range kinds {
+		if errors.Is(err, kind.err) {
+			return &kind.problem
 		}
-		return p
-	case errors.Is(err, promptrails.ErrConflict), errors.Is(err, promptrails.ErrGone):
-		return &problem{Status: http.StatusConflict, Title: "Not possible now", Message: "The state of the object does not permit this."}
-	case errors.Is(err, promptrails.ErrUnavailable):
-		return &problem{Status: http.StatusServiceUnavailable, Title: "The API does not respond", Message: "The change may have been made or not.", Help: "Look whether it was made, or send the same form again."}
-	case errors.Is(err, promptrails.ErrServer):
-		return &problem{Status: http.StatusBadGateway, Title: "The API failed", Message: "The API reports an internal error."}
 	}
 	return &problem{Status: http.StatusInternalServerError, Title: "Internal error", Message: "The console failed. Its log has the reason."}
 }
