@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -341,11 +342,6 @@ func TestErrorPages(t *testing.T) {
 	if got := b.get(t, s.root+"/members").shows(t, 503, "The page could not be read."); got.Header.Get("Retry-After") == "" {
 		t.Errorf("Retry-After of a 503: got none")
 	}
-	s.Latency(time.Minute)
-	s.console.requestTime = 50 * time.Millisecond
-	b.get(t, s.root+"/members").shows(t, 503, "The page could not be read.")
-	s.Latency(0)
-	s.console.requestTime = time.Minute
 	s.Down()
 	b.get(t, s.root+"/members").shows(t, 503, "The API does not respond")
 	b.post(t, "/login", url.Values{"token": {"pat_x"}}).shows(t, 503, "The API does not respond")
@@ -376,4 +372,25 @@ func TestPartOfTheAPI(t *testing.T) {
 	b.get(t, s.root+"/members").shows(t, 200, "There are no pending invitations.").hides(t, "seats used")
 	b.get(t, s.root+"/changelog").shows(t, 404, "Not found")
 	b.get(t, s.root+"/billing").shows(t, 404, "Not found")
+}
+
+// stuck is a network that does not respond, and keeps the deadline of the requests.
+type stuck struct{ deadline time.Time }
+
+func (n *stuck) RoundTrip(r *http.Request) (*http.Response, error) {
+	n.deadline, _ = r.Context().Deadline()
+	return nil, errors.New("stuck")
+}
+
+// A page has a time limit for all its calls of the API.
+func TestRequestTime(t *testing.T) {
+	t.Parallel()
+	network := &stuck{}
+	s := newSite(t, promptrails.PlanStarter, promptrails.WithHTTPClient(&http.Client{Transport: network}))
+	s.console.requestTime = 5 * time.Second // the client has a limit of 30 seconds for a call
+	latest := time.Now().Add(10 * time.Second)
+	newBrowser(t, s.url).post(t, "/login", url.Values{"token": {"pat_x"}}).shows(t, 503, "The API does not respond")
+	if network.deadline.IsZero() || network.deadline.After(latest) {
+		t.Errorf("deadline of a call: got %s, want within the limit of the page", network.deadline)
+	}
 }
