@@ -73,6 +73,21 @@ func (c *console) handler() http.Handler {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/workspaces", http.StatusSeeOther) })
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { c.fail(w, r, nil, errNoPage) })
 
+	c.routes(mux)
+
+	refuse := http.NewCrossOriginProtection()
+	refuse.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.fail(w, r, nil, errCrossOrigin) }))
+	return c.secure(http.MaxBytesHandler(c.sessions.LoadAndSave(c.bounded(c.logged(refuse.Handler(mux)))), maxBody))
+}
+
+// router is [http.ServeMux], or a test that lists the routes.
+type router interface {
+	HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request))
+}
+
+// routes registers the screens. A GET shows a page. A POST makes a change and then redirects
+// to a page; if the change is refused, it shows the page of its form again.
+func (c *console) routes(mux router) {
 	mux.HandleFunc("GET /login", c.loginPage)
 	mux.HandleFunc("POST /login", c.login)
 	mux.HandleFunc("GET "+loginPath+"{secret}", c.linkPage)
@@ -82,16 +97,6 @@ func (c *console) handler() http.Handler {
 	mux.HandleFunc("POST /people", c.switchPerson)
 	mux.HandleFunc("GET /chart.svg", c.chart)
 
-	c.routes(mux)
-
-	refuse := http.NewCrossOriginProtection()
-	refuse.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.fail(w, r, nil, errCrossOrigin) }))
-	return c.secure(http.MaxBytesHandler(c.sessions.LoadAndSave(c.bounded(c.logged(refuse.Handler(mux)))), maxBody))
-}
-
-// routes registers the screens. A GET shows a page. A POST makes a change and then redirects
-// to a page; if the change is refused, it shows the page of its form again.
-func (c *console) routes(mux *http.ServeMux) {
 	get := func(path string, p page) { mux.HandleFunc("GET "+path, c.show(p)) }
 	post := func(path string, p page, a action) { mux.HandleFunc("POST "+path, c.change(p, a)) }
 
