@@ -23,14 +23,20 @@ func NewAxe(t testing.TB) *Axe {
 	return &Axe{string(script)}
 }
 
-// Check fails the test for each rule that the page violates. state is a description of the
-// page for the message.
+// Check fails the test for each rule that the page violates. state describes the page.
 func (a *Axe) Check(p *Page, state string) {
+	p.t.Helper()
+	for _, violation := range a.violations(p) {
+		p.t.Errorf("%s: got the violation of axe-core\n%s\nwant none", state, violation)
+	}
+}
+
+// violations returns a description of each rule that the page violates.
+func (a *Axe) violations(p *Page) []string {
 	p.t.Helper()
 	if !Eval[bool](p, `typeof axe === "object"`) {
 		Eval[bool](p, a.script+"\n;true")
 	}
-	for _, violation := range Eval[[]string](p, `axe.run(document, {resultTypes: ["violations"]}).then(result => result.violations.map(v => v.id + ": " + v.help + ": " + v.nodes.map(n => n.html + " " + n.failureSummary).join("; ")))`) {
-		p.t.Errorf("%s: got the violation of axe-core\n%s\nwant none", state, violation)
-	}
+	return Eval[[]string](p, `axe.run({resultTypes: ["violations"]}).then(({violations}) => violations.map((v) => v.id + ": " + v.help + ": " +
+		v.nodes.map((node) => node.html + " " + node.failureSummary).join("; ")))`)
 }

@@ -1,8 +1,10 @@
 package browsertest
 
 import (
+	"mime"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"strings"
 	"testing"
 )
@@ -58,16 +60,36 @@ func TestControls(t *testing.T) {
 	}
 }
 
+// Axe-core finds faults in light and dark, also if the page has a content security policy.
+func TestAxe(t *testing.T) {
+	t.Parallel()
+	axe := NewAxe(t)
+	if axe == nil {
+		t.Skip("skipped: PROMPTRAILS_TEST_AXE names no file")
+	}
+	p := New(t)
+	p.Open(serve(t, `<title>Test</title><main><h1>Test</h1><img src="data:," alt=""><label for="a">Name</label><input id="a"></main>`))
+	axe.Check(p, "a page without faults")
+	p.Open(serve(t, `<title>Test</title><meta name="color-scheme" content="light dark"><link rel="stylesheet" href="/dark.css"><main><h1>Test</h1><img src="data:,"></main>`))
+	if got := axe.violations(p); len(got) != 1 || !strings.HasPrefix(got[0], "image-alt: ") {
+		t.Errorf("violations: got %q, want image-alt", got)
+	}
+	p.Emulate(Look{Dark: true})
+	if got := axe.violations(p); len(got) != 2 || !strings.HasPrefix(got[0], "color-contrast: ") {
+		t.Errorf("violations in dark: got %q, want also color-contrast", got)
+	}
+}
+
 // serve serves a page, with a content security policy like that of the console.
 func serve(t *testing.T, body string) string {
 	t.Helper()
-	scripts := map[string]string{"/error.js": `console.error("x")`, "/throw.js": `throw new Error("x")`}
+	files := map[string]string{"/dark.css": `@media (prefers-color-scheme: dark) { h1 { color: #444; background: #333 } }`, "/error.js": `console.error("x")`, "/throw.js": `throw new Error("x")`}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		script, isScript := scripts[r.URL.Path]
+		file, isFile := files[r.URL.Path]
 		switch {
-		case isScript:
-			w.Header().Set("Content-Type", "text/javascript")
-			_, _ = w.Write([]byte(script))
+		case isFile:
+			w.Header().Set("Content-Type", mime.TypeByExtension(path.Ext(r.URL.Path)))
+			_, _ = w.Write([]byte(file))
 		case r.URL.Path == "/":
 			w.Header().Set("Content-Security-Policy", "default-src 'self'; img-src * data:")
 			w.Header().Set("Content-Type", "text/html")

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/promptrails-community/promptrails-go/internal/browsertest"
+)
+
+// listed lists the routes of the console.
+type listed map[string]bool
+
+func (l listed) HandleFunc(pattern string, _ func(http.ResponseWriter, *http.Request)) {
+	l[pattern] = true
+}
+
+// Each page is in the list of views, so that the tests in a browser look at it.
+func TestViews(t *testing.T) {
+	t.Parallel()
+	c := newCompany(t)
+	routes, seen := listed{}, map[string]bool{"GET /chart.svg": true} // an image
+	c.routes(routes)
+	for _, v := range c.views(t) {
+		seen[v.route] = true
+		if v.route != "" && !routes[v.route] {
+			t.Errorf("view %s: got the route %q, want one of %v", v.name, v.route, slices.Sorted(maps.Keys(routes)))
+		}
+	}
+	for route := range routes {
+		if strings.HasPrefix(route, "GET ") && !seen[route] {
+			t.Errorf("views: got none of the page %q, want one", route)
+		}
+	}
+}
+
+// Each view follows the rules of axe-core and is not wider than the window, in light and
+// dark and on phones. If PROMPTRAILS_TEST_SCREENSHOTS names a folder, it gets a picture of
+// each.
+func TestViewsInBrowser(t *testing.T) {
+	t.Parallel()
+	axe := browsertest.NewAxe(t)
+	if axe == nil {
+		t.Log("the rules of axe-core are not checked: PROMPTRAILS_TEST_AXE names no file")
+	}
+	folder := os.Getenv("PROMPTRAILS_TEST_SCREENSHOTS")
+	for name, look := range map[string]browsertest.Look{
+		"light": {}, "dark": {Dark: true}, "phone": {Width: 360}, "phone-dark": {Width: 360, Dark: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCompany(t)
+			pages := c.pages(t, look)
+			for _, v := range c.views(t) {
+				p := pages[v.person]
+				c.open(t, p, v)
+				state := v.name + " " + name
+				if over := browsertest.Eval[int](p, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
+					t.Errorf("%s: got a page %d pixels wider than the window, want none", state, over)
+				}
+				if folder != "" && name != "phone-dark" {
+					if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%s-%s.png", v.name, name)), p.Screenshot(), 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if axe != nil {
+					browsertest.Eval[bool](p, `document.querySelectorAll("details:not(.menu)").forEach(details => details.open = true), true`)
+					axe.Check(p, state)
+				}
+			}
+		})
+	}
+}
+
+// pages returns a page for each person, and one for no one.
+func (c *company) pages(t *testing.T, look browsertest.Look) map[string]*browsertest.Page {
+	t.Helper()
+	none := browsertest.New(t)
+	pages := map[string]*browsertest.Page{"": none}
+	for _, name := range []string{owner, user, invitee} {
+		pages[name] = none.Another()
+		c.enter(pages[name], name)
+	}
+	for _, p := range pages {
+		p.Emulate(look)
+	}
+	return pages
+}
+
+// open opens a view.
+func (c *company) open(t *testing.T, p *browsertest.Page, v view) {
+	t.Helper()
+	path := v.path
+	if path == loginPath {
+		path = <-c.links
+		defer func() { c.links <- path }()
+	}
+	if status := p.Open(c.url + path); status != v.status {
+		t.Errorf("view %s: got status %d, want %d", v.name, status, v.status)
+	}
+	if v.then != nil {
+		v.then(p)
+	}
+}
