@@ -72,39 +72,42 @@ func (p *Page) Press(keys string) { p.t.Helper(); p.do(chromedp.KeyEvent(keys)) 
 // PressToLoad is Press of a key that loads a page. It returns the status of that page.
 func (p *Page) PressToLoad(key string) int64 { p.t.Helper(); return p.load(chromedp.KeyEvent(key)) }
 
-// Text returns the text of the page.
-func (p *Page) Text() string { p.t.Helper(); return Eval[string](p, `document.body.innerText`) }
+// text is the visible text of the page, with single spaces.
+const text = "document.body.innerText.replace(/\\s+/g, ' ')"
+
+// Text returns the visible text of the page, with single spaces.
+func (p *Page) Text() string { p.t.Helper(); return Eval[string](p, text) }
 
 // Path returns the path of the page.
 func (p *Page) Path() string { p.t.Helper(); return Eval[string](p, `location.pathname`) }
 
 // Shows fails the test unless the page has all the texts.
-func (p *Page) Shows(texts ...string) {
+func (p *Page) Shows(parts ...string) {
 	p.t.Helper()
 	page := p.Text()
-	for _, text := range texts {
-		if !strings.Contains(page, text) {
-			p.t.Errorf("page %s: got\n%s\nwant it to show %q", p.Path(), page, text)
+	for _, part := range parts {
+		if !strings.Contains(page, part) {
+			p.t.Errorf("page %s: got\n%s\nwant it to show %q", p.Path(), page, part)
 		}
 	}
 }
 
 // Hides fails the test if the page has one of the texts.
-func (p *Page) Hides(texts ...string) {
+func (p *Page) Hides(parts ...string) {
 	p.t.Helper()
 	page := p.Text()
-	for _, text := range texts {
-		if strings.Contains(page, text) {
-			p.t.Errorf("page %s: got\n%s\nwant no %q", p.Path(), page, text)
+	for _, part := range parts {
+		if strings.Contains(page, part) {
+			p.t.Errorf("page %s: got\n%s\nwant no %q", p.Path(), page, part)
 		}
 	}
 }
 
-// Await waits until the page has a text. Only a script can change a page that is loaded.
-func (p *Page) Await(text string) {
+// Await waits until a script of the page shows a text.
+func (p *Page) Await(part string) {
 	p.t.Helper()
-	if _, err := chromedp.Run(p.ctx, chromedp.Poll[bool](`document.body.innerText.includes(`+quote(text)+`)`)); err != nil {
-		p.t.Fatalf("page %s: got error %v and\n%s\nwant it to show %q", p.Path(), err, p.Text(), text)
+	if _, err := chromedp.Run(p.ctx, chromedp.Poll[bool](text+`.includes(`+quote(part)+`)`)); err != nil {
+		p.t.Fatalf("page %s: got error %v and\n%s\nwant it to show %q", p.Path(), err, p.Text(), part)
 	}
 }
 
