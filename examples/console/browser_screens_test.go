@@ -49,28 +49,32 @@ func TestViewsInBrowser(t *testing.T) {
 		t.Log("the rules of axe-core are not checked: PROMPTRAILS_TEST_AXE names no file")
 	}
 	folder := os.Getenv("PROMPTRAILS_TEST_SCREENSHOTS")
-	for name, look := range map[string]browsertest.Look{
-		"light": {}, "dark": {Dark: true}, "phone": {Width: 360}, "phone-dark": {Width: 360, Dark: true},
-	} {
-		t.Run(name, func(t *testing.T) {
+	for width, name := range map[int64]string{1440: "", 360: "-phone"} {
+		t.Run(fmt.Sprint(width), func(t *testing.T) {
 			t.Parallel()
 			c := newCompany(t)
-			pages := c.pages(t, look)
+			pages := c.pages(t, browsertest.Look{Width: width})
 			for _, v := range c.views(t) {
 				p := pages[v.person]
 				c.open(t, p, v)
-				state := v.name + " " + name
 				if over := browsertest.Eval[int](p, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
-					t.Errorf("%s: got a page %d pixels wider than the window, want none", state, over)
+					t.Errorf("%s at %d pixels: got a page %d pixels wider than the window, want none", v.name, width, over)
 				}
-				if folder != "" && name != "phone-dark" {
-					if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%s-%s.png", v.name, name)), p.Screenshot(), 0o600); err != nil {
-						t.Fatal(err)
+				for _, dark := range []bool{false, true} {
+					p.Emulate(browsertest.Look{Width: width, Dark: dark})
+					state := v.name + map[bool]string{false: "-light", true: "-dark"}[dark] + name
+					if folder != "" {
+						if err := os.WriteFile(filepath.Join(folder, state+".png"), p.Screenshot(), 0o600); err != nil {
+							t.Fatal(err)
+						}
 					}
 				}
-				if axe != nil {
-					browsertest.Eval[bool](p, `document.querySelectorAll("details:not(.menu)").forEach(details => details.open = true), true`)
-					axe.Check(p, state)
+				browsertest.Eval[bool](p, `document.querySelectorAll("details:not(.menu)").forEach(details => details.open = true), true`)
+				for _, dark := range []bool{true, false} {
+					p.Emulate(browsertest.Look{Width: width, Dark: dark})
+					if axe != nil {
+						axe.Check(p, fmt.Sprintf("%s at %d pixels, dark: %t", v.name, width, dark))
+					}
 				}
 			}
 		})

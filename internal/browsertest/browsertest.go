@@ -25,7 +25,8 @@ type Page struct {
 }
 
 // New starts a browser with an empty profile, and returns a page 1440 pixels wide, in
-// light colors and with reduced motion. It skips the test if no browser is installed.
+// light colors and with reduced motion. It skips the test if no browser is installed, and in
+// short mode.
 func New(t testing.TB) *Page {
 	t.Helper()
 	return start(t, watch(t))
@@ -33,6 +34,9 @@ func New(t testing.TB) *Page {
 
 func start(t testing.TB, faults *faults) *Page {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("skipped: a browser in short mode")
+	}
 	// The pages are ours, and a container has no sandbox for root. Names of hosts, also
 	// those that the browser itself uses, are not looked up.
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(find(t)), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()),
