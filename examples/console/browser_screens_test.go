@@ -60,6 +60,9 @@ func TestViewsInBrowser(t *testing.T) {
 				if over := browsertest.Eval[int](p, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
 					t.Errorf("%s at %d pixels: got a page %d pixels wider than the window, want none", v.name, width, over)
 				}
+				if !browsertest.Eval[bool](p, presentIsShown) {
+					t.Errorf("%s at %d pixels: got a navigation that does not show the present screen", v.name, width)
+				}
 				for _, dark := range []bool{false, true} {
 					p.Emulate(browsertest.Look{Width: width, Dark: dark})
 					state := v.name + map[bool]string{false: "-light", true: "-dark"}[dark] + name
@@ -80,6 +83,12 @@ func TestViewsInBrowser(t *testing.T) {
 		})
 	}
 }
+
+// presentIsShown reports whether the link of the present screen is in the window.
+const presentIsShown = `[...document.querySelectorAll(".side [aria-current]")].every((link) => {
+	const box = link.getBoundingClientRect();
+	return box.left >= 0 && box.right <= innerWidth;
+})`
 
 // pages returns a page for each person, and one for no one.
 func (c *company) pages(t *testing.T, look browsertest.Look) map[string]*browsertest.Page {

@@ -53,13 +53,13 @@ func (s *series) left(now float64) *series {
 	return l
 }
 
-// URL returns the URL of the chart, for light or dark pages.
-func (s *series) URL(theme string) string {
+// URL returns the URL of the chart. Its look is light or dark, after small for phones.
+func (s *series) URL(look string) string {
 	values := make([]string, len(s.Values))
 	for i, v := range s.Values {
 		values[i] = strconv.FormatFloat(v, 'f', -1, 64)
 	}
-	return "/chart.svg?" + url.Values{"name": {s.Name}, "from": {s.From.Format(dateLayout)}, "values": {strings.Join(values, " ")}, "theme": {theme}}.Encode()
+	return "/chart.svg?" + url.Values{"name": {s.Name}, "from": {s.From.Format(dateLayout)}, "values": {strings.Join(values, " ")}, "look": {look}}.Encode()
 }
 
 // Title is the heading of the chart.
@@ -126,7 +126,7 @@ func (c *console) chart(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no such chart", http.StatusNotFound)
 		return
 	}
-	image, err := s.draw(r.URL.Query().Get("theme") == "dark")
+	image, err := s.draw(r.URL.Query().Get("look"))
 	if err != nil {
 		c.log.ErrorContext(r.Context(), "chart", "error", err)
 		http.Error(w, "the chart could not be drawn", http.StatusInternalServerError)
@@ -138,21 +138,26 @@ func (c *console) chart(w http.ResponseWriter, r *http.Request) {
 }
 
 // draw returns the chart as SVG: bars of counts, and lines of amounts that are left.
-func (s *series) draw(dark bool) ([]byte, error) {
-	theme, line := chartTheme(dark)
+func (s *series) draw(look string) ([]byte, error) {
+	theme, line := chartTheme(strings.HasSuffix(look, "dark"))
+	width, height, labels := 640, 240, 6
+	if strings.HasPrefix(look, "small") {
+		width, height, labels = 340, 200, 2
+	}
 	days := make([]string, len(s.Values))
 	for i := range days {
 		days[i] = s.From.AddDate(0, 0, i).Format("2 Jan")
 	}
-	painter := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: 640, Height: 240, Theme: theme})
+	painter := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: width, Height: height, Theme: theme})
 	padding := charts.Box{Top: 16, Right: 24, Bottom: 8, Left: 8, IsSet: true}
-	labels := min(len(days), 6)
+	labels = min(len(days), labels)
 	format := func(v float64) string { return number(v) }
 	if s.Name == "executions" {
 		o := charts.NewBarChartOptionWithData([][]float64{s.Values})
 		o.Theme, o.Padding, o.ValueFormatter = theme, padding, format
 		o.CategoryAxis.Labels, o.CategoryAxis.LabelCount = days, labels
-		o.ValueAxis[0].Min = new(0.0)
+		high, steps := countAxis(slices.Max(s.Values))
+		o.ValueAxis[0].Min, o.ValueAxis[0].Max, o.ValueAxis[0].LabelCount = new(0.0), &high, steps+1
 		err := painter.BarChart(o)
 		if err != nil {
 			return nil, err
@@ -169,6 +174,19 @@ func (s *series) draw(dark bool) ([]byte, error) {
 		return nil, err
 	}
 	return painter.Bytes()
+}
+
+// countAxis returns the end of an axis of counts, and the number of its steps: whole numbers
+// that are easy to read.
+func countAxis(most float64) (end float64, steps int) {
+	for power := 1.0; ; power *= 10 {
+		for _, digit := range []float64{1, 2, 5} {
+			if step := digit * power; most <= 5*step {
+				steps = max(1, int(math.Ceil(most/step)))
+				return step * float64(steps), steps
+			}
+		}
+	}
 }
 
 // chartTheme returns colors that match those of console.css.

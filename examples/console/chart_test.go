@@ -53,10 +53,10 @@ func TestChart(t *testing.T) {
 	if !ok || got.Name != s.Name || !got.From.Equal(s.From) || !slices.Equal(got.Values, s.Values) {
 		t.Errorf("readSeries: got %+v, want %+v", got, s)
 	}
-	for _, theme := range []string{"light", "dark"} {
+	for _, look := range []string{"light", "dark", "small light", "small dark"} {
 		for _, name := range []string{"executions", "left", "balance"} {
 			s.Name = name
-			image := b.get(t, s.URL(theme)).shows(t, 200, "<svg", "10 Mar")
+			image := b.get(t, s.URL(look)).shows(t, 200, "<svg", "10 Mar")
 			checkImage(t, image.body)
 		}
 	}
@@ -69,7 +69,7 @@ func TestChart(t *testing.T) {
 	}
 	for _, values := range [][]float64{{0}, {0, 0, 0}, {1}, {-3, -2}, make([]float64, maxDays)} {
 		for _, name := range []string{"executions", "left"} {
-			if image, err := (&series{name, noon, values}).draw(false); err != nil {
+			if image, err := (&series{name, noon, values}).draw("light"); err != nil {
 				t.Errorf("draw %s %v: got error %v", name, values, err)
 			} else {
 				checkImage(t, string(image))
@@ -99,6 +99,16 @@ func checkImage(t *testing.T, image string) {
 					t.Errorf("image: got the attribute %s, want none that acts", a.Name.Local)
 				}
 			}
+		}
+	}
+}
+
+// The numbers next to the bars are whole, and there are few of them.
+func TestCountAxis(t *testing.T) {
+	t.Parallel()
+	for most, want := range map[float64][2]float64{0: {1, 1}, 1: {1, 1}, 5: {5, 5}, 6: {6, 3}, 16: {20, 4}, 37: {40, 4}, 500: {500, 5}, 501: {600, 3}, 12345: {15000, 3}, 1e15: {1e15, 5}} {
+		if end, steps := countAxis(most); end != want[0] || steps != int(want[1]) {
+			t.Errorf("countAxis(%g): got %g and %d, want %v", most, end, steps, want)
 		}
 	}
 }

@@ -48,6 +48,9 @@ for (const form of document.querySelectorAll("form[data-live]")) {
   });
 }
 
+// On phones the navigation is a line that scrolls. It shows the present screen.
+document.querySelector(".side [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+
 // The switcher of workspaces and other menus close with Escape, and when the focus leaves.
 for (const menu of document.querySelectorAll("details.menu")) {
   menu.addEventListener("keydown", (event) => {
