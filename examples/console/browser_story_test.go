@@ -243,7 +243,7 @@ func TestStoryWithoutScripts(t *testing.T) {
 	s.goTo("Data Masking")
 	s.Fill("Text", "Mail grace@example.com")
 	s.Follow("Show the masked text")
-	s.Shows("Masking is off")
+	s.Shows("masking is off")
 
 	s.goTo("Changelog")
 	s.Follow("Verify")

@@ -44,7 +44,7 @@ func (c *console) login(w http.ResponseWriter, r *http.Request) {
 	}
 	p := describe(err)
 	if errors.Is(err, promptrails.ErrUnauthorized) || errors.Is(err, promptrails.ErrValidation) {
-		p.Status, p.Message = http.StatusUnprocessableEntity, "You are not logged in."
+		p.Status, p.Title, p.Message = http.StatusUnprocessableEntity, "Not logged in", "Correct the value and send the form again."
 		p.Fields = map[string]string{"token": "is not a valid access token or API key"}
 	}
 	c.writeLogin(w, r, p.Status, &form{ID: "login", Problem: p}, next)

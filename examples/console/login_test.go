@@ -18,7 +18,7 @@ func TestLogin(t *testing.T) {
 	token, b := s.token(t, s.Owner), newBrowser(t, s.url)
 	b.get(t, s.root+"/members?q=a").redirects(t, "/login?next="+url.QueryEscape(s.root+"/members?q=a"))
 	b.get(t, "/login?next="+url.QueryEscape(s.root+"/members?q=a")).shows(t, 200, "Access token or API key", s.root+"/members?q=a")
-	b.post(t, "/login", url.Values{"token": {"pat_wrong"}, "next": {s.root}}).shows(t, 422, "is not a valid access token or API key", `aria-invalid="true"`, s.root).hides(t, "pat_wrong")
+	b.post(t, "/login", url.Values{"token": {"pat_wrong"}, "next": {s.root}}).shows(t, 422, "Not logged in", "is not a valid access token or API key", `aria-invalid="true"`, s.root).hides(t, "pat_wrong")
 
 	got := b.post(t, "/login", url.Values{"token": {" " + token + " "}, "next": {s.root + "/members?q=a"}})
 	got.redirects(t, s.root+"/members?q=a")

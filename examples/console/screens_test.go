@@ -161,7 +161,7 @@ func TestNotifications(t *testing.T) {
 	b.get(t, s.root+"/notifications").shows(t, 200, "There are no channels yet.")
 	b.post(t, s.root+"/notifications", sentKey("create", "k1", "name", "Ops", "type", "webhook", "url", "http://hooks.example.com/secret-path", "events", "member.joined")).
 		shows(t, 422, "must begin with https://", `value="member.joined" checked`).hides(t, "secret-path")
-	b.post(t, s.root+"/notifications", sentKey("create", "k2", "name", "Ops", "type", "slack", "url", "https://203.0.114.1/x")).shows(t, 403, "The starter plan does not include slack.", "pro or enterprise", "See the plans")
+	b.post(t, s.root+"/notifications", sentKey("create", "k2", "name", "Ops", "type", "slack", "url", "https://203.0.114.1/x")).shows(t, 403, "The starter plan does not include Slack.", "pro or enterprise", "See the plans")
 	got := b.post(t, s.root+"/notifications", sentKey("create", "k3", "name", "Ops", "type", "webhook", "url", "https://203.0.114.1/secret-path"))
 	page := got.Header.Get("Location")
 	b.get(t, page).shows(t, 200, "Signing secret", "whsec_", "https://203.0.114.1/…").hides(t, "secret-path")
