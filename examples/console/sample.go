@@ -169,6 +169,9 @@ func (m *maker) company(ctx context.Context) error {
 	if err := m.labs(ctx, labs); err != nil {
 		return err
 	}
+	if _, err := sandbox.Billing.TopUp(ctx, promptrails.Money{Amount: 5_00, Currency: "USD"}); err != nil {
+		return err
+	}
 	trial, err := sandbox.Resources.Create(ctx, promptrails.KindAgents, map[string]any{"name": "First steps"})
 	if err != nil {
 		return err
