@@ -20,7 +20,7 @@ const limit = 4 * time.Minute
 // end the test if they cannot do their work.
 type Page struct {
 	t      testing.TB
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // of a test, which has the browser
 	faults *faults
 }
 
@@ -45,17 +45,17 @@ func start(t testing.TB, faults *faults) *Page {
 	t.Cleanup(cancel)
 	ctx, stop := chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(stop)
-	return open(t, ctx, faults)
+	return open(ctx, t, faults)
 }
 
 // Another returns a page with a profile of its own: another person, or a person who has
 // not logged in.
 func (p *Page) Another() *Page {
 	p.t.Helper()
-	return open(p.t, p.ctx, p.faults, chromedp.WithNewBrowserContext())
+	return open(p.ctx, p.t, p.faults, chromedp.WithNewBrowserContext())
 }
 
-func open(t testing.TB, ctx context.Context, faults *faults, options ...chromedp.ContextOption) *Page {
+func open(ctx context.Context, t testing.TB, faults *faults, options ...chromedp.ContextOption) *Page {
 	t.Helper()
 	ctx, shut := chromedp.NewContext(ctx, append(options, chromedp.WithListener(faults.see))...)
 	t.Cleanup(shut)
