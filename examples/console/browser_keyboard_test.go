@@ -41,8 +41,9 @@ const recordFocus = painted + `.then(() => {
 	document.activeElement.blur();
 	document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute("tabindex");
 	window.record = {reached: new Set(), first: null, hidden: [], complete: false};
-	document.addEventListener("focusin", ({target}) => {
-		if (target.tabIndex < 0) return;
+	document.addEventListener("keydown", () => { // the next press of the key, when the focus is painted
+		const target = document.activeElement;
+		if (target.tabIndex < 0 || target === document.body) return;
 		const style = getComputedStyle(target), name = target.outerHTML.slice(0, 120);
 		record.complete ||= target === record.first && record.reached.size > 1;
 		record.first ??= target;
@@ -50,7 +51,7 @@ const recordFocus = painted + `.then(() => {
 		if (style.outlineStyle === "none" || parseFloat(style.outlineWidth) < 2) record.hidden.push(name);
 		const box = target.getBoundingClientRect(), bar = document.querySelector(".bar").getBoundingClientRect();
 		if (!document.querySelector(".bar").contains(target) && !target.matches(".skip") && box.top < bar.bottom - 1 && box.bottom > bar.top && box.height < innerHeight / 2) record.hidden.push("covered by the bar: " + name);
-	});
+	}, true);
 	window.problemsOfFocus = () => {
 		const all = [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")];
 		const missed = all.filter((e) => e.checkVisibility() && !e.disabled && e.type !== "hidden" && !record.reached.has(e));
