@@ -31,7 +31,7 @@ type changelogView struct {
 
 // verified is how far a changelog is verified in this session.
 type verified struct {
-	Head     promptrails.ChangelogHead
+	Head     promptrails.ChangelogHead // the last entry that was verified
 	At       time.Time
 	Complete bool   // up to the newest entry at that time
 	Broken   string // why it does not verify; empty: it does
@@ -101,7 +101,7 @@ func newEntry(e *promptrails.ChangelogEntry, seen *verified) *entry {
 			shown.Fields = append(shown.Fields, f)
 		}
 	}
-	shown.Verified = seen != nil && e.Sequence <= seen.Head.Sequence && isIntact(e)
+	shown.Verified = seen != nil && seen.Broken == "" && e.Sequence <= seen.Head.Sequence && isIntact(e)
 	return shown
 }
 
@@ -140,7 +140,7 @@ func readable(value json.RawMessage) string {
 // newest entry, or the first part of that.
 func (c *console) verifyChangelog(v *visit) (*next, error) {
 	from := &promptrails.ChangelogHead{WorkspaceID: v.Workspace.ID}
-	if seen := c.heads.get(v.Context(), v.Workspace.ID); seen != nil && seen.Broken == "" {
+	if seen := c.heads.get(v.Context(), v.Workspace.ID); seen != nil {
 		from = &seen.Head
 	}
 	newest, err := v.client.Changelog.Head(v.Context())
@@ -152,7 +152,7 @@ func (c *console) verifyChangelog(v *visit) (*next, error) {
 		ListOptions: promptrails.ListOptions{Limit: 100}, Order: promptrails.OrderAscending, SequenceFrom: max(1, from.Sequence), SequenceTo: max(1, last),
 	}, promptrails.WithPrefetch(4))
 	head, err := promptrails.VerifyChangelog(entries, from)
-	result, message := verified{At: c.now()}, ""
+	result, message := verified{Head: *from, At: c.now()}, "" // if it does not verify, the next verification begins at the same entry
 	switch broken, isBroken := errors.AsType[*promptrails.ChainError](err); {
 	case isBroken:
 		result.Broken, message = fmt.Sprintf("entry %d: %s", broken.Sequence, broken.Reason), "The changelog does not verify."

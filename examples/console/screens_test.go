@@ -394,3 +394,46 @@ func TestRequestTime(t *testing.T) {
 		t.Errorf("deadline of a call: got %s, want within the limit of the page", network.deadline)
 	}
 }
+
+// rollback is a server that forgets the entries of a changelog after a sequence.
+type rollback struct{ to *promptrails.ChangelogEntry }
+
+func (n *rollback) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil || n.to == nil || !strings.HasSuffix(r.URL.Path, "/changelog/head") {
+		return response, err
+	}
+	_ = response.Body.Close()
+	head := fmt.Sprintf(`{"data":{"workspace_id":%q,"sequence":%d,"hash":%q}}`, n.to.WorkspaceID, n.to.Sequence, n.to.Hash)
+	response.Body, response.ContentLength = io.NopCloser(strings.NewReader(head)), int64(len(head))
+	response.Header.Del("Content-Length")
+	return response, nil
+}
+
+// A changelog whose newest entries were removed does not verify, however often it is
+// verified again.
+func TestRemovedEntries(t *testing.T) {
+	t.Parallel()
+	network := &rollback{}
+	s := newSite(t, promptrails.PlanStarter, promptrails.WithHTTPClient(&http.Client{Transport: network}))
+	b := s.owner(t)
+	if _, err := s.Owner.Workspaces.Update(t.Context(), s.Workspace.ID, &promptrails.UpdateWorkspaceParams{Name: new("Other")}); err != nil {
+		t.Fatal(err)
+	}
+	page := s.root + "/changelog"
+	verify := func() *response {
+		b.post(t, page+"/verify", sentKey("verify", "k")).redirects(t, page)
+		return b.get(t, page)
+	}
+	verify().shows(t, 200, "✓ verified")
+	entries, err := s.Owner.Changelog.List(t.Context(), &promptrails.ListChangelogParams{Order: promptrails.OrderAscending})
+	if err != nil {
+		t.Fatal(err)
+	}
+	network.to = entries.Items[0]
+	for range 2 {
+		verify().shows(t, 200, "not intact", "an earlier check verified this one").hides(t, "✓ verified", `title="verified"`)
+	}
+	network.to = nil
+	verify().shows(t, 200, "✓ verified")
+}
