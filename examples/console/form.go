@@ -32,8 +32,9 @@ type form struct {
 // change was made, the form keeps its key, so that sending it again cannot make it twice.
 func refused(r *http.Request, p *problem) *form {
 	f := &form{ID: r.PostFormValue(formField), Key: newKey(), Problem: p, values: r.PostForm}
-	if p.Status >= http.StatusInternalServerError {
+	if p.Unknown {
 		f.Key = r.PostFormValue(keyField)
+		p.Message, p.Help = p.Message+" The change may have been made or not.", "Look whether it was made, or send the same form again."
 	}
 	return f
 }

@@ -42,9 +42,9 @@ func (c *console) login(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, next, http.StatusSeeOther) //nolint:gosec // localPath returns a path of this console
 		return
 	}
-	p := describe(err)
+	p := c.explain(r, err)
 	if errors.Is(err, promptrails.ErrUnauthorized) || errors.Is(err, promptrails.ErrValidation) {
-		p.Status, p.Title, p.Message = http.StatusUnprocessableEntity, "Not logged in", "Correct the value and send the form again."
+		p.Status, p.Title, p.Message, p.Help = http.StatusUnprocessableEntity, "Not logged in", "Enter the token or key again.", ""
 		p.Fields = map[string]string{"token": "is not a valid access token or API key"}
 	}
 	c.writeLogin(w, r, p.Status, &form{ID: "login", Problem: p}, next)

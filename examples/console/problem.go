@@ -21,6 +21,7 @@ type problem struct {
 	Fields    map[string]string // by the name of the field
 	RequestID string            // for the people who operate the API
 	Upgrade   bool              // a larger plan helps
+	Unknown   bool              // it is not known whether the change was made, or will be
 }
 
 // The errors of this program, besides those of the API.
@@ -45,6 +46,7 @@ func describe(err error) *problem {
 			p.Fields[name[strings.LastIndexByte(name, '.')+1:]] = reason // amount.amount is the field amount
 		}
 	}
+	p.Unknown = p.Unknown || p.Status >= http.StatusInternalServerError
 	if e, ok := errors.AsType[*promptrails.RateLimitError](err); ok && e.RetryAfter > 0 {
 		p.Help = fmt.Sprintf("Try again in %s.", e.RetryAfter.Round(time.Second))
 	}
@@ -89,7 +91,7 @@ var kinds = []struct {
 	{promptrails.ErrRateLimited, problem{Status: http.StatusTooManyRequests, Title: "Too many requests", Message: "The API limits the rate of requests.", Help: "Wait a moment and try again."}},
 	{promptrails.ErrConflict, problem{Status: http.StatusConflict, Title: "Not possible now", Message: "The state of the object does not permit this."}},
 	{promptrails.ErrGone, problem{Status: http.StatusConflict, Title: "Not possible now", Message: "The state of the object does not permit this."}},
-	{promptrails.ErrUnavailable, problem{Status: http.StatusServiceUnavailable, Title: "The API does not respond", Message: "The change may have been made or not.", Help: "Look whether it was made, or send the same form again."}},
+	{promptrails.ErrUnavailable, problem{Status: http.StatusServiceUnavailable, Title: "The API does not respond", Message: "It cannot be reached, or is too slow.", Help: "Try again in a moment."}},
 	{promptrails.ErrServer, problem{Status: http.StatusBadGateway, Title: "The API failed", Message: "The API reports an internal error."}},
 }
 
@@ -99,6 +101,9 @@ func describeKind(err error) *problem {
 		if errors.Is(err, kind.err) {
 			return &kind.problem
 		}
+	}
+	if _, ok := errors.AsType[*promptrails.Error](err); ok {
+		return &problem{Status: http.StatusBadGateway, Title: "Unexpected response", Message: "The console cannot use the response of the API. Its log has the reason."}
 	}
 	return &problem{Status: http.StatusInternalServerError, Title: "Internal error", Message: "The console failed. Its log has the reason."}
 }
@@ -125,6 +130,8 @@ func describeCode(p *problem, e *promptrails.Error) {
 		p.Message, p.Help = sentence(e.Message), "Ask an admin of the workspace for a new invitation."
 	case promptrails.CodeIdempotencyKeyReused:
 		p.Message, p.Help = "This form was sent before, with other values.", "The first values apply. Open the page again for another change."
+	case promptrails.CodeIdempotencyInProgress:
+		p.Message, p.Unknown = "This form was sent before, and the API still works on it.", true
 	case promptrails.CodeIdempotencyAnswerGone:
 		p.Message, p.Help = "This form was sent before. The secret that it made is not shown again.", "Open the page again, and make a new one."
 	case promptrails.CodeInvalidState, promptrails.CodeForbidden:
@@ -180,10 +187,20 @@ type failure struct {
 	Back, BackText string
 }
 
-// fail writes the page about an error. A session that the API no longer accepts leads to
-// the login, and from there back to the page.
-func (c *console) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) {
+// explain returns the problem of an error, and logs an error that people cannot correct.
+func (c *console) explain(r *http.Request, err error) *problem {
 	p := describe(err)
+	if p.Status == http.StatusInternalServerError || p.Status == http.StatusBadGateway {
+		c.log.ErrorContext(r.Context(), "request failed", "route", r.Pattern, "error", err)
+	}
+	return p
+}
+
+// fail writes the page about an error. A session that the API no longer accepts leads to
+// the login, and from there back to the page. A form that cannot be shown again is sent again,
+// with its key, if the browser loads the page again.
+func (c *console) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) {
+	p := c.explain(r, err)
 	switch {
 	case p.Status == http.StatusUnauthorized:
 		_ = c.sessions.Destroy(r.Context())
@@ -193,11 +210,14 @@ func (c *console) fail(w http.ResponseWriter, r *http.Request, v *visit, err err
 		}
 		http.Redirect(w, r, "/login?"+query.Encode(), http.StatusSeeOther)
 		return
-	case p.Status == http.StatusServiceUnavailable && r.Method != http.MethodPost:
-		p.Message, p.Help = "The page could not be read.", "Try again in a moment."
+	case p.Unknown && r.Method == http.MethodPost:
+		p.Help = "Load this page again in a moment, to send the same form again."
+		if v == nil || v.failed == nil {
+			p.Message += " Nothing was changed."
+		}
+	case p.Status == http.StatusServiceUnavailable:
+		p.Message = "The page could not be read."
 		w.Header().Set("Retry-After", "10")
-	case p.Status == http.StatusInternalServerError:
-		c.log.ErrorContext(r.Context(), "request failed", "route", r.Pattern, "error", err)
 	}
 	if v == nil {
 		v = &visit{Request: r, w: w, c: c}

@@ -220,3 +220,71 @@ func TestLostResponse(t *testing.T) {
 		t.Errorf("keys after a lost response: got %+v, error %v; want one", page, err)
 	}
 }
+
+// roundTripper is a network of a test.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// The person learns whether a change may have been made, and the form keeps its key if so. An
+// error that people cannot correct is in the log.
+func TestUnknownOutcome(t *testing.T) {
+	t.Parallel()
+	respond := func(r *http.Request, status int, body string) *http.Response {
+		return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)), Request: r}
+	}
+	for name, c := range map[string]struct {
+		status   int
+		body     string
+		want     int
+		parts    []string
+		log      string
+		down     bool // after the change
+		keepsKey bool
+	}{
+		"unreadable":  {status: 200, body: "<h1>Welcome</h1>", want: 502, parts: []string{"Unexpected response", "The change may have been made or not."}, log: "request failed", keepsKey: true},
+		"incomplete":  {status: 201, body: `{"data":{"id":"1"`, want: 502, parts: []string{"Unexpected response", "The change may have been made or not."}, log: "request failed", keepsKey: true},
+		"failed":      {status: 500, body: "{}", want: 502, parts: []string{"The API failed", "The change may have been made or not."}, log: "request failed", keepsKey: true},
+		"in progress": {status: 409, body: `{"error":{"code":"idempotency_in_progress","message":"still running"}}`, want: 409, parts: []string{"the API still works on it", "The change may have been made or not."}, keepsKey: true},
+		"conflict":    {status: 409, body: `{"error":{"code":"conflict","message":"no"}}`, want: 409, parts: []string{"Not possible now"}},
+		"then down":   {status: 503, body: "{}", want: 503, parts: []string{"The change may have been made or not.", "Load this page again in a moment, to send the same form again."}, down: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			down := false
+			s := newSite(t, promptrails.PlanPro, promptrails.WithHTTPClient(&http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				switch {
+				case down:
+					return nil, io.ErrUnexpectedEOF
+				case r.Method == http.MethodPost:
+					down = c.down
+					return respond(r, c.status, c.body), nil
+				}
+				return http.DefaultTransport.RoundTrip(r)
+			})}))
+			got := s.owner(t).post(t, s.root+"/api-keys", sentKey("create", "first-key", "name", "Build")).shows(t, c.want, c.parts...)
+			if kept := strings.Contains(got.body, `name="idempotency_key" value="first-key"`); kept != c.keepsKey {
+				t.Errorf("form keeps its key: got %v, want %v", kept, c.keepsKey)
+			}
+			if unknown := strings.Contains(got.body, "may have been made"); unknown != (c.keepsKey || c.down) {
+				t.Errorf("change may have been made: got %v, want %v", unknown, c.keepsKey || c.down)
+			}
+			if !strings.Contains(s.log.String(), c.log) {
+				t.Errorf("log: got\n%s\nwant it to contain %q", s.log, c.log)
+			}
+		})
+	}
+}
+
+// A form that was not sent to the API can be sent again.
+func TestFormDuringAnOutage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, promptrails.PlanPro)
+	b := s.owner(t)
+	s.Down()
+	form := sentKey("create", "k", "name", "Build", "scopes", "agents:read")
+	b.post(t, s.root+"/api-keys", form).shows(t, 503, "Nothing was changed. Load this page again in a moment, to send the same form again.").hides(t, "may have been made")
+	newBrowser(t, s.url).post(t, "/login", url.Values{"token": {"pat_x"}}).shows(t, 503, "Try again in a moment.").hides(t, "may have been made")
+	s.Up()
+	b.post(t, s.root+"/api-keys", form).shows(t, http.StatusSeeOther)
+}

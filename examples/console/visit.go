@@ -70,7 +70,7 @@ func (c *console) change(p page, a action) http.HandlerFunc {
 			http.Redirect(w, r, n.path, http.StatusSeeOther)
 			return
 		}
-		problem := describe(err)
+		problem := c.explain(r, err)
 		if problem.Status != http.StatusUnauthorized {
 			v.status, v.failed = problem.Status, refused(r, problem)
 			err = p(v)
