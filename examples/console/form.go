@@ -143,10 +143,10 @@ func newField(f *form, name, label string, options ...string) (*field, error) {
 }
 
 // version returns the option that refuses a change if the object has changed since the form
-// was shown.
+// was shown, or nil if the server does not report versions.
 func (v *visit) version() promptrails.RequestOption {
 	var version int64
-	if _, err := fmt.Sscan(v.PostFormValue(versionField), &version); err != nil {
+	if _, err := fmt.Sscan(v.PostFormValue(versionField), &version); err != nil || version == 0 {
 		return nil
 	}
 	return promptrails.WithIfMatch(version)

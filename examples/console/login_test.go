@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -194,5 +195,41 @@ func TestNotes(t *testing.T) {
 	group.Wait()
 	if taken.Load() != 1 {
 		t.Errorf("16 takes of a note: got it %d times, want 1", taken.Load())
+	}
+}
+
+// After a login, each form that was sent without one leads to a page.
+func TestReturnPath(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, promptrails.PlanPro)
+	b := s.owner(t)
+	if _, err := s.Owner.Invitations.Create(t.Context(), &promptrails.CreateInvitationParams{Email: "grace@example.com", Role: promptrails.RoleUser}); err != nil {
+		t.Fatal(err)
+	}
+	credential, err := s.Owner.Credentials.Create(t.Context(), &promptrails.CreateCredentialParams{Name: "Main", Type: "openai", Value: promptrails.NewSecret("sk-1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths := []string{"/workspaces", "/workspaces/new", s.root + "/credentials/" + credential.ID}
+	for _, screen := range screens {
+		paths = append(paths, strings.TrimSuffix(s.root+"/"+screen.Path, "/"))
+	}
+	forms := map[string]bool{}
+	for _, path := range paths {
+		for _, form := range regexp.MustCompile(`method="post" action="([^"#]+)`).FindAllStringSubmatch(b.get(t, path).body, -1) {
+			forms[form[1]] = true
+		}
+	}
+	delete(forms, "/logout")
+	if len(forms) < 15 {
+		t.Errorf("forms: got %v, want at least 15", forms)
+	}
+	for form := range forms {
+		login, err := url.Parse(newBrowser(t, s.url).post(t, form, nil).Header.Get("Location"))
+		if err != nil || login.Path != "/login" {
+			t.Errorf("%s without a session: got location %v, error %v; want the login", form, login, err)
+			continue
+		}
+		b.get(t, localPath(login.Query().Get("next"))).shows(t, 200)
 	}
 }

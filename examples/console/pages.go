@@ -8,6 +8,8 @@ import (
 	"path"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	promptrails "github.com/promptrails-community/promptrails-go"
 )
@@ -35,12 +37,9 @@ func parsePages() map[string]*template.Template {
 
 // functions are the functions of templates.
 var functions = template.FuncMap{
-	"field": newField,
-	"label": func(name any) string { return label(fmt.Sprint(name)) },
-	"title": func(name any) string {
-		text := label(fmt.Sprint(name))
-		return strings.ToUpper(text[:min(1, len(text))]) + text[min(1, len(text)):]
-	},
+	"field":    newField,
+	"label":    func(name any) string { return label(fmt.Sprint(name)) },
+	"title":    func(name any) string { return capital(label(fmt.Sprint(name))) },
 	"when":     when,
 	"day":      func(t time.Time) template.HTML { return timeElement(t, "2 Jan 2006") },
 	"isodate":  isoDate,
@@ -87,6 +86,15 @@ func label(name string) string {
 		return text
 	}
 	return strings.NewReplacer("_", " ", ".", " ").Replace(name)
+}
+
+// capital returns a text with a capital letter at its beginning.
+func capital(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if size == 0 {
+		return ""
+	}
+	return string(unicode.ToUpper(first)) + text[size:]
 }
 
 // count formats an integer, or a pointer to one.

@@ -160,7 +160,7 @@ func sentence(message string) string {
 	if message == "" {
 		return ""
 	}
-	return strings.ToUpper(message[:1]) + message[1:] + "."
+	return capital(message) + "."
 }
 
 // join joins names.

@@ -437,3 +437,48 @@ func TestRemovedEntries(t *testing.T) {
 	network.to = nil
 	verify().shows(t, 200, "✓ verified")
 }
+
+// Another server may have values that this program does not know, and no versions.
+func TestOtherServers(t *testing.T) {
+	t.Parallel()
+	network := &tampering{}
+	s := newSite(t, promptrails.PlanStarter, promptrails.WithHTTPClient(&http.Client{Transport: network}))
+	b := s.owner(t)
+	network.from, network.to = `"plan":"starter"`, `"plan":"ölçek"`
+	b.get(t, s.root).shows(t, 200, "<dd>Ölçek</dd>")
+	network.from, network.to = `"version":`, `"revision":`
+	version := b.get(t, s.root+"/settings").value(t, `name="version" value="`, `"`)
+	b.post(t, s.root+"/settings", sentKey("rename", "k", "name", "Other", "version", version)).redirects(t, s.root+"/settings")
+}
+
+// The message about a change is shown, also if the path of its page has escaped characters.
+func TestEscapedIDs(t *testing.T) {
+	t.Parallel()
+	var id string
+	s := newSite(t, promptrails.PlanStarter, promptrails.WithHTTPClient(&http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		r = r.Clone(r.Context())
+		r.URL.Path, r.URL.RawPath = strings.Replace(r.URL.Path, "a b/c", id, 1), ""
+		return (&tampering{`"id":"` + id + `"`, `"id":"a b/c"`}).RoundTrip(r)
+	})}))
+	credential, err := s.Owner.Credentials.Create(t.Context(), &promptrails.CreateCredentialParams{Name: "Main", Type: "openai", Value: promptrails.NewSecret("sk-1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id = credential.ID
+	b := s.owner(t)
+	page := s.root + "/credentials/a%20b%2Fc"
+	b.post(t, page+"/default", sentKey("default", "k")).redirects(t, page)
+	b.get(t, page).shows(t, 200, "Main", "It is now the default of the type openai.")
+}
+
+// The check of a slug claims nothing if the API fails.
+func TestFailedSlugCheck(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, promptrails.PlanStarter, promptrails.WithHTTPClient(&http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		if strings.HasSuffix(r.URL.Path, "/workspaces/second") {
+			return nil, io.ErrUnexpectedEOF
+		}
+		return http.DefaultTransport.RoundTrip(r)
+	})}))
+	s.owner(t).get(t, "/workspaces/new?slug=second").shows(t, 200, "✗ The slug could not be checked.").hides(t, "✓")
+}

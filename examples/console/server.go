@@ -26,7 +26,7 @@ var assets embed.FS
 type console struct {
 	connect  connectFunc
 	sessions *scs.SessionManager
-	flashes  notes[flash]    // by the path of the page, so that another tab does not take one
+	flashes  notes[flash]    // by the escaped path of the page, so that another tab does not take one
 	heads    notes[verified] // by the workspace
 	pages    map[string]*template.Template
 	log      *slog.Logger
@@ -116,6 +116,7 @@ func (c *console) routes(mux router) {
 	get(w+"/members", c.members)
 	post(w+"/members/{id}/role", c.members, c.changeRole)
 	post(w+"/members/{id}/remove", c.members, c.removeMember)
+	get(w+"/invitations", c.members) // after a login, if the form of an invitation led there
 	post(w+"/invitations", c.members, c.invite)
 	post(w+"/invitations/{id}/resend", c.members, c.resendInvitation)
 	post(w+"/invitations/{id}/revoke", c.members, c.revokeInvitation)

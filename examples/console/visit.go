@@ -189,7 +189,7 @@ func (v *visit) render(name, title string, view any) error {
 	}
 	var message *flash
 	if v.Method == http.MethodGet { // a HEAD shows nothing
-		message = v.c.flashes.take(v.Context(), v.URL.Path)
+		message = v.c.flashes.take(v.Context(), v.URL.EscapedPath())
 	}
 	v.c.write(v.w, v.Request, v.status, name, &shown{v, title, screen, message, view})
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"regexp"
 	"strings"
 
@@ -56,10 +57,13 @@ func (c *console) checkSlug(v *visit, slug string) slugCheck {
 	if !slugForm.MatchString(slug) || len(slug) > 63 {
 		return slugCheck{Text: "Use 1 to 63 lowercase letters and digits, separated by single hyphens."}
 	}
-	if w, err := v.client.Workspaces.Get(v.Context(), slug); err == nil {
+	switch w, err := v.client.Workspaces.Get(v.Context(), slug); {
+	case err == nil:
 		return slugCheck{Text: "Your workspace " + w.Name + " has this slug."}
+	case errors.Is(err, promptrails.ErrNotFound):
+		return slugCheck{Text: "The form is valid, and none of your workspaces has it.", OK: true}
 	}
-	return slugCheck{Text: "The form is valid, and none of your workspaces has it.", OK: true}
+	return slugCheck{Text: "The slug could not be checked. Try again in a moment."}
 }
 
 func (c *console) createWorkspace(v *visit) (*next, error) {
