@@ -51,7 +51,7 @@ type settings struct {
 func (s *settings) flags() *flag.FlagSet {
 	f := flag.NewFlagSet("console", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.StringVar(&s.addr, "addr", defaultAddr, "listen on this `address`; if the default is in use, on a free port")
+	f.StringVar(&s.addr, "addr", defaultAddr, "listen on this `address`; if the default cannot be used, on a free port")
 	f.StringVar(&s.url, "url", "", "administer the workspaces of the API at this `URL`; people log in with an access token or an API key. Without it, the console runs a service in memory, with sample data")
 	f.StringVar(&s.tlsCert, "tls-cert", "", "serve HTTPS with the certificate chain in this `file`, in PEM format")
 	f.StringVar(&s.tlsKey, "tls-key", "", "the `file` with the private key of the certificate")
@@ -85,6 +85,9 @@ func parse(args []string) (*settings, error) {
 		return nil, errors.New("-tls-cert and -tls-key belong together")
 	}
 	s.https = s.https || s.tlsCert != ""
+	if _, _, err := net.SplitHostPort(s.addr); err != nil {
+		return nil, fmt.Errorf("-addr: %w", err)
+	}
 	if !s.https && !isLoopback(s.addr) {
 		return nil, fmt.Errorf("-addr %s: other machines would send access tokens without encryption; set -tls-cert and -tls-key, or -https if a proxy encrypts", s.addr)
 	}
@@ -171,10 +174,11 @@ func serve(ctx context.Context, s *settings, stdout io.Writer, log *slog.Logger)
 	return nil
 }
 
-// listen listens on -addr, or on a free port if the default one is in use.
+// listen listens on -addr, or on a free port if the default one cannot be used. Systems differ
+// in the error for a port that is in use.
 func listen(ctx context.Context, s *settings) (net.Listener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.addr)
-	if errors.Is(err, syscall.EADDRINUSE) && !s.addrSet {
+	if err != nil && !s.addrSet {
 		listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	}
 	if err != nil {

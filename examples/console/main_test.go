@@ -26,6 +26,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"-tls-cert", "x"}, "-tls-cert and -tls-key belong together"},
 		{[]string{"-addr", "0.0.0.0:8080"}, "other machines would send access tokens without encryption"},
 		{[]string{"-addr", ":8080"}, "other machines would send access tokens without encryption"},
+		{[]string{"-addr", "8080"}, "-addr: address 8080: missing port in address"},
 		{[]string{"-url", "http://192.0.2.1"}, "-url: "},
 		{[]string{"-log-level", "loud"}, "-log-level"},
 	} {
@@ -87,5 +88,23 @@ func TestReadme(t *testing.T) {
 	}
 	if verifyAtMost != 20_000 {
 		t.Errorf("entries of a verification: got %d, want the 20,000 of README.md", verifyAtMost)
+	}
+}
+
+// If the default address cannot be used, the program listens on a free port. Otherwise -addr
+// is what was asked for.
+func TestListen(t *testing.T) {
+	t.Parallel()
+	const notHere = "192.0.2.1:8080"
+	listener, err := listen(t.Context(), &settings{addr: notHere})
+	if err != nil {
+		t.Fatalf("listen: got error %v, want a free port", err)
+	}
+	defer listener.Close()
+	if got := listener.Addr().String(); !isLoopback(got) {
+		t.Errorf("address: got %s, want one that other machines do not reach", got)
+	}
+	if _, err := listen(t.Context(), &settings{addr: notHere, addrSet: true}); err == nil {
+		t.Errorf("listen on -addr %s: got no error", notHere)
 	}
 }
