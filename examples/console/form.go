@@ -63,6 +63,15 @@ func (f *form) Value(name string, before ...any) string {
 	return ""
 }
 
+// Version returns the version of the object that the person has seen. If the form was refused,
+// that is still the one that was sent, unless the reason was a newer one.
+func (f *form) Version(current int64) string {
+	if f.Problem != nil && !f.Problem.Changed {
+		return f.values.Get(versionField)
+	}
+	return fmt.Sprint(current)
+}
+
 // Checked reports whether a box is checked. It was from before if before is set.
 func (f *form) Checked(name, value string, before bool) bool {
 	if f.Problem != nil {

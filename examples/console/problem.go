@@ -21,6 +21,7 @@ type problem struct {
 	Fields    map[string]string // by the name of the field
 	RequestID string            // for the people who operate the API
 	Upgrade   bool              // a larger plan helps
+	Changed   bool              // someone else has changed the object
 	Unknown   bool              // it is not known whether the change was made, or will be
 }
 
@@ -86,7 +87,7 @@ var kinds = []struct {
 	{promptrails.ErrValidation, problem{Status: http.StatusUnprocessableEntity, Title: "Not valid", Message: "Correct the values and send the form again."}},
 	{promptrails.ErrForbidden, problem{Status: http.StatusForbidden, Title: "Not allowed", Message: "Your role does not permit this."}},
 	{promptrails.ErrNotFound, problem{Status: http.StatusNotFound, Title: "Not found", Message: "It does not exist, or you are not a member of its workspace.", Help: "It may have been deleted since the page was shown."}},
-	{promptrails.ErrPreconditionFailed, problem{Status: http.StatusConflict, Title: "Changed meanwhile", Message: "Someone else has changed it since this page was shown.", Help: "Compare the values, and send the form again to replace them."}},
+	{promptrails.ErrPreconditionFailed, problem{Status: http.StatusConflict, Title: "Changed meanwhile", Changed: true, Message: "Someone else has changed it since this page was shown.", Help: "Compare the values, and send the form again to replace them."}},
 	{promptrails.ErrQuotaExceeded, problem{Status: http.StatusPaymentRequired, Title: "Limit reached", Message: "A limit of the plan is reached."}},
 	{promptrails.ErrRateLimited, problem{Status: http.StatusTooManyRequests, Title: "Too many requests", Message: "The API limits the rate of requests.", Help: "Wait a moment and try again."}},
 	{promptrails.ErrConflict, problem{Status: http.StatusConflict, Title: "Not possible now", Message: "The state of the object does not permit this."}},

@@ -482,3 +482,23 @@ func TestFailedSlugCheck(t *testing.T) {
 	})}))
 	s.owner(t).get(t, "/workspaces/new?slug=second").shows(t, 200, "✗ The slug could not be checked.").hides(t, "✓")
 }
+
+// A form that was refused for another reason does not overwrite the change that someone else
+// has made meanwhile.
+func TestChangedMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, promptrails.PlanStarter)
+	credential, err := s.Owner.Credentials.Create(t.Context(), &promptrails.CreateCredentialParams{Name: "Main", Type: "openai", Value: promptrails.NewSecret("sk-1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, page := s.owner(t), s.root+"/credentials/"+credential.ID
+	version := func(r *response) string { return r.value(t, `name="version" value="`, `"`) }
+	seen := version(b.get(t, page))
+	if _, err := s.Owner.Credentials.Update(t.Context(), credential.ID, &promptrails.UpdateCredentialParams{Description: new("Of someone else")}); err != nil {
+		t.Fatal(err)
+	}
+	refused := b.post(t, page, sentKey("edit", "k1", "name", "", "description", "Mine", "version", seen)).shows(t, 422)
+	refused = b.post(t, page, sentKey("edit", "k2", "name", "Main", "description", "Mine", "version", version(refused))).shows(t, 409, "Someone else has changed it", `value="Mine"`)
+	b.post(t, page, sentKey("edit", "k3", "name", "Main", "description", "Mine", "version", version(refused))).redirects(t, page)
+}
