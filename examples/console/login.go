@@ -14,6 +14,7 @@ type loginView struct {
 	Form    *form
 	Next    string
 	Expired bool
+	Unsent  bool // a form led here, and was not sent
 	Sample  bool // there are links that log in
 }
 
@@ -23,7 +24,7 @@ func (c *console) loginPage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *console) writeLogin(w http.ResponseWriter, r *http.Request, status int, f *form, next string) {
-	view := &loginView{Form: f, Next: next, Expired: r.URL.Query().Has("expired"), Sample: c.sample != nil}
+	view := &loginView{Form: f, Next: next, Expired: r.URL.Query().Has("expired"), Unsent: r.URL.Query().Has("unsent"), Sample: c.sample != nil}
 	v := &visit{Request: r, w: w, c: c}
 	if f.Problem != nil {
 		v.failed = f

@@ -99,8 +99,9 @@ func TestRevokedToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	login := "/login?expired=1&next=" + url.QueryEscape(s.root+"/billing")
-	b.post(t, s.root+"/billing/plan", sentKey("plan-pro", "k", "plan", "pro")).redirects(t, login)
-	b.get(t, login).shows(t, 200, "Your session is over", s.root+"/billing")
+	b.post(t, s.root+"/billing/plan", sentKey("plan-pro", "k", "plan", "pro")).redirects(t, login+"&unsent=1")
+	b.get(t, login+"&unsent=1").shows(t, 200, "Your session is over", "Your form was not sent.", s.root+"/billing")
+	b.get(t, login).hides(t, "Your form was not sent.")
 	b.get(t, s.root+"/billing").redirects(t, "/login?next="+url.QueryEscape(s.root+"/billing"))
 }
 

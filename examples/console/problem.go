@@ -202,6 +202,7 @@ func (c *console) explain(r *http.Request, err error) *problem {
 // with its key, if the browser loads the page again.
 func (c *console) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) {
 	p := c.explain(r, err)
+	unsent := r.Method == http.MethodPost && (v == nil || v.failed == nil)
 	switch {
 	case p.Status == http.StatusUnauthorized:
 		_ = c.sessions.Destroy(r.Context())
@@ -209,11 +210,14 @@ func (c *console) fail(w http.ResponseWriter, r *http.Request, v *visit, err err
 		if !errors.Is(err, errLoggedOut) {
 			query.Set("expired", "1")
 		}
+		if unsent {
+			query.Set("unsent", "1")
+		}
 		http.Redirect(w, r, "/login?"+query.Encode(), http.StatusSeeOther)
 		return
 	case p.Unknown && r.Method == http.MethodPost:
 		p.Help = "Load this page again in a moment, to send the same form again."
-		if v == nil || v.failed == nil {
+		if unsent {
 			p.Message += " Nothing was changed."
 		}
 	case p.Status == http.StatusServiceUnavailable:
