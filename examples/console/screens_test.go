@@ -502,3 +502,16 @@ func TestChangedMeanwhile(t *testing.T) {
 	refused = b.post(t, page, sentKey("edit", "k2", "name", "Main", "description", "Mine", "version", version(refused))).shows(t, 409, "Someone else has changed it", `value="Mine"`)
 	b.post(t, page, sentKey("edit", "k3", "name", "Main", "description", "Mine", "version", version(refused))).redirects(t, page)
 }
+
+// A panic is a page and a line of the log, like another internal error.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, promptrails.PlanStarter)
+	s.console.connect = func(...promptrails.Option) (*promptrails.Client, error) { panic("out of order") }
+	newBrowser(t, s.url).post(t, "/login", url.Values{"token": {"pat_x"}}).shows(t, 500, "Internal error").hides(t, "out of order")
+	for _, part := range []string{"level=ERROR", "panic: out of order", "login.go", "status=500"} {
+		if !strings.Contains(s.log.String(), part) {
+			t.Errorf("log: got\n%s\nwant it to contain %q", s.log, part)
+		}
+	}
+}

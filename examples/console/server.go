@@ -5,9 +5,11 @@ import (
 	"cmp"
 	"context"
 	"embed"
+	"fmt"
 	"html/template"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -207,8 +209,21 @@ func cached(next http.Handler) http.Handler {
 func (c *console) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start, status := time.Now(), &statusWriter{ResponseWriter: w}
-		next.ServeHTTP(status, r)
+		c.recovered(next).ServeHTTP(status, r)
 		c.log.InfoContext(r.Context(), "request", "route", cmp.Or(r.Pattern, r.Method), "status", cmp.Or(status.code, http.StatusOK), "duration", time.Since(start))
+	})
+}
+
+// recovered shows and logs a panic like another internal error. The log of the server is for
+// debugging: it has the mistakes of clients.
+func (c *console) recovered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if reason := recover(); reason != nil {
+				c.fail(w, r, nil, fmt.Errorf("panic: %v\n%s", reason, debug.Stack()))
+			}
+		}()
+		next.ServeHTTP(w, r)
 	})
 }
 
