@@ -86,7 +86,7 @@ func (v *visit) scopesOfForm() (scopes promptrails.Scopes) {
 
 // made shows a new key. This is the only time that the API returns it.
 func (v *visit) made(key *promptrails.CreatedAPIKey, message string) *next {
-	return &next{v.path("api-keys", key.ID), flash{message + " Copy it now: it is not shown again.", "API key", key.Key.Reveal()}}
+	return &next{v.path("api-keys", key.ID), flash{Message: message + " Copy it now: it is not shown again.", SecretLabel: "API key", Secret: key.Key.Reveal()}}
 }
 
 type apiKeyView struct {

@@ -24,7 +24,10 @@ func (l listed) HandleFunc(pattern string, _ func(http.ResponseWriter, *http.Req
 func TestViews(t *testing.T) {
 	t.Parallel()
 	c := newCompany(t)
-	routes, seen := listed{}, map[string]bool{"GET /chart.svg": true} // an image
+	routes, seen := listed{}, map[string]bool{
+		"GET /chart.svg": true, // an image
+		"GET /workspaces/{workspace}/invitations": true, // the page of members
+	}
 	c.routes(routes)
 	for _, v := range c.views(t) {
 		seen[v.route] = true

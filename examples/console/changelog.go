@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -97,12 +98,33 @@ func (c *console) changelog(v *visit) error {
 func newEntry(e *promptrails.ChangelogEntry, seen *verified) *entry {
 	shown := &entry{ChangelogEntry: e}
 	for name, change := range e.Changes.All() {
-		if f := (fieldChange{name, readable(change.From), readable(change.To)}); f.From != f.To || f.IsSecret() {
+		if f := newFieldChange(name, change); f.From != f.To || f.IsSecret() {
 			shown.Fields = append(shown.Fields, f)
 		}
 	}
 	shown.Verified = seen != nil && seen.Broken == "" && e.Sequence <= seen.Head.Sequence && isIntact(e)
 	return shown
+}
+
+func newFieldChange(name string, change promptrails.Change) fieldChange {
+	from, to := readable(change.From), readable(change.To)
+	if short, isMicros := strings.CutSuffix(name, "_micros"); isMicros {
+		name, from, to = short, units(from), units(to)
+	}
+	return fieldChange{name, from, to}
+}
+
+// units returns millionths of a unit as units, with at least two decimals.
+func units(micros string) string {
+	n, err := strconv.ParseInt(micros, 10, 64)
+	if err != nil {
+		return micros
+	}
+	text := strconv.FormatFloat(float64(n)/1e6, 'f', 6, 64)
+	for range 4 {
+		text = strings.TrimSuffix(text, "0")
+	}
+	return text
 }
 
 // isIntact reports whether an entry has the hash of its content. That it is in the chain is
@@ -152,22 +174,25 @@ func (c *console) verifyChangelog(v *visit) (*next, error) {
 		ListOptions: promptrails.ListOptions{Limit: 100}, Order: promptrails.OrderAscending, SequenceFrom: max(1, from.Sequence), SequenceTo: max(1, last),
 	}, promptrails.WithPrefetch(4))
 	head, err := promptrails.VerifyChangelog(entries, from)
-	result, message := verified{Head: *from, At: c.now()}, "" // if it does not verify, the next verification begins at the same entry
+	result := verified{Head: *from, At: c.now()} // if it does not verify, the next verification begins at the same entry
 	switch broken, isBroken := errors.AsType[*promptrails.ChainError](err); {
 	case isBroken:
-		result.Broken, message = fmt.Sprintf("entry %d: %s", broken.Sequence, broken.Reason), "The changelog does not verify."
+		result.Broken = fmt.Sprintf("entry %d: %s", broken.Sequence, broken.Reason)
 	case err != nil:
 		return nil, err
 	case head.Sequence == newest.Sequence && head.Hash != newest.Hash:
-		result.Broken, message = "the newest entry differs from the head", "The changelog does not verify."
+		result.Broken = "the newest entry differs from the head"
 	case head.Sequence < last:
-		result.Broken, message = fmt.Sprintf("entries after %d are missing", head.Sequence), "The changelog does not verify."
+		result.Broken = fmt.Sprintf("entries after %d are missing", head.Sequence)
 	default:
 		result.Head, result.Complete = *head, head.Sequence == newest.Sequence
-		message = fmt.Sprintf("Entries 1 to %d are verified.", head.Sequence)
 	}
 	c.heads.put(v.Context(), v.Workspace.ID, result)
-	return then(v.path("changelog"), message), nil
+	message := flash{Message: fmt.Sprintf("Entries 1 to %d are verified.", result.Head.Sequence)}
+	if result.Broken != "" {
+		message = flash{Message: "The changelog does not verify.", Bad: true}
+	}
+	return &next{v.path("changelog"), message}, nil
 }
 
 // Newest returns the entry that the head names, for people who keep it.

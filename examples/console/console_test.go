@@ -95,7 +95,7 @@ func (s *site) owner(t *testing.T) *browser { t.Helper(); return s.as(t, s.token
 func (s *site) as(t *testing.T, token string) *browser {
 	t.Helper()
 	b := newBrowser(t, s.url)
-	b.post(t, "/login", url.Values{"token": {token}}).redirects(t, "/workspaces")
+	b.post(t, "/login", url.Values{"access_token": {token}}).redirects(t, "/workspaces")
 	return b
 }
 

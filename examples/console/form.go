@@ -223,10 +223,15 @@ func pages[T any](v *visit, path string, page *promptrails.Page[T]) pager {
 	switch meta := page.Meta; {
 	case meta.NextCursor != "":
 		p.Next = link("after", meta.NextCursor)
-	case meta.Page < meta.Pages: // a server without cursors
+	case hasMore(page): // a server without cursors
 		p.Next = link("page", fmt.Sprint(meta.Page+1))
 	}
 	return p
+}
+
+// hasMore reports whether a list goes on after a page.
+func hasMore[T any](page *promptrails.Page[T]) bool {
+	return page.Meta.NextCursor != "" || page.Meta.Page < page.Meta.Pages
 }
 
 // listOptions returns the page that the links of a pager select.

@@ -38,7 +38,7 @@ func (c *console) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	next := localPath(r.PostFormValue("next"))
-	err := c.logIn(r.Context(), strings.TrimSpace(r.PostFormValue("token")), false)
+	err := c.logIn(r.Context(), strings.TrimSpace(r.PostFormValue("access_token")), false)
 	if err == nil {
 		http.Redirect(w, r, next, http.StatusSeeOther) //nolint:gosec // localPath returns a path of this console
 		return
@@ -46,7 +46,7 @@ func (c *console) login(w http.ResponseWriter, r *http.Request) {
 	p := c.explain(r, err)
 	if errors.Is(err, promptrails.ErrUnauthorized) || errors.Is(err, promptrails.ErrValidation) {
 		p.Status, p.Title, p.Message, p.Help = http.StatusUnprocessableEntity, "Not logged in", "Enter the token or key again.", ""
-		p.Fields = map[string]string{"token": "is not a valid access token or API key"}
+		p.Fields = map[string]string{"access_token": "is not a valid access token or API key"}
 	}
 	c.writeLogin(w, r, p.Status, &form{ID: "login", Problem: p}, next)
 }

@@ -19,9 +19,9 @@ func TestLogin(t *testing.T) {
 	token, b := s.token(t, s.Owner), newBrowser(t, s.url)
 	b.get(t, s.root+"/members?q=a").redirects(t, "/login?next="+url.QueryEscape(s.root+"/members?q=a"))
 	b.get(t, "/login?next="+url.QueryEscape(s.root+"/members?q=a")).shows(t, 200, "Access token or API key", s.root+"/members?q=a")
-	b.post(t, "/login", url.Values{"token": {"pat_wrong"}, "next": {s.root}}).shows(t, 422, "Not logged in", "is not a valid access token or API key", `aria-invalid="true"`, s.root).hides(t, "pat_wrong")
+	b.post(t, "/login", url.Values{"access_token": {"pat_wrong"}, "next": {s.root}}).shows(t, 422, "Not logged in", "is not a valid access token or API key", `aria-invalid="true"`, s.root).hides(t, "pat_wrong")
 
-	got := b.post(t, "/login", url.Values{"token": {" " + token + " "}, "next": {s.root + "/members?q=a"}})
+	got := b.post(t, "/login", url.Values{"access_token": {" " + token + " "}, "next": {s.root + "/members?q=a"}})
 	got.redirects(t, s.root+"/members?q=a")
 	cookies := got.Cookies()
 	if len(cookies) != 1 || cookies[0].Name != cookieName || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteLaxMode || cookies[0].MaxAge != 0 || !cookies[0].Expires.IsZero() || cookies[0].Path != "/" {
@@ -60,7 +60,7 @@ func TestLoginRenewsTheSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := b.client.Jar.Cookies(u)[0].Value
-	b.post(t, "/login", url.Values{"token": {s.token(t, s.Owner)}}).redirects(t, "/workspaces")
+	b.post(t, "/login", url.Values{"access_token": {s.token(t, s.Owner)}}).redirects(t, "/workspaces")
 	if after := b.client.Jar.Cookies(u)[0].Value; after == before {
 		t.Errorf("session id after another login: got that from before")
 	}

@@ -13,6 +13,7 @@ type maskingView struct {
 	Names     []promptrails.Detector // of the settings, in order
 	Overrides []*promptrails.MaskingOverride
 	Agents    []*promptrails.Resource // the newest hundred
+	More      bool                    // there are further agents
 	Pager     pager
 	Report    *promptrails.MaskingReport // nil: may not be read
 	Counts    []detectorCount
@@ -44,7 +45,7 @@ func (c *console) masking(v *visit) (err error) {
 		if err != nil {
 			return err
 		}
-		view.Agents = agents.Items
+		view.Agents, view.More = agents.Items, hasMore(agents)
 	}
 	if v.MayRead(promptrails.ScopeTracesRead) {
 		if view.Report, err = v.client.Masking.Report(v.Context(), nil); err != nil {

@@ -104,7 +104,7 @@ func (c *console) invite(v *visit) (*next, error) {
 
 // invited shows the token of an invitation. This is the only time that the API returns it.
 func (v *visit) invited(i *promptrails.Invitation) *next {
-	return &next{v.path("members"), flash{"Send this token to " + i.Email + ", who enters it at Workspaces. It is valid for 7 days.", "Invitation token", i.Token.Reveal()}}
+	return &next{v.path("members"), flash{Message: "Send this token to " + i.Email + ", who enters it at Workspaces. It is valid for 7 days.", SecretLabel: "Invitation token", Secret: i.Token.Reveal()}}
 }
 
 func (c *console) resendInvitation(v *visit) (*next, error) {

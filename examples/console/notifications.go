@@ -43,7 +43,7 @@ func (c *console) createChannel(v *visit) (*next, error) {
 func (v *visit) withSecret(channel *promptrails.Channel, message string) *next {
 	n := then(v.path("notifications", channel.ID), message)
 	if !channel.Secret.IsZero() {
-		n.flash = flash{message + " Its receiver verifies requests with this secret, which is not shown again.", "Signing secret", channel.Secret.Reveal()}
+		n.flash = flash{Message: message + " Its receiver verifies requests with this secret, which is not shown again.", SecretLabel: "Signing secret", Secret: channel.Secret.Reveal()}
 	}
 	return n
 }

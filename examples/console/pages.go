@@ -73,7 +73,7 @@ func isoDate(t time.Time) string {
 var names = map[string]string{
 	string(promptrails.LimitMonthlyExecutions): "executions a month", string(promptrails.LimitTeamMembers): "members", string(promptrails.LimitActiveAgents): "active agents",
 	"allowed_ips": "addresses", "allowed_origins": "origins", "expires_at": "expires", "confirm_slug": "slug of the workspace", "url": "URL", "ip": "IP",
-	"api_key": "API key", "api_keys": "API keys", "mcp_tool": "MCP tool", "mcp_tools": "MCP tools", "llm": "language models", "sso": "single sign-on", "slack": "Slack",
+	"access_token": "access token or API key", "api_key": "API key", "api_keys": "API keys", "mcp_tool": "MCP tool", "mcp_tools": "MCP tools", "llm": "language models", "sso": "single sign-on", "slack": "Slack",
 	string(promptrails.DetectorEmail): "email address", string(promptrails.DetectorPhone): "phone number", string(promptrails.DetectorCreditCard): "credit card",
 	string(promptrails.DetectorIBAN): "IBAN", string(promptrails.DetectorUSSSN): "US social security number", string(promptrails.DetectorTCKimlik): "Turkish identity number",
 	string(promptrails.DetectorIPv4): "IPv4 address", string(promptrails.DetectorIPv6): "IPv6 address", string(promptrails.DetectorJWT): "JSON web token",

@@ -39,7 +39,7 @@ func TestSample(t *testing.T) {
 		t.Run(person.Name, func(t *testing.T) {
 			t.Parallel()
 			b := newBrowser(t, front.URL)
-			b.post(t, "/login", url.Values{"token": {person.token.Reveal()}}).redirects(t, "/workspaces")
+			b.post(t, "/login", url.Values{"access_token": {person.token.Reveal()}}).redirects(t, "/workspaces")
 			seen, queue := map[string]bool{"/workspaces": true}, []string{"/workspaces"}
 			for len(queue) > 0 && len(seen) < 150 {
 				path := queue[0]
@@ -79,7 +79,7 @@ func TestSampleScreens(t *testing.T) {
 	front := httptest.NewServer(c.handler())
 	t.Cleanup(front.Close)
 	b := newBrowser(t, front.URL)
-	b.post(t, "/login", url.Values{"token": {sample.people[0].token.Reveal()}}).redirects(t, "/workspaces")
+	b.post(t, "/login", url.Values{"access_token": {sample.people[0].token.Reveal()}}).redirects(t, "/workspaces")
 	list := b.get(t, "/workspaces")
 	root := func(name string) string {
 		_, root, _ := strings.Cut(list.body[:strings.Index(list.body, ">"+name+"</a></th>")], "<tbody>")

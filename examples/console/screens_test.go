@@ -193,7 +193,19 @@ func TestMasking(t *testing.T) {
 	text.Set("preview_agent", agent.ID)
 	b.post(t, s.root+"/masking/preview", text).shows(t, 200, "No value is masked", `value="`+agent.ID+`" selected`)
 	b.post(t, s.root+"/masking/agents/"+agent.ID+"/delete", sentKey("agent-"+agent.ID, "k4")).redirects(t, s.root+"/masking")
-	b.get(t, s.root+"/masking").shows(t, 200, "The settings of the workspace apply to all agents.")
+	b.get(t, s.root+"/masking").shows(t, 200, "The settings of the workspace apply to all agents.").hides(t, "Only the newest 100")
+}
+
+// A page says that it does not list all agents.
+func TestManyAgents(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, promptrails.PlanEnterprise)
+	for range 101 {
+		if _, err := s.Owner.Resources.Create(t.Context(), promptrails.KindAgents, map[string]any{"name": "Scout"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.owner(t).get(t, s.root+"/masking").shows(t, 200, "Only the newest 100 are listed.")
 }
 
 func TestChangelog(t *testing.T) {
@@ -241,7 +253,7 @@ func TestChangelog(t *testing.T) {
 	}
 	fresh := s.as(t, s.token(t, s.Owner))
 	fresh.post(t, page+"/verify", sentKey("verify", "k")).redirects(t, page)
-	fresh.get(t, page).shows(t, 200, "The changelog does not verify", "not intact").hides(t, `title="verified"`)
+	fresh.get(t, page).shows(t, 200, `<div class="notice bad" role="alert">`, "The changelog does not verify", "not intact").hides(t, `title="verified"`)
 	network.from = ""
 	fresh.post(t, page+"/verify", sentKey("verify", "k")).redirects(t, page)
 	fresh.get(t, page).shows(t, 200, "✓ verified").hides(t, "not intact")
@@ -284,6 +296,7 @@ func TestBilling(t *testing.T) {
 		b.post(t, page+"/top-up", sentKey("topup", "k", "amount", amount)).shows(t, 422, want)
 	}
 	b.post(t, page+"/top-up", sentKey("topup", "k2", "amount", "12.34")).redirects(t, page)
+	b.get(t, s.root+"/changelog?resource_type=balance").shows(t, 200, "<dt>available</dt><dd><del>-0.003042</del> → <ins>12.336958</ins></dd>")
 	got := b.get(t, page).shows(t, 200, "USD 12.34 was added to the balance.", "Balance at the end of each day")
 	invoice := got.value(t, page+"/invoices/", `"`)
 	b.get(t, page+"/invoices/"+invoice).shows(t, 200, "Total", "paid")
@@ -344,7 +357,7 @@ func TestErrorPages(t *testing.T) {
 	}
 	s.Down()
 	b.get(t, s.root+"/members").shows(t, 503, "The API does not respond")
-	b.post(t, "/login", url.Values{"token": {"pat_x"}}).shows(t, 503, "The API does not respond")
+	b.post(t, "/login", url.Values{"access_token": {"pat_x"}}).shows(t, 503, "The API does not respond")
 	s.Up()
 	b.get(t, s.root+"/members").shows(t, 200)
 }
@@ -389,7 +402,7 @@ func TestRequestTime(t *testing.T) {
 	s := newSite(t, promptrails.PlanStarter, promptrails.WithHTTPClient(&http.Client{Transport: network}))
 	s.console.requestTime = 5 * time.Second // the client has a limit of 30 seconds for a call
 	latest := time.Now().Add(10 * time.Second)
-	newBrowser(t, s.url).post(t, "/login", url.Values{"token": {"pat_x"}}).shows(t, 503, "The API does not respond")
+	newBrowser(t, s.url).post(t, "/login", url.Values{"access_token": {"pat_x"}}).shows(t, 503, "The API does not respond")
 	if network.deadline.IsZero() || network.deadline.After(latest) {
 		t.Errorf("deadline of a call: got %s, want within the limit of the page", network.deadline)
 	}
@@ -508,7 +521,7 @@ func TestPanic(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, promptrails.PlanStarter)
 	s.console.connect = func(...promptrails.Option) (*promptrails.Client, error) { panic("out of order") }
-	newBrowser(t, s.url).post(t, "/login", url.Values{"token": {"pat_x"}}).shows(t, 500, "Internal error").hides(t, "out of order")
+	newBrowser(t, s.url).post(t, "/login", url.Values{"access_token": {"pat_x"}}).shows(t, 500, "Internal error").hides(t, "out of order")
 	for _, part := range []string{"level=ERROR", "panic: out of order", "login.go", "status=500"} {
 		if !strings.Contains(s.log.String(), part) {
 			t.Errorf("log: got\n%s\nwant it to contain %q", s.log, part)

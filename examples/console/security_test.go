@@ -284,7 +284,7 @@ func TestFormDuringAnOutage(t *testing.T) {
 	s.Down()
 	form := sentKey("create", "k", "name", "Build", "scopes", "agents:read")
 	b.post(t, s.root+"/api-keys", form).shows(t, 503, "Nothing was changed. Load this page again in a moment, to send the same form again.").hides(t, "may have been made")
-	newBrowser(t, s.url).post(t, "/login", url.Values{"token": {"pat_x"}}).shows(t, 503, "Try again in a moment.").hides(t, "may have been made")
+	newBrowser(t, s.url).post(t, "/login", url.Values{"access_token": {"pat_x"}}).shows(t, 503, "Try again in a moment.").hides(t, "may have been made")
 	s.Up()
 	b.post(t, s.root+"/api-keys", form).shows(t, http.StatusSeeOther)
 }

@@ -82,6 +82,7 @@ type flash struct {
 	Message     string
 	SecretLabel string
 	Secret      string
+	Bad         bool // reports a problem
 }
 
 // client returns a client of the person who has logged in, or false. Each request has a

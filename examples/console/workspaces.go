@@ -113,6 +113,7 @@ func (c *console) overview(v *visit) (err error) {
 
 type settingsView struct {
 	Members []*promptrails.Member // who can become the owner; for the owner only
+	More    bool                  // there are further members
 }
 
 // settings shows the name of the workspace, and how to leave or delete it.
@@ -123,6 +124,7 @@ func (c *console) settings(v *visit) error {
 		if err != nil {
 			return err
 		}
+		view.More = hasMore(list)
 		for _, m := range list.Items {
 			if m.Role != promptrails.RoleOwner {
 				view.Members = append(view.Members, m)
