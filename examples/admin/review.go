@@ -94,7 +94,8 @@ The exit code, for cron:
 
 func (r *access) run(ctx context.Context, c *promptrails.Client, write writer) error {
 	bar := progressbar.NewOptions64(-1, progressbar.OptionSetWriter(r.app.stderr), progressbar.OptionSetVisibility(isTerminal(r.app.stderr)),
-		progressbar.OptionSetDescription("workspaces"), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionUseANSICodes(true))
+		progressbar.OptionSetDescription("workspaces"), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionUseANSICodes(true),
+		progressbar.OptionSetSpinnerChangeInterval(0)) // without the goroutine of a spinner, which races with this one
 	r.opts.Progress = func(p review.Progress) {
 		if p.Done == 1 && p.Total > 0 {
 			bar.ChangeMax(p.Total)
