@@ -8,10 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
-// writing is a context whose Err is called between the steps of a backup.
+// writing is a context whose Err is called between the steps of a backup, and by
+// goroutines of database/sql.
 type writing struct {
 	context.Context
 
@@ -31,19 +33,20 @@ func TestBackupIsOneSnapshot(t *testing.T) {
 	if err := write("large", 5*backupPages*4096); err != nil {
 		t.Fatal(err)
 	}
-	calls := 0
+	var calls atomic.Int64
 	ctx := &writing{t.Context(), func() error {
-		if calls++; calls > 100 {
+		call := calls.Add(1)
+		if call > 100 {
 			return errors.New("the backup does not end")
 		}
-		return write(fmt.Sprint("during ", calls), 1)
+		return write(fmt.Sprint("during ", call), 1)
 	}}
 	var copied bytes.Buffer
 	if n, err := s.Backup(ctx, &copied); err != nil || n != int64(copied.Len()) {
 		t.Fatalf("Backup: got %d bytes, %v, want %d and no error", n, err, copied.Len())
 	}
-	if calls < 5 {
-		t.Errorf("looks at the context: got %d, want one for each step", calls)
+	if got := calls.Load(); got < 5 {
+		t.Errorf("looks at the context: got %d, want one for each step", got)
 	}
 	file := filepath.Join(t.TempDir(), "restored.db")
 	if err := os.WriteFile(file, copied.Bytes(), 0o600); err != nil {
