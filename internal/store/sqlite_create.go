@@ -10,6 +10,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // createWait is the maximum wait for another process that creates or migrates
@@ -63,7 +65,8 @@ func IsNew(file string) (bool, error) {
 }
 
 // upToDate reports whether this program would not change the file: it has the
-// newest schema or is not a database.
+// newest schema or is not a database. It returns false for a file that cannot be read
+// now, because another process may be creating it.
 func upToDate(ctx context.Context, file string) bool {
 	if isNew, err := IsNew(file); isNew || err != nil {
 		return false
@@ -71,11 +74,12 @@ func upToDate(ctx context.Context, file string) bool {
 	db := openPool(location(file), readOnly)
 	defer func() { _ = db.Close() }() // the database is read-only
 	var tables, current int64
-	if db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables) != nil {
-		return true // not a database; inspect returns the error
+	err := db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables)
+	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code() == sqlite3.SQLITE_NOTADB {
+		return true // inspect returns the error
 	}
-	newest, err := newestSchema(goose.DialectSQLite3)
-	if tables == 0 || err != nil {
+	newest, unknown := newestSchema(goose.DialectSQLite3)
+	if err != nil || unknown != nil || tables == 0 {
 		return false
 	}
 	err = db.QueryRowContext(ctx, "SELECT max(version_id) FROM schema_versions").Scan(&current)
