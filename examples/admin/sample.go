@@ -19,7 +19,7 @@ const (
 
 // sample opens a workspace service with sample data, and returns a client of its owner.
 func (a *app) sample(ctx context.Context) (*promptrails.Client, error) {
-	var ago atomic.Int64 // how far behind the clock of the service is
+	var ago atomic.Int64 // subtracted from the time, for the clock of the service
 	service, err := embedded.Open(ctx, embedded.Config{
 		DSN: a.demo, DefaultPlan: promptrails.PlanStarter, Now: func() time.Time { return time.Now().Add(-time.Duration(ago.Load())) },
 	})

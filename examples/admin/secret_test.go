@@ -90,7 +90,7 @@ func TestLostSecret(t *testing.T) {
 	}
 }
 
-// What is read from stdin is complete, and belongs to one flag.
+// Stdin is read to its end, and by one flag only.
 func TestStdin(t *testing.T) {
 	t.Parallel()
 	x := newAdmin(t)

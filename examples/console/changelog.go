@@ -109,22 +109,18 @@ func newEntry(e *promptrails.ChangelogEntry, seen *verified) *entry {
 func newFieldChange(name string, change promptrails.Change) fieldChange {
 	from, to := readable(change.From), readable(change.To)
 	if short, isMicros := strings.CutSuffix(name, "_micros"); isMicros {
-		name, from, to = short, units(from), units(to)
+		name, from, to = short, amount(from), amount(to)
 	}
 	return fieldChange{name, from, to}
 }
 
-// units returns millionths of a unit as units, with at least two decimals.
-func units(micros string) string {
-	n, err := strconv.ParseInt(micros, 10, 64)
+// amount formats a text of millionths of a currency unit that is not known.
+func amount(text string) string {
+	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return micros
+		return text
 	}
-	text := strconv.FormatFloat(float64(n)/1e6, 'f', 6, 64)
-	for range 4 {
-		text = strings.TrimSuffix(text, "0")
-	}
-	return text
+	return micros(n, "")
 }
 
 // isIntact reports whether an entry has the hash of its content. That it is in the chain is

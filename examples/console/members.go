@@ -36,7 +36,7 @@ func (c *console) members(v *visit) error {
 			return err
 		}
 		if pending != nil {
-			view.Invitations, view.More = pending.Items, pending.Meta.NextCursor != "" || pending.Meta.Pages > 1
+			view.Invitations, view.More = pending.Items, hasMore(pending)
 		}
 	}
 	return v.render("members", "Members", view)

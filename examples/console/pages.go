@@ -113,7 +113,7 @@ func grouped(digits string) string {
 	return digits
 }
 
-// micros formats millionths of a currency unit.
+// micros formats millionths of a currency unit. An empty currency is left out.
 func micros(amount int64, currency string) string {
 	sign := ""
 	if amount < 0 {
@@ -123,7 +123,7 @@ func micros(amount int64, currency string) string {
 	if amount%10_000 == 0 { // whole cents
 		fraction = fraction[:2]
 	}
-	return fmt.Sprintf("%s%s %s.%s", sign, currency, grouped(fmt.Sprint(amount/1_000_000)), fraction)
+	return sign + strings.TrimLeft(currency+" ", " ") + grouped(fmt.Sprint(amount/1_000_000)) + "." + fraction
 }
 
 // short returns the beginning of a text.

@@ -296,7 +296,7 @@ func TestBilling(t *testing.T) {
 		b.post(t, page+"/top-up", sentKey("topup", "k", "amount", amount)).shows(t, 422, want)
 	}
 	b.post(t, page+"/top-up", sentKey("topup", "k2", "amount", "12.34")).redirects(t, page)
-	b.get(t, s.root+"/changelog?resource_type=balance").shows(t, 200, "<dt>available</dt><dd><del>-0.003042</del> → <ins>12.336958</ins></dd>")
+	b.get(t, s.root+"/changelog?resource_type=balance").shows(t, 200, "<dt>available</dt><dd><del>−0.003042</del> → <ins>12.336958</ins></dd>")
 	got := b.get(t, page).shows(t, 200, "USD 12.34 was added to the balance.", "Balance at the end of each day")
 	invoice := got.value(t, page+"/invoices/", `"`)
 	b.get(t, page+"/invoices/"+invoice).shows(t, 200, "Total", "paid")
