@@ -205,28 +205,33 @@ func (r *access) csv(workspaces iter.Seq2[*review.Workspace, error]) error {
 	if r.full {
 		return review.WriteAccessCSV(r.app.stdout, workspaces)
 	}
-	return findings(workspaces, func(found iter.Seq[review.Finding]) error { return review.WriteFindingsCSV(r.app.stdout, found) })
+	return r.findings(workspaces, review.WriteFindingsCSV)
 }
 
 func (r *access) sarif(workspaces iter.Seq2[*review.Workspace, error]) error {
-	return findings(workspaces, func(found iter.Seq[review.Finding]) error {
-		return review.WriteSARIF(r.app.stdout, found, review.DefaultRules())
+	return r.findings(workspaces, func(w io.Writer, found iter.Seq[review.Finding]) error {
+		return review.WriteSARIF(w, found, review.DefaultRules())
 	})
 }
 
 func (r *access) ocsf(workspaces iter.Seq2[*review.Workspace, error]) error {
-	return findings(workspaces, func(found iter.Seq[review.Finding]) error {
-		return review.WriteOCSF(r.app.stdout, found, review.DefaultRules(), time.Now())
+	return r.findings(workspaces, func(w io.Writer, found iter.Seq[review.Finding]) error {
+		return review.WriteOCSF(w, found, review.DefaultRules(), time.Now())
 	})
 }
 
-// findings calls write with the findings of workspaces. It returns the error of either.
-func findings(workspaces iter.Seq2[*review.Workspace, error], write func(iter.Seq[review.Finding]) error) error {
-	var failed error
-	err := write(func(yield func(review.Finding) bool) {
+// findings calls write with the findings of workspaces. After an error of the review it writes
+// no further text, so that the document is not complete. These formats have no place for
+// the parts that could not be read, which are printed on stderr.
+func (r *access) findings(workspaces iter.Seq2[*review.Workspace, error], write func(io.Writer, iter.Seq[review.Finding]) error) error {
+	out := &document{out: r.app.stdout}
+	err := write(out, func(yield func(review.Finding) bool) {
 		for w, err := range workspaces {
-			if failed = err; err != nil {
+			if out.failed = err; err != nil {
 				return
+			}
+			for _, g := range w.Gaps {
+				_, _ = fmt.Fprintln(r.app.stderr, printable(fmt.Sprintf("not read: %s of %s: %s", g.Section, w.Info.Slug, reason(g))))
 			}
 			for _, f := range w.Findings {
 				if !yield(f) {
@@ -235,7 +240,23 @@ func findings(workspaces iter.Seq2[*review.Workspace, error], write func(iter.Se
 			}
 		}
 	})
-	return errors.Join(failed, err)
+	if out.failed != nil {
+		return out.failed
+	}
+	return err
+}
+
+// document is a writer that fails after the review has.
+type document struct {
+	out    io.Writer
+	failed error
+}
+
+func (d *document) Write(text []byte) (int, error) {
+	if d.failed != nil {
+		return 0, d.failed
+	}
+	return d.out.Write(text)
 }
 
 func (a *app) reviewRules() *cobra.Command {

@@ -1,11 +1,17 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	promptrails "github.com/promptrails-community/promptrails-go"
 	"github.com/promptrails-community/promptrails-go/review"
 )
 
@@ -65,5 +71,35 @@ func TestReviewOfNothing(t *testing.T) {
 	}
 	if got := x.run(t.Context(), "", "review", "--fail-on", "never"); got.err == nil || !strings.Contains(got.err.Error(), "nothing was reviewed") {
 		t.Errorf("review: got stdout %q, error %v; want that nothing was reviewed", got.stdout, got.err)
+	}
+}
+
+// A review that fails is an error in each format, and its document is not complete.
+func TestReviewFails(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch {
+		case !strings.HasSuffix(r.URL.Path, "/workspaces"):
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, `{"error":{"code":"forbidden","message":"no"}}`)
+		case r.URL.Query().Has("after"):
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, `{"error":{"code":"unauthorized","message":"expired"}}`)
+		default:
+			_, _ = io.WriteString(w, `{"data":[{"id":"w","name":"W","slug":"w"}],"meta":{"total":2,"next_cursor":"next"}}`)
+		}
+	}))
+	t.Cleanup(server.Close)
+	x := newAdmin(t)
+	x.credentials[1] = server.URL
+	for _, format := range []string{"table", "json", "csv", "sarif", "ocsf"} {
+		got := x.run(t.Context(), "", "review", "--format", format, "--fail-on", "never")
+		if !errors.Is(got.err, promptrails.ErrUnauthorized) {
+			t.Errorf("review --format %s: got error %v, want ErrUnauthorized", format, got.err)
+		}
+		if json.Valid([]byte(got.stdout)) && got.stdout != "" || strings.Contains(got.stdout, "1 workspace:") {
+			t.Errorf("review --format %s: got %q, want a document that is not complete", format, got.stdout)
+		}
 	}
 }
