@@ -72,7 +72,7 @@ func list[T any](a *app, items iter.Seq2[*T, error], columns []column[T]) error 
 		} else if err == nil {
 			t.row(cells(item, columns)...)
 		}
-		if err != nil {
+		if err != nil || t.err != nil {
 			return errors.Join(t.flush(), err)
 		}
 	}
@@ -188,8 +188,11 @@ func (t *table) flush() error {
 // send control sequences to the terminal.
 func printable(text string) string {
 	quoted := strconv.QuoteToGraphic(text)
-	return strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(quoted[1 : len(quoted)-1])
+	return unescaped.Replace(quoted[1 : len(quoted)-1])
 }
+
+// unescaped are the graphic characters that a quoted text escapes.
+var unescaped = strings.NewReplacer(`\"`, `"`, `\\`, `\`)
 
 // moment returns a time in UTC, to the minute.
 func moment(t time.Time) string {

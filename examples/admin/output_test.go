@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	promptrails "github.com/promptrails-community/promptrails-go"
 )
 
 // Names that others choose do not reach the terminal as control sequences.
@@ -83,5 +85,25 @@ func TestTable(t *testing.T) {
 		if len(table.rows) >= tableRows {
 			t.Fatalf("rows held after %d: got %d, want less than %d", i, len(table.rows), tableRows)
 		}
+	}
+}
+
+// A list ends when its output cannot be written.
+func TestListEndsWithItsOutput(t *testing.T) {
+	t.Parallel()
+	out, err := os.Create(filepath.Join(t.TempDir(), "closed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = out.Close()
+	a := &app{stdout: out, stderr: out}
+	read := 0
+	endless := func(yield func(*promptrails.Member, error) bool) {
+		for read < 10*tableRows && yield(&promptrails.Member{Email: "a@example.com"}, nil) {
+			read++
+		}
+	}
+	if err := list(a, endless, memberColumns); err == nil || read > tableRows {
+		t.Errorf("list to a closed file: got error %v after %d items, want an error after at most %d", err, read, tableRows)
 	}
 }

@@ -102,10 +102,12 @@ func (c *console) apiKey(v *visit) (err error) {
 	}
 	if view.CreatedByMember != "" && v.MayRead(promptrails.ScopeMembersRead) {
 		maker, err := v.client.Members.Get(v.Context(), view.CreatedByMember)
-		if err != nil {
+		if optional(err) != nil { // the maker may have left meanwhile
 			return err
 		}
-		view.Maker = maker.Email
+		if maker != nil {
+			view.Maker = maker.Email
+		}
 	}
 	return v.render("api-key", view.Name, view)
 }
